@@ -1,0 +1,74 @@
+# One word for each thing that a developer does. `make demo` and `make test` need
+# Python 3.11 or later, make and the package registry, and nothing else.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+JOBS   ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo fmt lint types test policy bench docs check lock clean
+
+help:           ## list the words
+	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "policyguard needs Python 3.11 or later: make PYTHON=python3.12 …"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: requirements/demo.lock pyproject.toml | $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/demo.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.demo
+
+setup: $(VENV)/.dev  ## install everything for development into .venv
+
+demo: $(VENV)/.demo  ## the main job on real input, under 20 seconds
+	$(BIN)/policyguard demo
+
+fmt: $(VENV)/.dev    ## format the code, and write what is generated from it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/python -m docs.generate
+
+lint: $(VENV)/.dev   ## style, imports, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m docs.generate --check
+
+types: $(VENV)/.dev  ## mypy strict, and the typing promises under mypy and pyright
+	$(BIN)/mypy
+	$(BIN)/mypy --strict tests/typing
+	$(BIN)/python tests/typing/check_pyright.py
+
+test: $(VENV)/.dev   ## every test but the rules' own
+	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/policy
+
+policy: $(VENV)/.dev ## the rules' own tests, METADATA, golden vectors
+	$(BIN)/python -m pytest tests/policy
+
+bench: $(VENV)/.dev  ## measure; compared within one run, never gating
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.dev   ## build the documentation; a warning is an error
+	$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
+
+check: lint types policy test docs  ## all that must hold before a change lands
+
+lock: $(VENV)/.dev   ## refresh the lock files
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-header --extra demo --group build pyproject.toml -o requirements/demo.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-header --extra demo --extra testing --extra openai --group dev \
+	  pyproject.toml -o requirements/dev.lock
+
+clean:          ## remove what was built
+	rm -rf $(VENV) dist build docs/_build .mypy_cache .ruff_cache .hypothesis

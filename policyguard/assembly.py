@@ -1,0 +1,137 @@
+"""Builds a guard's parts from settings: the one place that knows every part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from policyguard.audit.trail import Trail
+from policyguard.bundle.shipped import shipped_digests, shipped_directory
+from policyguard.bundle.source import Bundle, load_directory
+from policyguard.catalog.catalog import Catalog
+from policyguard.catalog.load import load_catalog
+from policyguard.engines.protocol import Golden, PolicySet
+from policyguard.engines.regorus import RegorusEngine
+from policyguard.errors import BundleError, CatalogError, ConfigurationError
+from policyguard.guard.core import Core
+from policyguard.guard.events import log
+from policyguard.guard.facts import Facts
+from policyguard.guard.identity import wall_clock
+from policyguard.settings import Settings, default_trail, load_settings
+
+ENTRYPOINT = "data.policyguard.main.decision"
+
+
+def build_core(
+    *, settings: Settings | None = None, clock: Callable[[], datetime] | None = None
+) -> Core:
+    """Build what a guard is made of.
+
+    Args:
+        settings: As `Guard` takes them; without them POLICYGUARD_CONFIG, or defaults.
+        clock: Returns the legal instant; without it the wall clock.
+
+    Raises:
+        PolicyGuardError: a part that cannot be used, by its own kind of error.
+    """
+    known = settings if settings is not None else load_settings()
+    bundle = bundle_of(known)
+    catalog = catalog_of(known)
+    snapshot = RegorusEngine().load(policy_set(bundle=bundle, catalog=catalog))
+    return Core(
+        snapshot=snapshot,
+        bundle=bundle,
+        catalog=catalog,
+        trail=trail_of(known),
+        tenant=known.tenant.tenant(),
+        defaults=Facts(exporter=known.tenant.exporter()),
+        clock=clock or wall_clock,
+        simulated=clock is not None,
+    )
+
+
+def bundle_of(settings: Settings) -> Bundle:
+    """Return the bundle that the settings name, if there is a reason to trust it.
+
+    Raises:
+        BundleError: it cannot be read, or its digest is not the trusted one.
+    """
+    path = settings.bundle.path
+    if path is None:
+        bundle = load_directory(shipped_directory())
+        trusted: str | None = shipped_digests().bundle
+    else:
+        bundle = load_directory(path)
+        trusted = settings.bundle.digest
+    if trusted is None:
+        raise ConfigurationError(
+            f"the bundle at `{path}` is not trusted: after reading it, set"
+            f' `digest = "{bundle.digest}"` under [bundle]'
+        )
+    if bundle.digest != trusted:
+        raise BundleError(
+            f"the bundle at `{path or 'policies'}` has digest `{bundle.digest}` and the"
+            f" trusted one is `{trusted}`: restore it, or trust the new one knowingly"
+        )
+    return bundle
+
+
+def catalog_of(settings: Settings) -> Catalog:
+    """Return the shipped catalog with the overlays that the settings name.
+
+    Raises:
+        CatalogError: a file that cannot be used, or a shipped one that was changed.
+    """
+    files = sorted((shipped_directory() / "catalog").glob("*.yaml"))
+    shipped = load_catalog(files)
+    trusted = shipped_digests().catalog
+    if shipped.digest != trusted:
+        raise CatalogError(
+            f"the shipped catalog has digest `{shipped.digest}` and the package says"
+            f" `{trusted}`: reinstall it, and put your own facts into an overlay"
+        )
+    if not settings.catalog.overlays:
+        return shipped
+    return load_catalog(files, overlays=settings.catalog.overlays)
+
+
+def policy_set(*, bundle: Bundle, catalog: Catalog) -> PolicySet:
+    """Return text and data as an engine takes them."""
+    return PolicySet(
+        modules=bundle.modules,
+        data={
+            "policyguard": {"rulebook": bundle.rulebook},
+            "catalog": catalog.document,
+        },
+        entrypoint=ENTRYPOINT,
+        rule_ids=frozenset(bundle.rule_ids),
+        bundle_digest=bundle.digest,
+        catalog_digest=catalog.digest,
+        golden=tuple(
+            Golden(
+                name=vector.name,
+                input=vector.input,
+                verdict=vector.verdict,
+                rules=vector.rules,
+            )
+            for vector in bundle.golden.vectors
+        ),
+        golden_catalog=bundle.golden.catalog,
+    )
+
+
+def trail_of(settings: Settings) -> Trail:
+    """Open the trail that the settings name, or make the first one.
+
+    Raises:
+        TrailError: it cannot be opened, or is not what was last signed.
+    """
+    directory: Path = settings.trail.directory or default_trail()
+    known = directory.exists()
+    trail = Trail.open_or_create(
+        directory, lock=settings.trail.lock, name=settings.trail.name
+    )
+    if not known:
+        log.warning("trail.created", directory=str(directory))
+    return trail

@@ -1,0 +1,1 @@
+"""Facts about models, developers, operators, deployments and lists."""

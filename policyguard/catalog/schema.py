@@ -1,0 +1,241 @@
+"""What the catalog holds: developers, models, weights, operators, deployments, lists.
+
+Every entry has a `source` and an `as_of`. Every declared fact is a value or `None`
+(unknown); an import that does not say leaves the fact unknown. Dated facts are
+windows `[since, until)`; an open end is `None`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from policyguard.vocabulary.value import (
+    Country,
+    Digest,
+    Id,
+    Instant,
+    Text,
+    Value,
+)
+
+Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+"""A git commit, in full; a branch or tag is no pin."""
+HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:[0-9]{1,5})?$")]
+"""Lower-case host, with `:port` unless it is the scheme's own."""
+
+
+class Sourced(Value):
+    """Is anything that someone has to have said, somewhere, at some time."""
+
+    source: Text
+    """Where this can be read: a document and its section, or a path."""
+    as_of: date
+    replaces: bool = False
+    """Set in an overlay that means to replace a shipped entry of the same id."""
+
+
+class Window(Value):
+    """Is a span of time `[since, until)`; the source says why."""
+
+    since: Instant | None = None
+    until: Instant | None = None
+    verified: bool = True
+    """Whether a person has checked both instants against the source."""
+    source: Text | None = None
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Self:
+        if self.since and self.until and self.since >= self.until:
+            raise ValueError("a window must end after it begins")
+        return self
+
+
+class Restriction(Window):
+    """Is a dated bar on access to a model, as an "is informed" letter."""
+
+    letter: Id
+    persons: Literal["foreign", "all"]
+    relief: tuple[Text, ...] = ()
+    """Annexes whose organisations are relieved."""
+    relief_since: Instant | None = None
+
+
+class DeploymentState(Window):
+    """Is a span in which the vendor has a deployment switched off."""
+
+    state: Literal["suspended"] = "suspended"
+    reason: Text
+
+
+class Share(Window):
+    """Is one owner's share of a company, in hundredths of a percent."""
+
+    owner: Text
+    country: Country | None = None
+    share_bp: Annotated[int, Field(ge=0, le=10_000)] | None = None
+
+
+class Developer(Sourced):
+    """Trained the weights."""
+
+    name: Text
+    legal_entities: tuple[Text, ...] = ()
+    aliases: tuple[Text, ...] = ()
+    country: Country | None = None
+    parent_country: Country | None = None
+    advisories: tuple[Text, ...] = ()
+
+
+class OutputTerms(Value):
+    """Is what the developer's terms say about training on outputs."""
+
+    competing_training: Literal["prohibited", "exceptions", "permitted"] | None = None
+    source: Text | None = None
+
+
+class Model(Sourced):
+    """Is a language model, whoever runs it."""
+
+    name: Text
+    family: Id
+    version: Text | None = None
+    developer: Id | None = None
+    names: tuple[Text, ...] = ()
+    """Names under which clients ask for it, besides its id."""
+    base_models: tuple[Id, ...] | None = None
+    """Empty: trained from scratch. `None`: nobody has said."""
+    open_weights: bool | None = None
+    published: bool | None = None
+    """Whether the weights are published in the sense of 15 CFR 734.7."""
+    weights_licence: Text | None = None
+    code_licence: Text | None = None
+    notices: tuple[Text, ...] = ()
+    """What the licence asks its users to keep or show."""
+    output_terms: OutputTerms = OutputTerms()
+    restrictions: tuple[Restriction, ...] = ()
+
+
+class WeightsFile(Value):
+    """Is one file of a set of weights."""
+
+    path: Text
+    sha256: Digest
+
+
+class Weights(Sourced):
+    """Is one published set of weights: the manifest that a deployment is held to."""
+
+    model: Id
+    repository: Text
+    revision: Revision | None = None
+    format: Literal["safetensors", "gguf", "pickle"] | None = None
+    remote_code: bool | None = None
+    """Whether loading them runs code from the repository."""
+    files: tuple[WeightsFile, ...] | None = None
+    digest: Digest | None = None
+    """SHA-256 over the canonical list of files; `None`: not known."""
+
+
+class InstalledWeights(Value):
+    """Is what a deployment of ours loads, as measured where it runs."""
+
+    weights: Id | None = None
+    revision: Text | None = None
+    """What the loader was told: only 40 hexadecimal digits are a pin."""
+    digest: Digest | None = None
+    format: Literal["safetensors", "gguf", "pickle"] | None = None
+    remote_code: bool | None = None
+
+
+class Operator(Sourced):
+    """Runs endpoints."""
+
+    name: Text
+    legal_name: Text | None = None
+    country: Country | None = None
+    control_country: Country | None = None
+    """Whose law can compel it: the country of its ultimate parent."""
+    owners: tuple[Share, ...] | None = None
+
+
+class DataPolicy(Value):
+    """Is what an operator does with what it is sent, by its public terms."""
+
+    training: bool | None = None
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
+    zero_retention: bool | None = None
+    safety_retention_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
+
+
+class Price(Value):
+    """Is the list price per million tokens, in millionths of a US dollar."""
+
+    input_microusd: Annotated[int, Field(ge=0)]
+    output_microusd: Annotated[int, Field(ge=0)]
+
+
+class Deployment(Sourced):
+    """Is one way to reach a model."""
+
+    model: Id
+    mode: Literal["self_hosted", "vendor_api", "cloud_managed", "gateway"]
+    operator: Id | None = None
+    host_cloud: Id | None = None
+    hosts: tuple[HostName, ...] = ()
+    """Hosts of its endpoints."""
+    names: tuple[Text, ...] = ()
+    """Model names under which these endpoints know it."""
+    inference_profile: Text | None = None
+    processing_scope: Literal["fixed", "global"] | None = None
+    """`global`: may run anywhere the vendor is; `None`: nobody has said."""
+    processing_countries: tuple[Country, ...] | None = None
+    storage_countries: tuple[Country, ...] | None = None
+    remote_access_countries: tuple[Country, ...] | None = None
+    accelerator: Text | None = None
+    data_policy: DataPolicy = DataPolicy()
+    states: tuple[DeploymentState, ...] = ()
+    installed: InstalledWeights | None = None
+    """Only where we host the weights."""
+    price: Price | None = None
+
+
+class Listing(Window):
+    """Is one party's membership of a list."""
+
+    party: Id
+    """The id of a developer or operator of the catalog."""
+    names: tuple[Text, ...]
+    scope: Text | None = None
+    policy: Text | None = None
+
+
+class CountryListing(Window):
+    """Is one country's membership of a list."""
+
+    country: Country
+    condition: Text | None = None
+    """What a recipient there must show for it to count, as `dpf`."""
+
+
+class List(Sourced):
+    """Is a dated list of parties or countries, as its keeper publishes it."""
+
+    name: Text
+    max_age_days: Annotated[int, Field(ge=1)] | None = None
+    parties: tuple[Listing, ...] = ()
+    countries: tuple[CountryListing, ...] = ()
+
+
+class CatalogFile(Value):
+    """Is one YAML file of a catalog; each section maps ids to entries."""
+
+    version: Text | None = None
+    developers: dict[Id, Developer] = Field(default_factory=dict)
+    models: dict[Id, Model] = Field(default_factory=dict)
+    weights: dict[Id, Weights] = Field(default_factory=dict)
+    operators: dict[Id, Operator] = Field(default_factory=dict)
+    deployments: dict[Id, Deployment] = Field(default_factory=dict)
+    lists: dict[Id, List] = Field(default_factory=dict)

@@ -1,0 +1,142 @@
+"""Every exception of the project, in one tree.
+
+    PolicyGuardError
+    ├── ConfigurationError        wrong settings, files or arguments, at construction
+    ├── FormatError               bytes that are not what their format says
+    │   └── CanonicalError        a value that has no canonical form
+    ├── BundleError               a policy bundle that cannot be used
+    ├── CatalogError              a catalog that cannot be used
+    ├── EngineError               no decision could be computed; carries a code `engine.*`
+    │   ├── EngineLoadError       policy or data that the engine refuses
+    │   └── EvaluationError       evaluation failed, was undefined or malformed
+    ├── TrailError                the trail cannot be written, opened or read
+    │   ├── NotDurableError       a record could not be made durable
+    │   └── SlotError             no log of the trail can be claimed
+    ├── VerificationError         a signature, proof or hash does not hold
+    │   ├── InvalidSignatureError
+    │   ├── InvalidProofError
+    │   ├── InvalidCheckpointError
+    │   └── TamperedError         a stored trail is not what was signed; names the place
+    ├── CannotProtect             `guard.protect` found nothing that it can guard
+    └── NotAllowed                the call may not be made; carries the decision
+        ├── PolicyDenied          verdict `deny`
+        ├── ApprovalRequired      verdict `require_approval`
+        ├── ModelUnavailable      verdict `unavailable`
+        └── NoDecision            engine, record or bundle trouble
+
+Messages are written for the reader who has to act on them: lowercase, no full
+stop, what was given in backticks, causes after a colon, then what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policyguard.vocabulary.decision import Decision
+
+
+class PolicyGuardError(Exception):
+    """Is the root of every error that the project raises."""
+
+
+class ConfigurationError(PolicyGuardError):
+    """Says that settings, files or arguments are wrong."""
+
+
+class FormatError(PolicyGuardError):
+    """Says that bytes are not what their format demands."""
+
+
+class CanonicalError(FormatError):
+    """Says that a value has no canonical JSON form."""
+
+
+class BundleError(PolicyGuardError):
+    """Says that a policy bundle cannot be used."""
+
+
+class CatalogError(PolicyGuardError):
+    """Says that a catalog cannot be used."""
+
+
+class EngineError(PolicyGuardError):
+    """Says that no decision could be computed."""
+
+    code = "engine.error"
+
+
+class EngineLoadError(EngineError):
+    """Says that the engine refuses policy or data."""
+
+    code = "engine.load"
+
+
+class EvaluationError(EngineError):
+    """Says that an evaluation failed, or was undefined or malformed."""
+
+    def __init__(self, message: str, *, code: str = "engine.evaluation") -> None:
+        """Keep the machine-readable `code` beside the message."""
+        super().__init__(message)
+        self.code = code
+
+
+class TrailError(PolicyGuardError):
+    """Says that the trail cannot be written, opened or read."""
+
+
+class NotDurableError(TrailError):
+    """Says that a record could not be made durable."""
+
+
+class SlotError(TrailError):
+    """Says that no log of the trail can be claimed."""
+
+
+class VerificationError(PolicyGuardError):
+    """Says that a signature, proof or hash does not hold."""
+
+
+class InvalidSignatureError(VerificationError):
+    """Says that a signature does not hold."""
+
+
+class InvalidProofError(VerificationError):
+    """Says that an inclusion or consistency proof does not hold."""
+
+
+class InvalidCheckpointError(VerificationError):
+    """Says that a checkpoint is not one of this log's."""
+
+
+class TamperedError(VerificationError):
+    """Says that a stored trail is not what was signed, and where."""
+
+
+class CannotProtect(PolicyGuardError):  # noqa: N818 -- the name that users read
+    """Says that there is nothing in the client that could be guarded."""
+
+
+class NotAllowed(PolicyGuardError):  # noqa: N818 -- a verdict, not a fault
+    """Says that the call may not be made; `decision` says why."""
+
+    def __init__(self, message: str, *, decision: Decision) -> None:
+        """Carry the decision, for handlers that want more than the text."""
+        super().__init__(message)
+        self.decision = decision
+
+
+class PolicyDenied(NotAllowed):
+    """Says that a rule denies the call."""
+
+
+class ApprovalRequired(NotAllowed):
+    """Says that a person has to approve the call first."""
+
+
+class ModelUnavailable(NotAllowed):
+    """Says that the vendor has switched the model off; no rule forbids it."""
+
+
+class NoDecision(NotAllowed):
+    """Says that no decision or no durable record could be had."""

@@ -1,0 +1,1 @@
+"""The enforcement point: ask, record, enforce, observe. Here alone a call is allowed."""

@@ -1,0 +1,205 @@
+"""Asks the engine, reads the answer, makes it durable; every way to *not allowed*.
+
+Owner: one `Core` belongs to a guard and all guards bound from it. A crash between
+the record and the call leaves a decision without an outcome, which an auditor sees.
+Whoever controls this module's process can skip it: it guards calls, not attackers
+inside.
+
+INVARIANT: `decide` returns an allowing decision only if the engine's answer was whole
+and coherent, every obligation can be discharged, and the record is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from policyguard.audit.trail import Trail
+from policyguard.bundle.source import Bundle
+from policyguard.canonical import canonical_bytes
+from policyguard.catalog.catalog import Catalog
+from policyguard.engines.protocol import Snapshot
+from policyguard.errors import EngineError, PolicyGuardError
+from policyguard.guard import recording
+from policyguard.guard.answer import Answer, read_answer
+from policyguard.guard.describe import Described
+from policyguard.guard.facts import Facts
+from policyguard.guard.identity import new_id, wall_clock
+from policyguard.guard.obligations import undischarged
+from policyguard.guard.routing import alternatives
+from policyguard.vocabulary.call import (
+    Asked,
+    CallContext,
+    DataFacts,
+    Exporter,
+    ModelCall,
+    Tenant,
+)
+from policyguard.vocabulary.decision import BundleRef, CatalogRef, Decision, EngineRef
+from policyguard.vocabulary.record import Layer, OutcomeRecord
+
+_LONGEST_NAME: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Says in which capacity a question is asked."""
+
+    call_id: str
+    layer: Layer = "call"
+    kind: Literal["decision", "check"] = "decision"
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """Holds the parts that answer and remember."""
+
+    snapshot: Snapshot
+    bundle: Bundle
+    catalog: Catalog
+    trail: Trail
+    tenant: Tenant
+    defaults: Facts
+    clock: Callable[[], datetime]
+    simulated: bool
+
+    def question(self, *, described: Described, facts: Facts) -> ModelCall:
+        """Put what is known of a call into one question, at the guard's own instant."""
+        known = facts.over(self.defaults)
+        name = described.model
+        if name is not None and len(name) > _LONGEST_NAME:
+            name = None
+        resolved = self.catalog.resolve(
+            asked_model=name, host=described.host, path=described.path
+        )
+        return ModelCall(
+            at=self.clock(),
+            purpose=known.purpose,
+            context=known.context or CallContext(),
+            caller=known.caller,
+            exporter=known.exporter or Exporter(),
+            tenant=self.tenant,
+            data=known.data or DataFacts(),
+            asked=Asked(model=name, host=described.host, opaque=described.opaque),
+            model=resolved.model,
+            route=(resolved.deployment,),
+        )
+
+    def empty_question(self) -> ModelCall:
+        """Return the question of which nothing is known but the tenant."""
+        return ModelCall(at=wall_clock(), tenant=self.tenant)
+
+    def decide(self, call: ModelCall, *, asking: Asking) -> Decision:
+        """Answer a question and make the answer durable; never raises."""
+        return self._recorded(self._answered(call, asking=asking), asking=asking)
+
+    def refuse(
+        self, call: ModelCall, *, asking: Asking, code: str, detail: str
+    ) -> Decision:
+        """Record that a question could not be answered."""
+        refusal = self._decision(call, asking=asking, code=code, detail=detail)
+        return self._recorded(refusal, asking=asking)
+
+    def record_outcome(self, outcome: OutcomeRecord) -> None:
+        """Make an outcome durable.
+
+        Raises:
+            TrailError: it could not be made durable.
+        """
+        self.trail.append(outcome)
+
+    def _answered(self, call: ModelCall, *, asking: Asking) -> Decision:
+        try:
+            answer = self._answer(call)
+        except EngineError as error:
+            return self._decision(
+                call, asking=asking, code=error.code, detail=str(error)
+            )
+        except Exception as error:  # noqa: BLE001 -- any surprise means: no decision
+            detail = f"{type(error).__name__} while evaluating"
+            return self._decision(
+                call, asking=asking, code="engine.error", detail=detail
+            )
+        left = undischarged(answer.obligations)
+        if answer.verdict == "allow" and left:
+            named = ", ".join(f"`{item.type}` of {item.id}" for item in left)
+            return self._decision(
+                call,
+                asking=asking,
+                answer=answer,
+                code="obligation.unknown",
+                detail=f"this guard cannot discharge {named}",
+            )
+        return self._decision(call, asking=asking, answer=answer)
+
+    def _answer(self, call: ModelCall) -> Answer:
+        document = self.snapshot.evaluate(canonical_bytes(call.engine_input()))
+        return read_answer(document, rules=self.bundle)
+
+    def allows(self, call: ModelCall) -> bool:
+        """Say whether a call would be allowed, without recording that it was asked."""
+        try:
+            answer = self._answer(call)
+        except PolicyGuardError:
+            return False
+        return answer.verdict == "allow" and not undischarged(answer.obligations)
+
+    def _decision(
+        self,
+        call: ModelCall,
+        *,
+        asking: Asking,
+        answer: Answer | None = None,
+        code: str | None = None,
+        detail: str = "",
+    ) -> Decision:
+        info = self.snapshot.info
+        objected = answer is not None and answer.verdict != "allow" and code is None
+        return Decision(
+            id=new_id(),
+            call_id=asking.call_id,
+            time=wall_clock(),
+            verdict=answer.verdict if answer and code is None else "deny",
+            code=code,
+            detail=detail,
+            findings=answer.findings if answer else (),
+            obligations=answer.obligations if answer else (),
+            advice=answer.advice if answer else (),
+            alternatives=(
+                alternatives(call, catalog=self.catalog, allows=self.allows)
+                if objected
+                else ()
+            ),
+            call=call,
+            bundle=BundleRef(
+                revision=self.bundle.revision, digest=self.snapshot.bundle_digest
+            ),
+            catalog=CatalogRef(
+                version=self.catalog.version,
+                digest=self.snapshot.catalog_digest,
+                replaced=answer.replaced if answer else (),
+            ),
+            engine=EngineRef(name=info.name, version=info.version, digest=info.digest),
+            simulated=self.simulated or asking.kind == "check",
+        )
+
+    def _recorded(self, decision: Decision, *, asking: Asking) -> Decision:
+        try:
+            place = recording.record_decision(
+                decision, asking=asking, trail=self.trail, catalog=self.catalog
+            )
+        except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
+            known = isinstance(error, PolicyGuardError)
+            detail = str(error) if known else f"{type(error).__name__} while recording"
+            return decision.model_copy(
+                update={
+                    "verdict": "deny",
+                    "code": "trail.not_durable",
+                    "detail": detail,
+                    "alternatives": (),
+                }
+            )
+        return decision.model_copy(update={"record": place})

@@ -1,0 +1,111 @@
+"""What an adapter can tell of a call before it is made, and of its answer after.
+
+The guard knows no SDK. An adapter module has three functions (`Adapter`), is named
+in `ADAPTERS` by the root of the SDK's module name, and is imported when a callable
+or client of that SDK is first met.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    from policyguard.guard.guard import Guard
+
+ADAPTERS: Final[Mapping[str, str]] = {
+    "openai": "policyguard.integrations.openai",
+    "httpx": "policyguard.integrations.httpx",
+    "httpx2": "policyguard.integrations.httpx",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """Is what a callable and its arguments say about the call; `None` is unknown."""
+
+    model: str | None = None
+    host: str | None = None
+    path: str = ""
+    opaque: bool = False
+    """Whether something is sent that could not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Is what an answer says about itself; `None` is not said."""
+
+    served_model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    stream: bool = False
+    """Whether the answer is a stream whose end the wrapper cannot see."""
+
+
+class Adapter(Protocol):
+    """Knows one SDK."""
+
+    def describe(
+        self,
+        fn: Callable[..., object],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Described | None:
+        """Say what the call would send where, or `None` when it is not this SDK's."""
+
+    def observe(self, result: object) -> Observed:
+        """Say what an answer tells of the model that served it."""
+
+    def protect(self, client: object, guard: Guard) -> None:
+        """Guard the transports of a client, in place."""
+
+
+@functools.cache
+def _load(module: str) -> Adapter:
+    # By name, because adapters stand above the guard in the house.
+    return cast("Adapter", importlib.import_module(module))
+
+
+def adapter_of(thing: object) -> Adapter | None:
+    """Return the adapter for a callable's or client's SDK, or `None`."""
+    for module in _modules_of(thing):
+        name = ADAPTERS.get(module.partition(".")[0])
+        if name is not None:
+            return _load(name)
+    return None
+
+
+def describe(
+    fn: Callable[..., object], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Described:
+    """Say what a call would send where; what nobody can see is unknown."""
+    adapter = adapter_of(fn)
+    described = adapter.describe(fn, args, kwargs) if adapter else None
+    return described or Described(opaque=True)
+
+
+def _modules_of(thing: object) -> list[str]:
+    """List the modules that a thing, what it wraps and what it is bound to come from."""
+    modules: list[str] = []
+    seen: set[int] = set()
+    queue: list[object] = [thing]
+    while queue and len(seen) < 16:  # noqa: PLR2004 -- deeper wrapping is not ours
+        item = queue.pop(0)
+        if item is None or id(item) in seen:
+            continue
+        seen.add(id(item))
+        modules += [
+            name
+            for kind in type(item).__mro__
+            if isinstance(name := kind.__module__, str) and name != "builtins"
+        ]
+        own = getattr(item, "__module__", None)
+        if isinstance(own, str):
+            modules.insert(0, own)
+        queue += [
+            getattr(item, name, None) for name in ("func", "__wrapped__", "__self__")
+        ]
+    return modules

@@ -1,0 +1,148 @@
+"""What a caller's code declares about its calls: short forms in, frozen groups out.
+
+Facts come from `guard.bind(…)`, then from `policyguard.context(…)`, then from the
+settings; the first that names a group wins it whole. Nothing is read from globals
+that a library user did not set, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from typing import Final, TypeAlias, TypeVar
+
+from pydantic import ValidationError
+
+from policyguard.errors import ConfigurationError
+from policyguard.vocabulary.call import (
+    CallContext,
+    Caller,
+    DataFacts,
+    Exporter,
+    Purpose,
+    PurposeKind,
+)
+from policyguard.vocabulary.value import Value
+
+CallerForm: TypeAlias = str | Mapping[str, object] | Caller
+DataForm: TypeAlias = Mapping[str, object] | DataFacts
+PurposeForm: TypeAlias = PurposeKind | Mapping[str, object] | Purpose
+ExporterForm: TypeAlias = str | Mapping[str, object] | Exporter
+ContextForm: TypeAlias = Mapping[str, object] | CallContext
+
+V = TypeVar("V", bound=Value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Holds the groups that were declared; `None`: not declared here."""
+
+    caller: Caller | None = None
+    data: DataFacts | None = None
+    purpose: Purpose | None = None
+    exporter: Exporter | None = None
+    context: CallContext | None = None
+
+    def over(self, below: Facts) -> Facts:
+        """Return these facts, with the groups that are missing here from `below`."""
+        merged = {
+            field.name: getattr(self, field.name)
+            if getattr(self, field.name) is not None
+            else getattr(below, field.name)
+            for field in fields(self)
+        }
+        return Facts(**merged)
+
+
+NOTHING: Final = Facts()
+_CONTEXT: ContextVar[Facts] = ContextVar("policyguard_facts", default=NOTHING)
+
+
+def facts_of(
+    *,
+    caller: CallerForm | None = None,
+    data: DataForm | None = None,
+    purpose: PurposeForm | None = None,
+    exporter: ExporterForm | None = None,
+    context: ContextForm | None = None,
+) -> Facts:
+    """Return the declared facts in their full form.
+
+    Args:
+        caller: An id, or the fields of `Caller`.
+        data: The fields of `DataFacts`.
+        purpose: A kind, as `inference`, or the fields of `Purpose`.
+        exporter: The country of its establishment (ISO 3166-1), or the fields of
+            `Exporter`.
+        context: The fields of `CallContext`.
+
+    Raises:
+        ConfigurationError: a field that does not exist or has a wrong value.
+    """
+    return Facts(
+        caller=_group("caller", Caller, caller, short="id"),
+        data=_group("data", DataFacts, data),
+        purpose=_group("purpose", Purpose, purpose, short="kind"),
+        exporter=_group("exporter", Exporter, exporter, short="establishment"),
+        context=_group("context", CallContext, context),
+    )
+
+
+@contextmanager
+def context(
+    *,
+    caller: CallerForm | None = None,
+    data: DataForm | None = None,
+    purpose: PurposeForm | None = None,
+    exporter: ExporterForm | None = None,
+    context: ContextForm | None = None,
+) -> Iterator[None]:
+    """Declare facts for every guarded call inside the block.
+
+    They are kept in a context variable: they follow `await`, tasks and
+    `asyncio.to_thread`, but not a bare thread or executor. Takes what `facts_of` takes.
+
+    Raises:
+        ConfigurationError: a field that does not exist or has a wrong value.
+    """
+    declared = facts_of(
+        caller=caller, data=data, purpose=purpose, exporter=exporter, context=context
+    )
+    token = _CONTEXT.set(declared.over(_CONTEXT.get()))
+    try:
+        yield
+    finally:
+        _CONTEXT.reset(token)
+
+
+def context_facts() -> Facts:
+    """Return the facts of the blocks that the running code is in."""
+    return _CONTEXT.get()
+
+
+def _group(
+    name: str, kind: type[V], form: object, *, short: str | None = None
+) -> V | None:
+    if form is None or isinstance(form, kind):
+        return form
+    if isinstance(form, str) and short is not None:
+        form = {short: form}
+    if not isinstance(form, Mapping):
+        raise ConfigurationError(
+            f"`{name}` is a {type(form).__name__}: give a mapping with the fields"
+            f" {', '.join(kind.model_fields)}"
+        )
+    try:
+        return kind.model_validate(dict(form))
+    except ValidationError as error:
+        raise ConfigurationError(explain(error, prefix=name)) from error
+
+
+def explain(error: ValidationError, *, prefix: str = "") -> str:
+    """Return the first fault of a failed validation as one line that names the field."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in (prefix, *first["loc"]) if part != "")
+    more = f" (and {count} more)" if (count := error.error_count() - 1) else ""
+    return f"`{where}`: {first['msg'][:1].lower()}{first['msg'][1:]}{more}"

@@ -1,0 +1,31 @@
+"""Identifiers and instants: what a decision is called and when it was made.
+
+UUID version 7 of RFC 9562 (time first, so that ids sort by when they were made).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from uuid import UUID
+
+
+def new_id() -> str:
+    """Return a fresh UUID version 7 as text."""
+    millis = time.time_ns() // 1_000_000
+    noise = int.from_bytes(os.urandom(10))
+    value = (millis & (1 << 48) - 1) << 80 | noise
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=value))
+
+
+def wall_clock() -> datetime:
+    """Return the present instant in UTC."""
+    return datetime.now(UTC)
+
+
+def record_time(instant: datetime) -> str:
+    """Return an instant as RFC 3339 in UTC with exactly six decimals."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

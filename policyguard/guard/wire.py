@@ -1,0 +1,79 @@
+"""What the wrapper and the transport under it know of the same call.
+
+The wrapper knows the caller's intent, the transport the real host and body. One
+`call_id` ties their records together. The state lives in a context variable that
+the wrapper owns; a crash loses it together with the call.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+
+from policyguard.guard.facts import Facts
+from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.decision import Decision
+
+
+@dataclass(slots=True, kw_only=True)
+class CallState:
+    """Is one guarded call while it runs; changed by the transport below it."""
+
+    call_id: str
+    decision: Decision
+    facts: Facts
+    denied: Decision | None = None
+    stream_taken: bool = False
+    used: bool = False
+
+    def use_for(self, call: ModelCall) -> bool:
+        """Say, once, whether the wrapper's decision answers the transport's question."""
+        asked = call.model_copy(update={"at": self.decision.call.at})
+        if self.used or asked != self.decision.call:
+            return False
+        self.used = True
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """Is the answer to a transport."""
+
+    decision: Decision
+    owns_outcome: bool
+    """Whether the transport has to record what became of the call."""
+    state: CallState | None = field(default=None, repr=False)
+
+    def take_stream(self) -> bool:
+        """Take over from the wrapper the duty to record how a stream ends.
+
+        Returns whether the transport now has to record the outcome.
+        """
+        if self.state is not None and not self.owns_outcome:
+            self.state.stream_taken = True
+        return True
+
+
+_CURRENT: ContextVar[CallState | None] = ContextVar("policyguard_call", default=None)
+
+
+def current() -> CallState | None:
+    """Return the guarded call that the running code is in."""
+    return _CURRENT.get()
+
+
+def enter(state: CallState) -> Token[CallState | None]:
+    """Begin a guarded call."""
+    return _CURRENT.set(state)
+
+
+def leave(token: Token[CallState | None]) -> None:
+    """End a guarded call."""
+    _CURRENT.reset(token)
+
+
+def denied(decision: Decision) -> None:
+    """Note a denial for the wrapper, which raises it in place of the SDK's error."""
+    state = _CURRENT.get()
+    if state is not None:
+        state.denied = decision

@@ -1,0 +1,193 @@
+"""One frozen `Settings` from one file that reads like prose, `policyguard.toml`.
+
+The file is found by an explicit path or by POLICYGUARD_CONFIG, never in the working
+directory: whoever can choose that could swap the policy. Environment variables set
+paths alone; trust and enforcement are the file's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from policyguard.errors import ConfigurationError
+from policyguard.vocabulary.call import Contract, Exporter, Licence, Product, Tenant
+from policyguard.vocabulary.value import Country, Digest, Id, Value
+
+CONFIG_VARIABLE: Final = "POLICYGUARD_CONFIG"
+TRAIL_VARIABLE: Final = "POLICYGUARD_TRAIL"
+
+
+class BundleSettings(Value):
+    """Says which policy bundle decides."""
+
+    path: Path | None = None
+    """A directory; without it the shipped bundle."""
+    digest: Digest | None = None
+    """The digest that a bundle of your own must have: the reason to trust it."""
+
+
+class CatalogSettings(Value):
+    """Says which facts are known besides the shipped ones."""
+
+    overlays: tuple[Path, ...] = ()
+
+
+class TrailSettings(Value):
+    """Says where the trail is."""
+
+    directory: Path | None = None
+    lock: Path | None = None
+    """Directory of the lock database: on another volume than the trail, if you can."""
+    name: (
+        Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9./-]*$")] | None
+    ) = None
+    """First part of the origin of each log, as `acme.example/policyguard`."""
+
+
+class EngineSettings(Value):
+    """Says which engine evaluates."""
+
+    name: Literal["regorus"] = "regorus"
+
+
+class TenantSettings(Value):
+    """Says whose rules apply, with which profile and papers."""
+
+    id: Id = "default"
+    profile: Literal["balanced", "strict"] = "balanced"
+    establishment: Country | None = None
+    """Where data is processed for GDPR chapter V, unless a call says otherwise."""
+    article_3: Literal["establishment", "targeting", "none"] | None = None
+    residency_allowed: (
+        Annotated[tuple[Country, ...], Field(min_length=1)] | Literal["anywhere"]
+    ) = "anywhere"
+    zero_retention: bool = False
+    contracts: tuple[Contract, ...] | None = None
+    licences: tuple[Licence, ...] = ()
+    product: Product = Product()
+
+    def tenant(self) -> Tenant:
+        """Return the tenant as calls carry it."""
+        names = Tenant.model_fields.keys() & type(self).model_fields.keys()
+        return Tenant(**{name: getattr(self, name) for name in names})
+
+    def exporter(self) -> Exporter:
+        """Return who exports, unless a call says otherwise."""
+        return Exporter(establishment=self.establishment, article_3=self.article_3)
+
+
+class Settings(Value):
+    """Is all that a guard is built from."""
+
+    bundle: BundleSettings = BundleSettings()
+    catalog: CatalogSettings = CatalogSettings()
+    trail: TrailSettings = TrailSettings()
+    engine: EngineSettings = EngineSettings()
+    tenant: TenantSettings = TenantSettings()
+
+
+def load_settings(path: str | os.PathLike[str] | None = None) -> Settings:
+    """Read settings from a file, and nothing but defaults when there is none.
+
+    Args:
+        path: A `policyguard.toml`; without it the file that POLICYGUARD_CONFIG names.
+            Paths in the file are relative to the file.
+
+    Raises:
+        ConfigurationError: the file is missing or wrong; names the line and the key.
+    """
+    named = path if path is not None else os.environ.get(CONFIG_VARIABLE)
+    if named is None:
+        return Settings()
+    file = Path(named)
+    try:
+        text = file.read_text("utf-8")
+        document = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read `{file}`: {error.strerror}: give the path of a policyguard.toml"
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(f"`{file}` is not TOML: {error}") from error
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        raise ConfigurationError(_located(error, text=text, file=file)) from error
+    return _anchored(settings, base=file.parent.absolute())
+
+
+def default_trail() -> Path:
+    """Return where the trail is when no settings say so: the user's data directory.
+
+    Follows POLICYGUARD_TRAIL, then the XDG base directory specification.
+    """
+    named = os.environ.get(TRAIL_VARIABLE)
+    if named:
+        return Path(named)
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(data) / "policyguard" / "trail"
+
+
+def _anchored(settings: Settings, *, base: Path) -> Settings:
+    """Return the settings with each path made relative to the file that holds it."""
+    bundle, catalog, trail = settings.bundle, settings.catalog, settings.trail
+    return settings.model_copy(
+        update={
+            "bundle": bundle.model_copy(update={"path": _under(base, bundle.path)}),
+            "catalog": CatalogSettings(
+                overlays=tuple(base / item for item in catalog.overlays)
+            ),
+            "trail": trail.model_copy(
+                update={
+                    "directory": _under(base, trail.directory),
+                    "lock": _under(base, trail.lock),
+                }
+            ),
+        }
+    )
+
+
+def _under(base: Path, path: Path | None) -> Path | None:
+    return None if path is None else base / path.expanduser()
+
+
+def _located(error: ValidationError, *, text: str, file: Path) -> str:
+    """Say the first fault with its line and key."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    keys = [str(part) for part in first["loc"] if not isinstance(part, int)]
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"]
+    if first["type"] == "extra_forbidden":
+        message = f"there is no such key: {_known(keys)}"
+    line = _line_of(text, keys=keys)
+    return f"`{file}` line {line}, key `{key}`: {message[:1].lower()}{message[1:]}"
+
+
+def _known(keys: list[str]) -> str:
+    fields: Mapping[str, object] = Settings.model_fields
+    section = Settings.model_fields.get(keys[0]) if len(keys) > 1 else None
+    if section is not None and isinstance(section.annotation, type):
+        fields = getattr(section.annotation, "model_fields", fields)
+    return f"known are {', '.join(sorted(fields))}"
+
+
+def _line_of(text: str, *, keys: list[str]) -> int:
+    """Find the line that most likely sets a key; TOML parsers do not tell."""
+    best = 1
+    wanted = list(keys)
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]+", line)
+        setting = re.match(r"\s*([A-Za-z0-9_-]+)\s*=", line)
+        if header and header.group(1).split(".")[0] == keys[0]:
+            best = number
+            wanted = keys[len(header.group(1).split(".")) :]
+        elif setting and wanted and setting.group(1) == wanted[0]:
+            return number
+    return best

@@ -1,0 +1,138 @@
+"""The answer: a verdict, what each rule found, and what it was computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, JsonValue
+
+from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.value import (
+    Country,
+    Digest,
+    Id,
+    Instant,
+    RuleId,
+    Value,
+)
+
+Verdict: TypeAlias = Literal["allow", "deny", "require_approval", "unavailable"]
+Effect: TypeAlias = Literal[
+    "deny", "unavailable", "require_approval", "oblige", "advise"
+]
+Status: TypeAlias = Literal[
+    "in_force",
+    "suspended",
+    "proposed",
+    "contested",
+    "contractual",
+    "customer_policy",
+]
+
+
+class Obligation(Value):
+    """Must be discharged by the guard, or the call is not allowed."""
+
+    id: RuleId
+    type: str
+    properties: Mapping[str, JsonValue] = Field(default_factory=dict)
+
+
+class Advice(Value):
+    """Is something that a reader may want to know; it changes no verdict."""
+
+    id: RuleId
+    msg: str
+
+
+class Finding(Value):
+    """Is one thing that one rule found."""
+
+    id: RuleId
+    effect: Effect
+    """What it does to the verdict, after the status table and the tenant's profile."""
+    status: Status
+    verified: bool
+    """Whether a person has verified the window of the rule in which `at` falls."""
+    msg: str
+    facts: Mapping[str, JsonValue] = Field(default_factory=dict)
+    """The facts that decided it, by their names in the view."""
+    missing: tuple[str, ...] = ()
+    """The facts that were needed and unknown."""
+    remedy: str = ""
+    title: str = ""
+    citation: str = ""
+
+
+class BundleRef(Value):
+    """Names the bundle that answered."""
+
+    revision: str
+    digest: Digest
+
+
+class CatalogRef(Value):
+    """Names the catalog that answered."""
+
+    version: str
+    digest: Digest
+    replaced: tuple[Id, ...] = ()
+    """Shipped entries that the user's overlay replaces and this call refers to."""
+
+
+class EngineRef(Value):
+    """Names the engine that answered."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class Alternative(Value):
+    """Is a deployment that the same call would be allowed to use."""
+
+    deployment: Id
+    model: Id
+    host: str | None
+    countries: tuple[Country, ...] | None
+    price: str | None = None
+
+
+class Place(Value):
+    """Is where a record stands in the trail."""
+
+    origin: str
+    index: Annotated[int, Field(ge=0)]
+
+
+class Decision(Value):
+    """Is the answer to one `ModelCall`."""
+
+    id: str
+    """A UUID, version 7."""
+    call_id: str
+    time: Instant
+    """When it was decided, by the wall clock."""
+    verdict: Verdict
+    code: str | None = None
+    """Why there is no answer, as `engine.undefined`; `None` when the rules answered."""
+    detail: str = ""
+    """What went wrong, when there is a `code`."""
+    findings: tuple[Finding, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    call: ModelCall
+    bundle: BundleRef
+    catalog: CatalogRef
+    engine: EngineRef
+    simulated: bool = False
+    """Whether `at` came from somewhere else than the guard's own wall clock."""
+    enforced: bool = True
+    record: Place | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """Say whether the call may be made."""
+        return self.verdict == "allow" and self.code is None

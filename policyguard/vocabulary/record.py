@@ -1,0 +1,136 @@
+"""What the trail remembers: the leaf of one record, without personal data.
+
+INVARIANT: nothing here identifies a person. The caller is a random pseudonym whose
+mapping is in the vault; the full `input` and the facts of the findings are in the
+vault, bound to the leaf by an HMAC with a salt of their own; what a client typed
+(model names, hosts) is in the vault too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, StringConstraints, TypeAdapter
+
+from policyguard.vocabulary.call import DataClass, PurposeKind
+from policyguard.vocabulary.decision import (
+    BundleRef,
+    CatalogRef,
+    Effect,
+    EngineRef,
+    Status,
+    Verdict,
+)
+from policyguard.vocabulary.value import Country, Id, RuleId, Value
+
+RecordTime = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"),
+]
+"""RFC 3339 in UTC with exactly six decimals: one instant, one text."""
+
+Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
+Layer: TypeAlias = Literal["call", "http"]
+Kind: TypeAlias = Literal["genesis", "decision", "check", "outcome"]
+
+
+class Commitment(Value):
+    """Binds a leaf to content in the vault without revealing it."""
+
+    alg: Literal["HMAC-SHA256"] = "HMAC-SHA256"
+    bytes: Annotated[int, Field(ge=0)]
+    """How long the content is, in bytes."""
+    value: Hex
+    """HMAC of the content under the record's own 32-byte salt."""
+
+
+class RuleAnswer(Value):
+    """Is what one rule said, without the facts."""
+
+    id: RuleId
+    effect: Effect
+    status: Status
+    verified: bool
+    missing: tuple[str, ...] = ()
+
+
+class GenesisRecord(Value):
+    """Opens a log: leaf 0, and only leaf 0."""
+
+    v: Literal[1] = 1
+    kind: Literal["genesis"] = "genesis"
+    id: str
+    time: RecordTime
+    origin: str
+    vkey: str
+    """The log's public key as a C2SP verifier key."""
+    durability: Literal["full"] = "full"
+    predecessor: str | None = None
+    version: str
+    """Version of policyguard that created the log."""
+
+
+class DecisionRecord(Value):
+    """Records an answer; `check` is one that no call follows."""
+
+    v: Literal[1] = 1
+    kind: Literal["decision", "check"]
+    id: str
+    call_id: str
+    attempt: Annotated[int, Field(ge=0)] = 0
+    layer: Layer
+    time: RecordTime
+    """Wall time of the writer: its claim, bounded by witnesses, not proved."""
+    at: RecordTime
+    """Legal instant of the call."""
+    simulated: bool
+    enforced: bool
+    tenant: Id
+    caller: Hex | None
+    """Pseudonym; `None` when no caller was declared."""
+    model: Id | None
+    deployments: tuple[Id | None, ...]
+    operators: tuple[Id | None, ...]
+    countries: tuple[Country, ...] | None
+    purpose: PurposeKind | None
+    data_classes: tuple[DataClass, ...] | None
+    verdict: Verdict
+    code: str | None
+    rules: tuple[RuleAnswer, ...]
+    obligations: tuple[str, ...]
+    bundle: BundleRef
+    catalog: CatalogRef
+    engine: EngineRef
+    input: Commitment
+
+
+class OutcomeRecord(Value):
+    """Records what happened to an allowed call."""
+
+    v: Literal[1] = 1
+    kind: Literal["outcome"] = "outcome"
+    id: str
+    call_id: str
+    decision: str
+    """The id of the decision that this is the outcome of."""
+    time: RecordTime
+    outcome: Literal["complete", "abandoned", "error", "cancelled", "delegated"]
+    """`delegated`: handed to a stream whose end only a guarded transport can see."""
+    error: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_.]+$")] | None = None
+    """The type of the exception, never its text."""
+    status: Annotated[int, Field(ge=100, le=599)] | None = None
+    """The HTTP status, where a transport saw it."""
+    served_model: Id | None = None
+    """The catalog's model that the answer named; `None`: not known or not said."""
+    input_tokens: Annotated[int, Field(ge=0)] | None = None
+    output_tokens: Annotated[int, Field(ge=0)] | None = None
+
+
+AuditRecord: TypeAlias = Annotated[
+    GenesisRecord | DecisionRecord | OutcomeRecord, Field(discriminator="kind")
+]
+
+AUDIT_RECORD: TypeAdapter[GenesisRecord | DecisionRecord | OutcomeRecord] = TypeAdapter(
+    AuditRecord
+)
+"""Validates a record of any kind."""

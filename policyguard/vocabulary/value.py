@@ -1,0 +1,46 @@
+"""What every noun of the vocabulary is made of: a frozen value and its field types."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+
+class Value(BaseModel):
+    """Is a frozen value that refuses fields which it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, ser_json_inf_nan="null"
+    )
+
+
+def _utc(instant: datetime) -> datetime:
+    if instant.tzinfo is None:
+        raise ValueError("an instant needs its offset: write `…Z` for UTC")
+    return instant.astimezone(UTC)
+
+
+Instant = Annotated[datetime, AfterValidator(_utc)]
+"""An instant in UTC, to the microsecond; text form is RFC 3339 with `Z`."""
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""An ISO 3166-1 alpha-2 code. Hong Kong is `HK`, Macau `MO`, Taiwan `TW`."""
+
+Subdivision = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
+"""An ISO 3166-2 code, as `UA-43`."""
+
+Id = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@:/-]{0,127}$", strict=True)
+]
+"""The identifier of a catalog entry."""
+
+RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*-[0-9]{2,}$")]
+"""A rule's literal id, as `EAR-01`."""
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 in 64 lower-case hexadecimal digits."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+"""A short text that a person wrote."""
