@@ -1,0 +1,102 @@
+"""Checks input before the embedded engine reads it.
+
+The engine's parser lets the last of two equal keys win, turns integers beyond 64 bits
+into floats and keeps the previous input when it fails, so nothing reaches it that two
+parsers could read in two ways. Specification: RFC 8259, in the domain of
+`policyguard.canonical`: no floats, integers within ±(2**53 - 1), unique keys.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import orjson
+
+from policyguard.canonical import MAX_DEPTH, parse_json
+from policyguard.errors import EvaluationError, FormatError
+
+MAX_INPUT_BYTES: Final = 256 * 1024
+"""The largest input that is accepted unless the engine is told otherwise."""
+
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_NEEDS_A_LOOK: Final = re.compile(rb"[0-9][.eE]|[0-9]{16}")
+_BRACKETS: Final = b"[]{}"
+_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
+
+
+def input_text(data: bytes, *, max_bytes: int = MAX_INPUT_BYTES) -> str:
+    """Return the JSON text that the engine may read.
+
+    Args:
+        data: The input, UTF-8 JSON.
+        max_bytes: The largest size that is accepted, in bytes.
+
+    Raises:
+        EvaluationError: code `engine.input`; the message never holds the input.
+    """
+    if len(data) > max_bytes:
+        raise EvaluationError(
+            f"input of {len(data)} bytes is larger than {max_bytes}: send less,"
+            " or raise the engine's limit",
+            code="engine.input",
+        )
+    if _plainly_canonical(data):
+        return data.decode("utf-8")
+    text = _normalised(data, max_bytes=max_bytes)
+    if text is None:
+        raise EvaluationError(
+            "input is not JSON that every parser reads alike: send UTF-8 with unique"
+            " keys, no floats, integers within ±(2**53 - 1), no lone surrogates and"
+            f" at most {MAX_DEPTH} levels",
+            code="engine.input",
+        )
+    return text
+
+
+def _plainly_canonical(data: bytes) -> bool:
+    # INVARIANT: whatever passes here would pass the slow way too. A dump that gives
+    # the same bytes back proves that no key was dropped, no text replaced and no
+    # number rounded; floats, long integers and depth are seen with the strings gone.
+    try:
+        if orjson.dumps(orjson.loads(data), option=orjson.OPT_SORT_KEYS) != data:
+            return False
+    except (ValueError, TypeError):
+        return False
+    skeleton = _STRING.sub(b"", data)
+    return _NEEDS_A_LOOK.search(skeleton) is None and _is_shallow(skeleton)
+
+
+def _is_shallow(skeleton: bytes) -> bool:
+    brackets = skeleton.translate(None, _ALL_BUT_BRACKETS)
+    if len(brackets) <= 2 * MAX_DEPTH:
+        return True
+    depth = 0
+    for bracket in brackets:
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return False
+    return True
+
+
+def _normalised(data: bytes, *, max_bytes: int) -> str | None:
+    # Written anew, so that `-0` and escapes reach the engine in one form.
+    try:
+        return orjson.dumps(
+            _without_floats(parse_json(data, max_bytes=max_bytes))
+        ).decode("utf-8")
+    except (FormatError, ValueError, TypeError):
+        return None
+
+
+def _without_floats(value: object) -> object:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, float):
+            raise FormatError("a float")
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return value

@@ -1,0 +1,257 @@
+"""The embedded engine: `regorus.Engine`, the tree-walking interpreter, in process.
+
+State: one prepared engine for each thread and loaded policy, made when a thread first
+evaluates and kept in that thread alone, because the library's objects may neither be
+used nor freed by another one. Nothing is on disk, so a crash leaves nothing. A forked
+child has the forking thread's engines and makes its own for every other thread.
+Whoever can write policy text decides what is allowed: texts come from a verified
+bundle. The library's register machine (`Rvm`) answers wrongly and is never used.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections.abc import Mapping
+from typing import Final
+
+from policyguard.canonical import Json, canonical_bytes
+from policyguard.engines.golden import require_known_semantics, require_promises
+from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
+from policyguard.engines.library import installed_library
+from policyguard.engines.native import (
+    NativeEngine,
+    compile_modules,
+    evaluate_on,
+    syntax_tree,
+    with_data,
+    without_frames,
+)
+from policyguard.engines.overlap import require_no_overlap
+from policyguard.engines.protocol import EngineInfo, PolicySet
+from policyguard.engines.syntax import require_parsable
+from policyguard.engines.tree import read_tree
+from policyguard.errors import (
+    CanonicalError,
+    ConfigurationError,
+    EngineLoadError,
+    EvaluationError,
+)
+
+
+class RegorusEngine:
+    """Loads policy into the embedded interpreter.
+
+    Args:
+        max_input_bytes: The largest input that a snapshot evaluates, in bytes.
+
+    Raises:
+        ConfigurationError: the library is missing, is not one that we know, or
+            another distribution brings the same import name.
+    """
+
+    def __init__(self, *, max_input_bytes: int = MAX_INPUT_BYTES) -> None:
+        if max_input_bytes < 1:
+            raise ConfigurationError(
+                f"`{max_input_bytes}` bytes of input are too few: give at least 1"
+            )
+        library = installed_library()
+        self._max_input_bytes = max_input_bytes
+        self._info = EngineInfo(
+            name="regorus",
+            version=library.version,
+            distribution=library.distribution,
+            digest=library.digest,
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        """Say which library answers: name, version, distribution and digest."""
+        return self._info
+
+    def load(self, policy: PolicySet) -> RegorusSnapshot:
+        """Check policy and data, and return what evaluates them.
+
+        Raises:
+            EngineLoadError: the text would hurt the parser or does not parse, calls
+                what engines do not share, is shadowed by data, lists other rules
+                than it holds, or breaks a golden vector.
+        """
+        try:
+            return self._load(policy)
+        except EngineLoadError as error:
+            failure = without_frames(error)
+        raise failure
+
+    def _load(self, policy: PolicySet) -> RegorusSnapshot:
+        require_known_semantics()
+        require_parsable(policy.modules)
+        parsed = compile_modules(policy.modules)
+        tree = read_tree(syntax_tree(parsed))
+        tree.require_shared_calls()
+        require_no_overlap(data=policy.data, paths=tree.paths())
+        _require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
+        text = _data_text(policy.data, what="data")
+        _require_promises(parsed, policy)
+        snapshot = RegorusSnapshot(
+            policy=policy,
+            data_text=text,
+            info=self._info,
+            max_input_bytes=self._max_input_bytes,
+        )
+        snapshot.prepare()
+        return snapshot
+
+
+class _ThreadEngines(threading.local):
+    """Keeps the engines of one thread by generation."""
+
+    def __init__(self) -> None:
+        self.owner = _Owner()
+
+    @property
+    def by_generation(self) -> dict[int, NativeEngine]:
+        return self.owner.engines
+
+
+class _Owner:
+    """Owns the engines of one thread, and goes with it."""
+
+    __slots__ = ("engines", "thread")
+
+    def __init__(self) -> None:
+        self.engines: dict[int, NativeEngine] = {}
+        self.thread = threading.get_ident()
+
+    def __del__(self) -> None:
+        # In a forked child the forking thread clears up after threads that it does
+        # not have. It may not free their engines, so they stay for good.
+        if self.thread != threading.get_ident():
+            _ABANDONED.append(self.engines)
+
+
+_ABANDONED: Final[list[dict[int, NativeEngine]]] = []
+_THREAD: Final = _ThreadEngines()
+_GENERATIONS: Final = itertools.count()
+_LIVE: Final[weakref.WeakValueDictionary[int, RegorusSnapshot]] = (
+    weakref.WeakValueDictionary()
+)
+
+
+class RegorusSnapshot:
+    """Is one loaded version of policy and data; any thread may evaluate it."""
+
+    def __init__(
+        self,
+        *,
+        policy: PolicySet,
+        data_text: str,
+        info: EngineInfo,
+        max_input_bytes: int,
+    ) -> None:
+        self._modules = dict(policy.modules)
+        self._entrypoint = policy.entrypoint
+        self._bundle_digest = policy.bundle_digest
+        self._catalog_digest = policy.catalog_digest
+        self._data_text = data_text
+        self._info = info
+        self._max_input_bytes = max_input_bytes
+        self._generation = next(_GENERATIONS)
+        _LIVE[self._generation] = self
+
+    @property
+    def info(self) -> EngineInfo:
+        """Say which library answers."""
+        return self._info
+
+    @property
+    def bundle_digest(self) -> str:
+        """Say which bundle answers."""
+        return self._bundle_digest
+
+    @property
+    def catalog_digest(self) -> str:
+        """Say which catalog answers."""
+        return self._catalog_digest
+
+    def prepare(self) -> None:
+        """Make the calling thread's engine, so that its first evaluation is fast.
+
+        Raises:
+            EngineLoadError: the engine refuses policy or data.
+        """
+        self._base()
+
+    def evaluate(self, input_json: bytes) -> Mapping[str, Json]:
+        """Evaluate the entrypoint on `input` and return the decision document.
+
+        Args:
+            input_json: UTF-8 JSON; canonical bytes are checked fastest.
+
+        Raises:
+            EvaluationError: code `engine.input` for input that is refused,
+                `engine.undefined` or `engine.malformed` for an answer that is no
+                object, `engine.panic` or `engine.evaluation` when the engine fails.
+        """
+        text = input_text(input_json, max_bytes=self._max_input_bytes)
+        try:
+            return evaluate_on(self._base(), text, entrypoint=self._entrypoint)
+        except EvaluationError as error:
+            failure = without_frames(error)
+        except EngineLoadError as error:
+            failure = EvaluationError(f"no engine for this thread: {error}")
+        if failure.code == "engine.panic":
+            # A panic may leave what clones share half-changed.
+            _THREAD.by_generation.pop(self._generation, None)
+        raise failure
+
+    async def aevaluate(self, input_json: bytes) -> Mapping[str, Json]:
+        """Do the same inline: 0.3 ms are less than a hand-over to a thread costs."""
+        return self.evaluate(input_json)
+
+    def _base(self) -> NativeEngine:
+        engines = _THREAD.by_generation
+        base = engines.get(self._generation)
+        if base is None:
+            # Dropped here, by the thread that owns them.
+            for stale in [old for old in engines if old not in _LIVE]:
+                del engines[stale]
+            base = engines[self._generation] = with_data(
+                compile_modules(self._modules),
+                self._data_text,
+                entrypoint=self._entrypoint,
+            )
+        return base
+
+
+def _require_same_rules(*, listed: frozenset[str], held: frozenset[str]) -> None:
+    if listed != held:
+        odd = ", ".join(sorted(listed ^ held))
+        raise EngineLoadError(
+            f"rulebook and modules differ in the rules `{odd}`: write the rulebook anew"
+        )
+
+
+def _require_promises(parsed: NativeEngine, policy: PolicySet) -> None:
+    data: dict[str, Json] = dict(policy.data)
+    if policy.golden_catalog is not None:
+        data["catalog"] = policy.golden_catalog
+    base = with_data(
+        parsed,
+        _data_text(data, what="the golden catalog"),
+        entrypoint=policy.entrypoint,
+    )
+    require_promises(
+        base=base,
+        entrypoint=policy.entrypoint,
+        golden=policy.golden,
+        rule_ids=policy.rule_ids,
+    )
+
+
+def _data_text(data: Mapping[str, Json], *, what: str) -> str:
+    try:
+        return canonical_bytes(dict(data)).decode("utf-8")
+    except CanonicalError as error:
+        raise EngineLoadError(f"{what} cannot be loaded: {error}") from error
