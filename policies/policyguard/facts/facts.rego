@@ -1,0 +1,365 @@
+# METADATA
+# title: The view
+# description: |
+#   Turns a call and the catalog into the one view that rules read as their input. Every
+#   declared fact exists in it: a value, or null for unknown. Rules read no clock: what
+#   depends on the instant is worked out here.
+#
+#   asked, context, data, exporter, tenant: the groups of the call, as they came.
+#   caller, purpose: the same, with every field null (and caller.declared false) when
+#     nobody declared them.
+#   model: the catalog's entry with id, known, label (for messages), developer (an
+#     object), lineage (its base models up to three steps back) and restrictions (those
+#     that stand at the instant, with the annexes that relieve by then).
+#   hops: for each deployment of the route: id, known, label, deployment, parties
+#     (operator and host cloud, with their active listings), contract (with the party
+#     that receives the data), weights (the manifest), suspensions, places, gaps.
+#   countries: of the countries that the call mentions: eea, and the conditions of
+#     their adequacy decisions (null: without condition).
+#   licences: those that have not expired. lists: each list that was read, by as_of.
+#   status: of each rule that has one at the instant.
+package policyguard.facts
+
+view := {
+	"asked": input.asked,
+	"caller": _caller,
+	"context": input.context,
+	"countries": _countries,
+	"data": input.data,
+	"exporter": input.exporter,
+	"hops": _hops,
+	"licences": _licences,
+	"lists": _lists,
+	"model": _model,
+	"purpose": _purpose,
+	"status": _status,
+	"tenant": input.tenant,
+}
+
+# Ids of replaced entries that this call refers to; to look costs nothing where no
+# overlay replaces anything.
+replaced := [id | some id in data.catalog.replaced; id in _referred]
+
+# Whole seconds: every instant of catalog and rulebook is one.
+_now := floor(time.parse_rfc3339_ns(input.at) / 1000000000)
+
+# Bound outside the loop: a call without an instant has no status, and so no view.
+_status := data.policyguard.rulebook.intervals[index] if {
+	now := _now
+	index := count([boundary | some boundary in data.policyguard.rulebook.boundaries; boundary <= now])
+}
+
+# A catalog without one of these lists has no view, and so no answer: a list that is
+# not there must not read as a list that names nobody.
+_lists := {
+	"bis-entity-list": data.catalog.lists["bis-entity-list"].as_of,
+	"eea": data.catalog.lists.eea.as_of,
+	"eu-adequacy": data.catalog.lists["eu-adequacy"].as_of,
+}
+
+default _caller := {
+	"declared": false,
+	"person_status": null,
+	"citizenships": null,
+	"residence": null,
+	"location": null,
+	"subdivision": null,
+	"organisation": {"name": null, "country": null, "headquarters": null, "owners": null, "annexes": null},
+}
+
+_caller := object.union(input.caller, {"declared": true, "organisation": _organisation}) if is_object(input.caller)
+
+default _organisation := {"name": null, "country": null, "headquarters": null, "owners": null, "annexes": null}
+
+_organisation := input.caller.organisation if is_object(input.caller.organisation)
+
+default _purpose := {"kind": null, "competes": null}
+
+_purpose := input.purpose if is_object(input.purpose)
+
+_licences := [licence |
+	some licence in input.tenant.licences
+	_now < floor(time.parse_rfc3339_ns(licence.expires) / 1000000000)
+]
+
+_unknown_model := {
+	"id": null,
+	"known": false,
+	"name": null,
+	"family": null,
+	"version": null,
+	"developer": {"id": null, "name": null, "country": null, "parent_country": null},
+	"names": [],
+	"base_models": null,
+	"lineage": [],
+	"open_weights": null,
+	"published": null,
+	"weights_licence": null,
+	"code_licence": null,
+	"notices": [],
+	"output_terms": {"competing_training": null, "source": null},
+	"restrictions": [],
+}
+
+_model := object.union(entry, {
+	"id": input.model,
+	"known": true,
+	"label": input.model,
+	"developer": _developer(entry.developer),
+	"lineage": _lineage(entry),
+	"restrictions": [_restriction(restriction) | some restriction in entry.restrictions; _active(restriction)],
+}) if {
+	entry := data.catalog.models[input.model]
+} else := object.union(_unknown_model, {"label": _asked_model})
+
+_asked_model := input.asked.model if {
+	is_string(input.asked.model)
+} else := "an unknown model"
+
+_restriction(restriction) := object.union(restriction, {"relief": _relief(restriction)})
+
+# The annexes that relieve at this instant.
+_relief(restriction) := restriction.relief if {
+	is_number(restriction.relief_since)
+	restriction.relief_since <= _now
+} else := []
+
+_developer(id) := object.union(data.catalog.developers[id], {"id": id}) if {
+	data.catalog.developers[id]
+} else := {"id": null, "name": null, "country": null, "parent_country": null}
+
+_lineage(entry) := [] if {
+	count(_bases([entry])) == 0
+} else := [_ancestor(id) | some id in ((first | second) | third)] if {
+	first := _bases([entry])
+	second := _bases([data.catalog.models[id] | some id in first])
+	third := _bases([data.catalog.models[id] | some id in second])
+}
+
+_bases(entries) := {id |
+	some entry in entries
+	is_array(entry.base_models)
+	some id in entry.base_models
+}
+
+_ancestor(id) := {
+	"id": id,
+	"base_models": data.catalog.models[id].base_models,
+	"developer": _developer(data.catalog.models[id].developer),
+	"weights_licence": data.catalog.models[id].weights_licence,
+} if {
+	data.catalog.models[id]
+} else := {"id": id, "base_models": null, "developer": _developer(null), "weights_licence": null}
+
+# A call without a route has no view: nothing to object to is no permission.
+_hops := [_hop(id) | some id in input.route] if count(input.route) > 0
+
+_hop(id) := {
+	"id": id,
+	"known": true,
+	"label": _label(id, deployment),
+	"deployment": deployment,
+	"parties": [_party(party, role) | some role in ["operator", "host_cloud"]; party := deployment[role]; party != null],
+	"contract": contract,
+	"weights": _manifest(_installed(deployment).weights),
+	"installed": _installed(deployment),
+	"suspensions": [state | some state in deployment.states; _active(state)],
+	"places": _places(deployment, contract),
+	"gaps": _gaps(deployment),
+} if {
+	deployment := data.catalog.deployments[id]
+	contract := _contract(_recipient(deployment))
+} else := {
+	"id": id,
+	"known": false,
+	"label": null,
+	"deployment": _no_deployment,
+	"parties": [],
+	"contract": _unknown_contract,
+	"weights": _no_weights,
+	"installed": _no_installation,
+	"suspensions": [],
+	"places": [],
+	"gaps": [],
+}
+
+# The host that was asked for, where the deployment answers there.
+_label(id, deployment) := host if {
+	host := input.asked.host
+	host in deployment.hosts
+} else := host if {
+	host := deployment.hosts[0]
+} else := id
+
+_party(id, role) := {
+	"id": id,
+	"role": role,
+	"name": object.get(data.catalog.operators, [id, "name"], id),
+	"listings": {"bis-entity-list": _listings("bis-entity-list", id)},
+}
+
+_listings(list, party) := [listing |
+	some listing in data.catalog.lists[list].parties[party]
+	_active(listing)
+]
+
+# Who receives the data: the operator, or the cloud under a host of our own.
+_recipient(deployment) := deployment.host_cloud if {
+	deployment.mode == "self_hosted"
+	deployment.host_cloud != null
+} else := deployment.operator
+
+_contract(party) := object.union(contract, {"state": "signed", "assessed_age": _age(contract.transfer_assessed)}) if {
+	party != null
+	is_array(input.tenant.contracts)
+	some contract in input.tenant.contracts
+	contract.operator == party
+} else := _no_contract if {
+	party != null
+	is_array(input.tenant.contracts)
+} else := _unknown_contract
+
+# In seconds; negative when it lies in the future of the call.
+_age(instant) := _now - floor(time.parse_rfc3339_ns(instant) / 1000000000) if {
+	is_string(instant)
+} else := null
+
+_unknown_contract := {
+	"state": "unknown",
+	"operator": null,
+	"dpa": null,
+	"transfer_tool": null,
+	"transfer_assessed": null,
+	"assessed_age": null,
+	"supplementary_measures": null,
+	"training": null,
+	"retention_days": null,
+	"remote_access_countries": null,
+	"baa": null,
+	"source": null,
+}
+
+_no_contract := {
+	"state": "none",
+	"operator": null,
+	"dpa": false,
+	"transfer_tool": "none",
+	"transfer_assessed": null,
+	"assessed_age": null,
+	"supplementary_measures": false,
+	"training": null,
+	"retention_days": null,
+	"remote_access_countries": null,
+	"baa": false,
+	"source": null,
+}
+
+_no_deployment := {
+	"model": null,
+	"mode": null,
+	"operator": null,
+	"host_cloud": null,
+	"hosts": [],
+	"names": [],
+	"inference_profile": null,
+	"processing_scope": null,
+	"processing_countries": null,
+	"storage_countries": null,
+	"remote_access_countries": null,
+	"accelerator": null,
+	"data_policy": {"training": null, "retention_days": null, "zero_retention": null, "safety_retention_days": null},
+	"states": [],
+	"installed": null,
+	"price": null,
+}
+
+_installed(deployment) := deployment.installed if {
+	is_object(deployment.installed)
+} else := _no_installation
+
+_no_installation := {"weights": null, "revision": null, "digest": null, "format": null, "remote_code": null}
+
+_manifest(id) := data.catalog.weights[id] if {
+	data.catalog.weights[id]
+} else := _no_weights
+
+_no_weights := {
+	"model": null,
+	"repository": null,
+	"revision": null,
+	"format": null,
+	"remote_code": null,
+	"files": null,
+	"digest": null,
+}
+
+# Each country that the data is known to reach, by all that is known of it. `**` is
+# every country where the vendor is.
+_places(deployment, contract) := sort({country |
+	some countries in [
+		deployment.processing_countries,
+		deployment.storage_countries,
+		deployment.remote_access_countries,
+		contract.remote_access_countries,
+		_anywhere(deployment.processing_scope),
+	]
+	is_array(countries)
+	some country in countries
+})
+
+_anywhere(scope) := ["**"] if {
+	scope == "global"
+} else := []
+
+# What is not known of where a deployment processes and stores. Countries without a
+# scope are a habit, not a promise.
+_gaps(deployment) := [gap |
+	some gap, known in {
+		"deployment.processing_scope": deployment.processing_scope != null,
+		"deployment.processing_countries": _processing_is_known(deployment),
+		"deployment.storage_countries": is_array(deployment.storage_countries),
+	}
+	known == false
+]
+
+_processing_is_known(deployment) if {
+	deployment.processing_scope == "fixed"
+	count(_list(deployment.processing_countries)) > 0
+} else if {
+	# The missing scope is named instead.
+	deployment.processing_scope == null
+	count(_list(deployment.processing_countries)) > 0
+} else := false
+
+_list(countries) := countries if {
+	is_array(countries)
+} else := []
+
+_countries := {country: {"eea": eea, "adequacy": adequacy} |
+	some country in _mentioned
+	eea := count([entry | some entry in data.catalog.lists.eea.countries[country]; _active(entry)]) > 0
+	adequacy := [entry.condition | some entry in data.catalog.lists["eu-adequacy"].countries[country]; _active(entry)]
+}
+
+_mentioned := ({country | some hop in _hops; some country in hop.places} | {country | country := input.data.subjects[_]}) | {country | country := input.exporter.establishment; country != null}
+
+_active(window) if {
+	_has_begun(window.since)
+	_goes_on(window.until)
+}
+
+_has_begun(since) if since == null
+
+_has_begun(since) if {
+	is_number(since)
+	since <= _now
+}
+
+_goes_on(until) if until == null
+
+_goes_on(until) if {
+	is_number(until)
+	_now < until
+}
+
+_referred := (((object.keys(_lists) | {input.model, _model.developer.id}) | {id | some ancestor in _model.lineage; some id in [ancestor.id, ancestor.developer.id]}) | {id | some hop in _hops; some id in [hop.id, hop.deployment.model, hop.installed.weights]}) | {party.id | some hop in _hops; some party in hop.parties}

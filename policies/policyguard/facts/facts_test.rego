@@ -1,0 +1,127 @@
+package policyguard.facts_test
+
+import data.policyguard.fixture
+
+_view(asked) := view if {
+	view := data.policyguard.facts.view with input as asked with data.catalog as data.policyguard.sample.catalog
+}
+
+# Every fact that a call declares is in the view, though it is null.
+test_an_undeclared_caller_has_every_fact_as_null if {
+	view := _view(fixture.asking({"caller": null}))
+	view.caller == object.union(fixture.call.caller, {"declared": false, "organisation": fixture.organisation})
+	view.purpose == fixture.call.purpose
+}
+
+test_an_undeclared_purpose_has_every_fact_as_null if {
+	_view(fixture.asking({"purpose": null})).purpose == {"kind": null, "competes": null}
+}
+
+test_an_undeclared_organisation_has_every_fact_as_null if {
+	_view(fixture.call).caller.organisation == fixture.organisation
+	_view(fixture.call).caller.declared == true
+}
+
+test_a_declared_organisation_is_itself if {
+	given := object.union(fixture.organisation, {"name": "Other", "annexes": ["x:A"]})
+	_view(fixture.asking({"caller": {"organisation": given}})).caller.organisation == given
+}
+
+test_an_unknown_model_has_the_facts_of_a_known_one if {
+	unknown := _view(fixture.asking({"model": null})).model
+	known := object.remove(_view(fixture.call).model, ["source", "as_of"])
+	object.keys(unknown) == object.keys(known)
+	unknown.known == false
+	unknown.label == "glm-5.2"
+}
+
+test_a_model_that_nobody_named_has_a_label if {
+	_view(fixture.asking({"model": null, "asked": {"model": null}})).model.label == "an unknown model"
+}
+
+test_an_unknown_hop_has_the_facts_of_a_known_one if {
+	view := _view(fixture.asking({"route": ["glm-5.2@api.scaleway.ai", null, "glm-5.2@fra-1"]}))
+	[known, unknown, ours] := view.hops
+	object.keys(unknown) == object.keys(known)
+	object.keys(unknown.deployment) == object.keys(object.remove(known.deployment, ["source", "as_of"]))
+	object.keys(unknown.weights) == object.keys(object.remove(ours.weights, ["source", "as_of"]))
+	object.keys(unknown.installed) == object.keys(ours.installed)
+	[known.known, unknown.known] == [true, false]
+}
+
+test_a_contract_has_the_same_facts_whether_unknown_absent_or_signed if {
+	papers := [null, [], [fixture.contract("scaleway", {"dpa": true})]]
+	contracts := [_view(fixture.asking({"tenant": {"contracts": paper}})).hops[0].contract | some paper in papers]
+	[contract.state | some contract in contracts] == ["unknown", "none", "signed"]
+	{object.keys(contract) | some contract in contracts} == {object.keys(contracts[0])}
+	[contract.dpa | some contract in contracts] == [null, false, true]
+}
+
+test_the_label_is_the_host_that_was_asked_for if {
+	_view(fixture.asking_at("claude-fable-5@bedrock-eu", {})).hops[0].label == "bedrock-runtime.eu-central-1.amazonaws.com"
+}
+
+test_the_label_is_the_first_host_when_another_was_asked_for if {
+	_view(fixture.asking({"asked": {"host": "elsewhere.example"}})).hops[0].label == "api.scaleway.ai"
+}
+
+test_a_deployment_without_hosts_is_labelled_by_its_id if {
+	known := object.union(data.policyguard.sample.catalog, {"deployments": {"glm-5.2@fra-1": {"hosts": []}}})
+	view := data.policyguard.facts.view with input as fixture.asking({"route": ["glm-5.2@fra-1"]}) with data.catalog as known
+	view.hops[0].label == "glm-5.2@fra-1"
+}
+
+test_the_cloud_under_our_own_host_is_who_receives if {
+	known := object.union(data.policyguard.sample.catalog, {"deployments": {"glm-5.2@fra-1": {"host_cloud": "baseten"}}})
+	asked := fixture.asking({
+		"route": ["glm-5.2@fra-1"],
+		"tenant": {"contracts": [fixture.contract("baseten", {})]},
+	})
+	view := data.policyguard.facts.view with input as asked with data.catalog as known
+	view.hops[0].contract.operator == "baseten"
+	[[party.id, party.role] | some party in view.hops[0].parties] == [["acme", "operator"], ["baseten", "host_cloud"]]
+}
+
+test_lineage_goes_back_three_steps if {
+	[base.id | some base in _view(fixture.asking({"model": "tuned-1"})).model.lineage] == ["kimi-k2", "kimi-k2.5"]
+}
+
+test_an_ancestor_that_the_catalog_does_not_have_is_unknown if {
+	known := object.union(data.policyguard.sample.catalog, {"models": {"glm-5.2": {"base_models": ["lost-1"]}}})
+	view := data.policyguard.facts.view with input as fixture.call with data.catalog as known
+	view.model.lineage == [{
+		"id": "lost-1",
+		"base_models": null,
+		"developer": {"id": null, "name": null, "country": null, "parent_country": null},
+		"weights_licence": null,
+	}]
+}
+
+test_a_status_is_that_of_the_second if {
+	statuses := [object.get(_view(fixture.asking({"at": at})).status, "GDPR-01", null) |
+		some at in ["2018-05-24T23:59:59.999999Z", "2018-05-25T00:00:00Z"]
+	]
+	statuses == [null, {"status": "in_force", "verified": false}]
+}
+
+test_the_last_microsecond_before_a_second_is_before_it if {
+	_view(fixture.asking({"at": "2026-06-12T21:20:59.999999Z"})).status["FACT-01"]
+	not _view(fixture.asking({"at": "2026-06-12T21:20:59.999999Z"})).status["EAR-07"]
+	_view(fixture.asking({"at": "2026-06-12T21:21:00.000001Z"})).status["EAR-07"]
+}
+
+test_a_catalog_without_a_list_has_no_view if {
+	every list in ["bis-entity-list", "eea", "eu-adequacy"] {
+		lists := object.remove(data.policyguard.sample.catalog.lists, [list])
+		known := object.union(object.remove(data.policyguard.sample.catalog, ["lists"]), {"lists": lists})
+		views := [view | view := data.policyguard.facts.view with input as fixture.call with data.catalog as known]
+		views == []
+	}
+}
+
+test_replaced_entries_that_the_call_refers_to_are_listed if {
+	ids := ["eea", "glm-5", "glm-5.2@api.scaleway.ai", "kimi-k2", "scaleway", "zhipu"]
+	known := object.union(data.policyguard.sample.catalog, {"replaced": ids})
+	found := data.policyguard.facts.replaced with input as fixture.call with data.catalog as known
+	found == ["eea", "glm-5", "glm-5.2@api.scaleway.ai", "scaleway", "zhipu"]
+}

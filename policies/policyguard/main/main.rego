@@ -1,0 +1,101 @@
+# METADATA
+# title: The decision
+# description: |
+#   Composes what the rules found into one document. Findings only add up: no rule can
+#   clear what another one objects to.
+package policyguard.main
+
+# Packages are named in full, never imported: through an import the embedded engine does
+# not see the local rules of any module but the first, and their findings vanish.
+
+# Without rules, rulebook, catalog or a whole question there is no answer, and no
+# answer is no permission.
+default decision := {
+	"verdict": "deny",
+	"findings": [],
+	"obligations": [],
+	"advice": [],
+	"replaced": [],
+}
+
+# METADATA
+# title: The answer to one call
+# entrypoint: true
+decision := {
+	"verdict": _verdict({finding.effect | some finding in findings}),
+	"findings": [object.remove(finding, ["obligation"]) | some finding in findings],
+	"obligations": [object.union(finding.obligation, {"id": finding.id}) |
+		some finding in findings
+		finding.effect == "oblige"
+	],
+	"advice": [{"id": finding.id, "msg": finding.msg} | some finding in findings; finding.effect == "advise"],
+	"replaced": data.policyguard.facts.replaced,
+} if {
+	view := data.policyguard.facts.view
+	found := data.policyguard.rules.findings with input as view
+	_all_listed(found)
+	findings := _in_order([_settled(finding, view.status[finding.id], view.tenant.profile) |
+		some finding in found
+		view.status[finding.id]
+	])
+}
+
+# A finding that the rulebook does not know has no status, and must not be dropped for
+# that.
+_all_listed(found) if {
+	count(data.policyguard.rulebook.rules) > 0
+	every finding in found {
+		data.policyguard.rulebook.rules[finding.id]
+	}
+}
+
+_in_order(settled) := [finding |
+	ids := {entry.id | some entry in settled}
+	some id in sort(ids)
+	some finding in settled
+	finding.id == id
+]
+
+# INVARIANT: every finding of a rule that has a status comes out of this; nothing in it
+# can be undefined.
+_settled(finding, standing, profile) := object.union(finding, {
+	"effect": _by_profile(_by_status(finding.effect, standing.status), profile),
+	"status": standing.status,
+	"verified": standing.verified,
+})
+
+_by_status(effect, status) := object.get(_softer, [status, effect], effect)
+
+# An effect that a status leaves alone is not in the table.
+_softer := {
+	"suspended": {
+		"deny": "require_approval",
+		"unavailable": "advise",
+		"require_approval": "advise",
+		"oblige": "advise",
+		"indeterminate": "advise",
+	},
+	"contested": {"deny": "require_approval", "indeterminate": "require_approval"},
+	"proposed": {
+		"deny": "advise",
+		"unavailable": "advise",
+		"require_approval": "advise",
+		"oblige": "advise",
+		"indeterminate": "advise",
+	},
+}
+
+_by_profile(effect, profile) := "require_approval" if {
+	effect == "indeterminate"
+	profile == "balanced"
+} else := "deny" if {
+	effect == "indeterminate"
+} else := effect
+
+_verdict(effects) := "deny" if {
+	"deny" in effects
+} else := "unavailable" if {
+	"unavailable" in effects
+} else := "require_approval" if {
+	"require_approval" in effects
+} else := "allow"

@@ -1,0 +1,260 @@
+package policyguard.main_test
+
+import data.policyguard.fixture
+
+_g04 := {
+	"at": "2026-07-10T12:00:00Z",
+	"exporter": {"establishment": "US"},
+	"data": {
+		"classes": ["source_code"],
+		"subjects": null,
+		"ear": {"classification": "EAR99", "us_origin": true},
+	},
+}
+
+_plain := {"data": {"classes": ["none"], "subjects": null}}
+
+_fable(at, status) := fixture.answer(fixture.asking_at("claude-fable-5@api.anthropic.com", object.union(
+	_plain,
+	{"at": at, "caller": {"person_status": status}},
+)))
+
+test_g01_tickets_of_people_in_the_eu_to_the_endpoint_in_china if {
+	fixture.answer(fixture.asking_at("glm-5.2@open.bigmodel.cn", {})) == {
+		"verdict": "deny",
+		"rules": {"GDPR-01": "deny"},
+	}
+}
+
+test_g02_singapore_with_a_processing_agreement_only if {
+	papers := {"tenant": {"contracts": [fixture.contract("jingsheng-hengxing", {"dpa": true, "transfer_tool": "none"})]}}
+	fixture.answer(fixture.asking_at("glm-5.2@api.z.ai", papers)) == {
+		"verdict": "deny",
+		"rules": {"GDPR-01": "deny"},
+	}
+}
+
+test_g03_the_same_model_on_our_own_host_in_frankfurt if {
+	decision := fixture.decided(fixture.asking_at("glm-5.2@fra-1", {}))
+	decision.verdict == "allow"
+	decision.obligations == [{
+		"id": "GDPR-01",
+		"type": "record_processing",
+		"properties": {"article": "GDPR Art. 30"},
+	}]
+	decision.advice == [{
+		"id": "PROV-02",
+		"msg": "who hosts glm-5.2 keeps to what its licence (MIT) asks: keep the MIT notice",
+	}]
+}
+
+test_g03_the_same_model_on_a_host_in_the_eu if {
+	fixture.answer(fixture.call) == {"verdict": "allow", "rules": {"GDPR-01": "oblige"}}
+}
+
+test_g04_unpublished_code_to_the_listed_operator if {
+	fixture.answer(fixture.asking_at("glm-5.2@open.bigmodel.cn", _g04)) == {
+		"verdict": "deny",
+		"rules": {"EAR-01": "deny"},
+	}
+}
+
+test_g04_the_same_code_when_it_is_published if {
+	published := {"data": {"ear": {"classification": "published", "evidence": "https://example.com/repository"}}}
+	decision := fixture.decided(fixture.asking_at("glm-5.2@open.bigmodel.cn", object.union(_g04, published)))
+	decision.verdict == "allow"
+	[advice.id | some advice in decision.advice] == ["EAR-03"]
+}
+
+test_g10_a_french_citizen_before_during_and_after_the_letter if {
+	_fable("2026-06-11T12:00:00Z", "foreign") == {"verdict": "allow", "rules": {}}
+	_fable("2026-06-15T12:00:00Z", "foreign") == {
+		"verdict": "deny",
+		"rules": {"EAR-07": "deny", "VEND-01": "unavailable"},
+	}
+	_fable("2026-07-02T12:00:00Z", "foreign") == {"verdict": "allow", "rules": {}}
+}
+
+test_g11_who_is_no_foreign_person_finds_it_unavailable_and_not_denied if {
+	every status in ["us_citizen", "us_lpr", "us_protected"] {
+		_fable("2026-06-15T12:00:00Z", status) == {
+			"verdict": "unavailable",
+			"rules": {"VEND-01": "unavailable"},
+		}
+	}
+}
+
+test_g13a_a_global_profile_meets_no_residency_policy if {
+	asked := fixture.asking_at("claude-fable-5@bedrock-global", {
+		"at": "2026-10-01T12:00:00Z",
+		"tenant": {"residency_allowed": ["DE", "FR", "IE"]},
+	})
+	fixture.answer(asked) == {"verdict": "deny", "rules": {"GDPR-01": "deny", "RES-01": "deny"}}
+}
+
+test_g13b_the_profile_of_the_eu_does if {
+	asked := fixture.asking_at("claude-fable-5@bedrock-eu", {
+		"at": "2026-10-01T12:00:00Z",
+		"tenant": {"residency_allowed": ["DE", "FR", "IE"]},
+	})
+	fixture.answer(asked) == {"verdict": "allow", "rules": {"GDPR-01": "oblige"}}
+}
+
+# Another developer of the weights changes no rule on transfers; another operator does.
+test_the_developer_decides_nothing_about_a_transfer if {
+	known := fixture.catalog_with("models", "glm-5.2", {"developer": "labs"})
+	every deployment in ["glm-5.2@api.scaleway.ai", "glm-5.2@open.bigmodel.cn"] {
+		asked := fixture.asking_at(deployment, {})
+		fixture.of("GDPR-01", asked) == fixture.of_in("GDPR-01", asked, known)
+		fixture.of("EAR-01", asked) == fixture.of_in("EAR-01", asked, known)
+	}
+}
+
+test_another_hop_never_loosens if {
+	route := ["glm-5.2@open.bigmodel.cn", "glm-5.2@api.scaleway.ai"]
+	fixture.answer(object.union(fixture.call, {"route": route})).verdict == "deny"
+}
+
+test_what_is_unknown_asks_for_approval_or_denies_by_the_profile if {
+	every profile, verdict in {"balanced": "require_approval", "strict": "deny"} {
+		asked := fixture.asking({"caller": null, "tenant": {"profile": profile}})
+		fixture.answer(asked) == {"verdict": verdict, "rules": {"FACT-03": verdict, "GDPR-01": "oblige"}}
+	}
+}
+
+test_each_single_missing_fact_of_a_call_is_no_allow if {
+	every patch in [
+		{"caller": null},
+		{"purpose": null},
+		{"model": null},
+		{"route": [null]},
+		{"data": {"classes": null}},
+		{"exporter": {"establishment": null}},
+	] {
+		fixture.answer(fixture.asking(patch)).verdict == "require_approval"
+	}
+}
+
+# The table of statuses, on a rule that denies, one that misses a fact, one that obliges
+# and one that advises.
+_standing(status) := [{id: {"status": status, "verified": true} | some id, _ in data.policyguard.rulebook.rules}]
+
+_settled(status, asked) := {finding.id: finding.effect | some finding in decision.findings} if {
+	decision := data.policyguard.main.decision with input as asked
+		with data.catalog as data.policyguard.sample.catalog
+		with data.policyguard.rulebook.boundaries as []
+		with data.policyguard.rulebook.intervals as _standing(status)
+}
+
+_denied := fixture.asking_at("glm-5.2@open.bigmodel.cn", {"caller": null, "tenant": {"profile": "strict"}})
+
+_advised := fixture.asking_at("glm-5.2@fra-1", {})
+
+test_a_status_in_force_changes_nothing if {
+	every status in ["in_force", "contractual", "customer_policy"] {
+		_settled(status, _denied) == {"GDPR-01": "deny", "FACT-03": "deny"}
+		_settled(status, _advised) == {"GDPR-01": "oblige", "PROV-02": "advise"}
+	}
+}
+
+test_a_suspended_deny_asks_for_approval_and_everything_else_advises if {
+	_settled("suspended", _denied) == {"GDPR-01": "require_approval", "FACT-03": "advise"}
+	_settled("suspended", _advised) == {"GDPR-01": "advise", "PROV-02": "advise"}
+}
+
+test_a_contested_deny_asks_for_approval if {
+	_settled("contested", _denied) == {"GDPR-01": "require_approval", "FACT-03": "require_approval"}
+	_settled("contested", _advised) == {"GDPR-01": "oblige", "PROV-02": "advise"}
+}
+
+test_a_proposed_rule_advises if {
+	_settled("proposed", _denied) == {"GDPR-01": "advise", "FACT-03": "advise"}
+	_settled("proposed", _advised) == {"GDPR-01": "advise", "PROV-02": "advise"}
+}
+
+test_an_advising_status_leaves_no_obligation if {
+	decision := data.policyguard.main.decision with input as fixture.call
+		with data.catalog as data.policyguard.sample.catalog
+		with data.policyguard.rulebook.boundaries as []
+		with data.policyguard.rulebook.intervals as _standing("proposed")
+	decision.verdict == "allow"
+	decision.obligations == []
+	[advice.id | some advice in decision.advice] == ["GDPR-01"]
+}
+
+test_a_rule_outside_its_windows_says_nothing if {
+	asked := object.union(fixture.asking_at("glm-5.2@open.bigmodel.cn", {}), {"at": "2018-05-24T23:59:59Z"})
+	fixture.answer(asked) == {"verdict": "allow", "rules": {}}
+	fixture.answer(object.union(asked, {"at": "2018-05-25T00:00:00Z"})).verdict == "deny"
+}
+
+test_findings_carry_status_and_whether_it_is_verified_and_are_sorted if {
+	decision := fixture.decided(fixture.asking_at("claude-fable-5@api.anthropic.com", object.union(_plain, {
+		"at": "2026-06-15T12:00:00Z",
+		"caller": null,
+		"purpose": null,
+	})))
+	[[finding.id, finding.status, finding.verified] | some finding in decision.findings] == [
+		["EAR-07", "in_force", false],
+		["FACT-03", "in_force", true],
+		["FACT-04", "in_force", true],
+		["VEND-01", "in_force", true],
+	]
+}
+
+test_a_finding_has_these_fields_and_no_others if {
+	decision := fixture.decided(fixture.asking_at("glm-5.2@fra-1", {}))
+	{object.keys(finding) | some finding in decision.findings} == {{
+		"id",
+		"effect",
+		"status",
+		"verified",
+		"msg",
+		"facts",
+		"missing",
+		"remedy",
+	}}
+}
+
+_nothing := {
+	"verdict": "deny",
+	"findings": [],
+	"obligations": [],
+	"advice": [],
+	"replaced": [],
+}
+
+test_without_a_catalog_there_is_no_permission if {
+	decision := data.policyguard.main.decision with input as fixture.call with data.catalog as {}
+	decision == _nothing
+}
+
+test_without_a_rulebook_there_is_no_permission if {
+	every book in [{}, {"rules": {}, "boundaries": [], "intervals": [{}]}] {
+		decision := data.policyguard.main.decision with input as fixture.call
+			with data.catalog as data.policyguard.sample.catalog
+			with data.policyguard.rulebook as book
+		decision == _nothing
+	}
+}
+
+test_without_a_whole_question_there_is_no_permission if {
+	every group in ["at", "asked", "context", "data", "exporter", "tenant", "route"] {
+		decision := data.policyguard.main.decision with input as object.remove(fixture.call, [group])
+			with data.catalog as data.policyguard.sample.catalog
+		decision == _nothing
+	}
+}
+
+test_a_finding_that_the_rulebook_does_not_have_is_no_permission if {
+	rules := object.remove(data.policyguard.rulebook.rules, ["GDPR-01"])
+	decision := data.policyguard.main.decision with input as fixture.call
+		with data.catalog as data.policyguard.sample.catalog
+		with data.policyguard.rulebook.rules as rules
+	decision == _nothing
+}
+
+test_replaced_entries_are_passed_on if {
+	known := object.union(data.policyguard.sample.catalog, {"replaced": ["kimi-k2", "scaleway"]})
+	fixture.decided_in(fixture.call, known).replaced == ["scaleway"]
+}

@@ -1,0 +1,68 @@
+package policyguard.rules
+
+# METADATA
+# title: What is published is not subject to the EAR
+# description: |
+#   Published information and software are outside the EAR, if someone can see that they
+#   are published. A private fine-tune of published weights, or a private change to
+#   published code, is not published.
+# related_resources:
+#   - ref: 15 CFR 734.3(b)(3)
+#   - ref: 15 CFR 734.7
+# custom:
+#   id: EAR-03
+#   severity: low
+#   citation: 15 CFR 734.3(b)(3), 734.7
+#   as_of: 2026-06-18
+#   locked: false
+#   effective:
+#     - {from: null, to: null, status: in_force, verified: true}
+findings contains {
+	"id": "EAR-03",
+	"effect": "advise",
+	"msg": sprintf("what is sent counts as published, and so as not subject to the EAR, by this evidence: %s", [evidence]),
+	"facts": {"data.ear.classification": "published", "data.ear.evidence": evidence},
+	"missing": [],
+	"remedy": "",
+} if {
+	input.data.ear.classification == "published"
+	evidence := input.data.ear.evidence
+	is_string(evidence)
+}
+
+findings contains {
+	"id": "EAR-03",
+	"effect": "indeterminate",
+	"msg": sprintf("%s at %s is run by %s, a party on the Entity List, and nothing shows that what is sent is published", [
+		input.model.label,
+		consignee.hop.label,
+		consignee.party.name,
+	]),
+	"facts": {
+		"data.ear.classification": "published",
+		"data.ear.evidence": null,
+		"deployment": consignee.hop.id,
+		"lists.bis-entity-list.as_of": input.lists["bis-entity-list"],
+	},
+	"missing": ["data.ear.evidence"],
+	"remedy": "where the publication can be seen",
+} if {
+	input.data.ear.classification == "published"
+	input.data.ear.evidence == null
+	some consignee in _ear_03_consignees
+}
+
+# As EAR-01 has them: who takes what is sent into his hands and is listed.
+_ear_03_consignees := [{"hop": hop, "party": party} |
+	some hop in input.hops
+	some party in hop.parties
+	count(party.listings["bis-entity-list"]) > 0
+	[hop.deployment.mode, party.role] != ["self_hosted", "operator"]
+	not _ear_03_licensed(party)
+]
+
+_ear_03_licensed(party) if {
+	some licence in input.licences
+	licence.authority == "BIS"
+	party.id in licence.operators
+}

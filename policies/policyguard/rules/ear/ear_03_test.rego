@@ -1,0 +1,66 @@
+package policyguard.rules_test
+
+import data.policyguard.fixture
+
+_ear_03_sent(deployment, evidence) := fixture.asking_at(deployment, {"data": {
+	"classes": ["source_code"],
+	"subjects": null,
+	"ear": {"classification": "published", "us_origin": true, "evidence": evidence},
+}})
+
+test_ear_03_published_with_evidence_is_advice if {
+	asked := _ear_03_sent("glm-5.2@open.bigmodel.cn", "https://example.com/repository")
+	fixture.of("EAR-03", asked) == {{
+		"id": "EAR-03",
+		"effect": "advise",
+		"msg": "what is sent counts as published, and so as not subject to the EAR, by this evidence: https://example.com/repository",
+		"facts": {"data.ear.classification": "published", "data.ear.evidence": "https://example.com/repository"},
+		"missing": [],
+		"remedy": "",
+	}}
+}
+
+test_ear_03_published_without_evidence_to_a_listed_operator_is_indeterminate if {
+	asked := _ear_03_sent("glm-5.2@open.bigmodel.cn", null)
+	fixture.effects("EAR-03", asked) == {"indeterminate"}
+	fixture.missing("EAR-03", asked) == {"data.ear.evidence"}
+}
+
+test_ear_03_published_without_evidence_to_nobody_listed_is_nothing if {
+	every deployment in ["glm-5.2@us", "glm-5.2@fra-1"] {
+		fixture.of("EAR-03", _ear_03_sent(deployment, null)) == set()
+	}
+}
+
+test_ear_03_evidence_without_the_classification_is_nothing if {
+	asked := fixture.asking_at("glm-5.2@open.bigmodel.cn", {"data": {"ear": {
+		"classification": "EAR99",
+		"evidence": "https://example.com/repository",
+	}}})
+	fixture.of("EAR-03", asked) == set()
+}
+
+test_ear_03_our_own_operator_is_nobody_else if {
+	known := object.union(data.policyguard.sample.catalog, {"lists": {"bis-entity-list": {"parties": {"acme": [{
+		"names": ["ACME"],
+		"scope": null,
+		"policy": null,
+		"verified": true,
+		"source": null,
+		"since": null,
+		"until": null,
+	}]}}}})
+	fixture.of_in("EAR-03", _ear_03_sent("glm-5.2@fra-1", null), known) == set()
+}
+
+test_ear_03_a_licence_that_names_the_operator_needs_no_evidence if {
+	licence := {
+		"id": "D123",
+		"authority": "BIS",
+		"operators": ["zhipu-bigmodel"],
+		"models": [],
+		"expires": "2026-12-31T00:00:00Z",
+	}
+	asked := object.union(_ear_03_sent("glm-5.2@open.bigmodel.cn", null), {"tenant": {"licences": [licence]}})
+	fixture.of("EAR-03", asked) == set()
+}
