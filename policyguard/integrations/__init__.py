@@ -1,0 +1,1 @@
+"""Adapters for the clients that people use: one module for each."""

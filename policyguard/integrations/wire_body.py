@@ -1,0 +1,265 @@
+"""Reads from a request where it goes and which model it names.
+
+Specification: RFC 8259 for bodies, read more strictly than most servers do. A body
+that two readers could understand differently is opaque: twice the same key, a key
+that differs from `model` only in case, a second model to fall back to, or anything
+that is not UTF-8. What is opaque names no model, and an unknown model is not allowed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from policyguard.catalog.endpoints import endpoint_of
+
+if TYPE_CHECKING:
+    from httpx2 import URL, Request
+
+LONGEST_BODY: Final = 8 << 20
+"""Bytes of a body that are read; a longer one is opaque."""
+_RETRIES: Final = "x-stainless-retry-count"
+_MOST_ATTEMPTS: Final = 1_000_000
+_OTHER_MODELS: Final = frozenset({"models", "fallbacks", "fallback_models"})
+"""Fields by which gateways are told to try other models than `model`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """Is what a request says about itself."""
+
+    host: str
+    """As `endpoint_of` writes it; empty: not plain to see."""
+    path: str
+    model: str | None
+    opaque: bool
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """Is a body as far as it was read."""
+
+    content: bytes | None
+    """The whole body, or `None` when it was not read to its end."""
+
+
+UNREAD: Final = Body(content=None)
+
+
+def sent_by(request: Request, body: Body) -> Sent:
+    """Say what a request sends where.
+
+    Args:
+        request: A request of httpx or httpx2.
+        body: Its body, as `read_body` or `aread_body` returns it.
+    """
+    model, opaque = _model_in(request, body)
+    if named_in_query(request.url) - {model}:
+        model = None
+    return Sent(
+        host=_one_host(request),
+        path=path_of(request.url),
+        model=model,
+        opaque=opaque,
+        attempt=_attempt(request.headers.get(_RETRIES)),
+    )
+
+
+def host_of(url: URL) -> str | None:
+    """Return the host that a client connects to for a URL, as `endpoint_of` does.
+
+    User information is left out: the URL is read already, and it is not the host.
+    """
+    return endpoint_of(f"{url.scheme}://{url.netloc.decode('ascii')}")
+
+
+def path_of(url: URL) -> str:
+    """Return the path of a URL as it is sent, without the query."""
+    return url.raw_path.decode("ascii").partition("?")[0]
+
+
+def named_in_query(url: URL) -> set[str]:
+    """Return the models that the query of a URL names."""
+    return set(url.params.get_list("model"))
+
+
+def model_in(document: Mapping[Any, Any]) -> tuple[str | None, bool]:
+    """Return the model that a JSON object names, and whether that is uncertain."""
+    for key in document:
+        if not isinstance(key, str):
+            return None, True
+        folded = key.casefold()
+        if folded in _OTHER_MODELS or (folded == "model" and key != "model"):
+            return None, True
+    model = document.get("model")
+    return (model, False) if isinstance(model, str) else (None, False)
+
+
+def parse_object(content: bytes) -> Mapping[str, Any] | None:
+    """Return the JSON object in a body, or `None` if it is not plainly one."""
+    try:
+        document = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+        )
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def read_body(request: Request) -> Body:
+    """Read a body up to `LONGEST_BODY` bytes, and leave it whole for the transport.
+
+    Raises whatever the caller's own iterator raises.
+    """
+    if not _readable(request):
+        return UNREAD
+    chunks: list[bytes] = []
+    size = 0
+    source = iter(_sync(request))
+    for chunk in source:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LONGEST_BODY:
+            request.stream = _sync_stream(request, _joined(chunks, source))
+            return UNREAD
+    return _whole(request, chunks)
+
+
+async def aread_body(request: Request) -> Body:
+    """Do what `read_body` does for a body that is sent asynchronously."""
+    if not _readable(request):
+        return UNREAD
+    chunks: list[bytes] = []
+    size = 0
+    source = aiter(_async(request))
+    async for chunk in source:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LONGEST_BODY:
+            request.stream = _async_stream(request, _ajoined(chunks, source))
+            return UNREAD
+    return _whole(request, chunks)
+
+
+def _model_in(request: Request, body: Body) -> tuple[str | None, bool]:
+    if body.content is None or "upgrade" in request.headers:
+        return None, True
+    if "target" in request.extensions:
+        # Sends another path than the URL's.
+        return None, True
+    if not body.content:
+        return None, False
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        return None, True
+    document = parse_object(body.content)
+    return (None, True) if document is None else model_in(document)
+
+
+def _one_host(request: Request) -> str:
+    """Return the host, unless URL and `Host` header name two different ones."""
+    host = host_of(request.url)
+    named = request.headers.get_list("host")
+    others = {endpoint_of(f"{request.url.scheme}://{item}") for item in named}
+    return host if host is not None and others <= {host} else ""
+
+
+def _attempt(text: str | None) -> int:
+    if text is None or not (text.isascii() and text.isdigit()):
+        return 0
+    return min(int(text[:7]), _MOST_ATTEMPTS)
+
+
+def _readable(request: Request) -> bool:
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        return False
+    length = request.headers.get("content-length", "")
+    known = length.isascii() and length.isdigit()
+    return not (known and int(length[:20]) > LONGEST_BODY)
+
+
+def _whole(request: Request, chunks: list[bytes]) -> Body:
+    content = b"".join(chunks)
+    request.stream = _module(request).ByteStream(content)
+    return Body(content=content)
+
+
+def _module(request: Request) -> Any:
+    """Return httpx or httpx2, whichever the request belongs to."""
+    for kind in type(request).__mro__:
+        module = sys.modules.get(kind.__module__.partition(".")[0])
+        if hasattr(module, "SyncByteStream"):
+            return module
+    raise TypeError(f"a `{type(request).__qualname__}` is no request of httpx")
+
+
+def _sync(request: Request) -> Iterator[bytes]:
+    stream: Any = request.stream
+    return iter(stream)
+
+
+def _async(request: Request) -> AsyncIterator[bytes]:
+    stream: Any = request.stream
+    return aiter(stream)
+
+
+def _sync_stream(request: Request, chunks: Iterator[bytes]) -> Any:
+    module = _module(request)
+    kind = type("LongBody", (_Once, module.SyncByteStream), {})
+    return kind(chunks, module.StreamConsumed)
+
+
+def _async_stream(request: Request, chunks: AsyncIterator[bytes]) -> Any:
+    module = _module(request)
+    kind = type("LongBody", (_Once, module.AsyncByteStream), {})
+    return kind(chunks, module.StreamConsumed)
+
+
+class _Once:
+    """Gives the chunks of a body that is too long to keep, and only once."""
+
+    def __init__(self, chunks: Any, consumed: type[Exception]) -> None:
+        self._chunks = chunks
+        self._consumed = consumed
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._take())
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._take())
+
+    def _take(self) -> Any:
+        if self._chunks is None:
+            raise self._consumed
+        chunks, self._chunks = self._chunks, None
+        return chunks
+
+
+def _joined(read: list[bytes], rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield from read
+    yield from rest
+
+
+async def _ajoined(
+    read: list[bytes], rest: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    for chunk in read:
+        yield chunk
+    async for chunk in rest:
+        yield chunk
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return document
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"`{name}` is not JSON")

@@ -1,0 +1,235 @@
+"""Watches an answer pass by, and records how it ended.
+
+Owner: one `Watch` belongs to one answer. A crash loses it, and the decision stays
+without an outcome, which an auditor sees. An answer that lies about its end or its
+model is recorded as it says.
+
+An SDK closes a stream after its last event, before the bytes are at their end: so the
+last event counts as the end. Specification: WHATWG server-sent events, as far as
+lines go; the last events of OpenAI's chat and responses, and of Anthropic's messages.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from policyguard.guard.describe import Observed
+from policyguard.guard.recording import OutcomeWord
+
+Record: TypeAlias = Callable[[OutcomeWord, str | None, Observed], None]
+
+_LONGEST_LINE: Final = 64 << 10
+_LONGEST_DOCUMENT: Final = 256 << 10
+_MOST_AT_ONCE: Final = 1 << 20
+_LAST_TYPES: Final = frozenset(
+    {"message_stop", "response.completed", "response.incomplete", "response.failed"}
+)
+_STREAMS: Final = (
+    "text/event-stream",
+    "application/vnd.amazon.eventstream",
+    "application/x-ndjson",
+)
+
+
+def is_stream(headers: Mapping[str, str]) -> bool:
+    """Say whether an answer is one whose end comes long after its beginning."""
+    return headers.get("content-type", "").lower().startswith(_STREAMS)
+
+
+def observed_in(document: object) -> Observed:
+    """Read model and usage from an answer of OpenAI's or Anthropic's API."""
+    if not isinstance(document, Mapping):
+        return Observed()
+    for inner in ("response", "message"):
+        if isinstance(document.get(inner), Mapping) and "model" not in document:
+            return observed_in(document[inner])
+    usage = document.get("usage")
+    counts = usage if isinstance(usage, Mapping) else {}
+    return Observed(
+        served_model=_text(document.get("model")),
+        input_tokens=_count(counts, "prompt_tokens", "input_tokens"),
+        output_tokens=_count(counts, "completion_tokens", "output_tokens"),
+    )
+
+
+class Watch:
+    """Sees the bytes of one answer, keeps almost none, and records its end once."""
+
+    def __init__(self, headers: Mapping[str, str], *, record: Record) -> None:
+        """Begin.
+
+        Args:
+            headers: Those of the answer.
+            record: Is called once, with the outcome, an error's name and what was seen.
+        """
+        self._record = record
+        self._once = threading.Lock()
+        self._open = True
+        self._ended = False
+        self._seen = Observed()
+        self._decode = _decoder(headers.get("content-encoding", ""))
+        kind = headers.get("content-type", "").lower()
+        self._reader: _Lines | _Document | None = None
+        if kind.startswith("text/event-stream"):
+            self._reader = _Lines()
+        elif kind.startswith("application/json"):
+            self._reader = _Document()
+
+    def feed(self, chunk: bytes) -> None:
+        """Look at bytes as they came from the network; never raises."""
+        if self._decode is None or self._reader is None:
+            return
+        try:
+            self._reader.feed(self._decode(chunk))
+        except Exception:  # noqa: BLE001 -- watching must never break the answer
+            self._decode = None
+
+    def exhausted(self) -> None:
+        """Note that the answer came to the end of its bytes."""
+        self._ended = True
+
+    def failed(self, error: BaseException) -> None:
+        """Record that the answer broke off, unless its last event was seen."""
+        if self._reader is not None and self._reader.last_seen:
+            self._finish("complete")
+            return
+        word: OutcomeWord = "error" if isinstance(error, Exception) else "cancelled"
+        self._finish(word, type(error).__qualname__)
+
+    def closed(self) -> None:
+        """Record the end, if it is not recorded yet."""
+        if self._ended or (self._reader is not None and self._reader.last_seen):
+            self._finish("complete")
+        elif self._decode is None:
+            # Nobody could read the bytes: whether the end was among them is unknown.
+            self._finish("delegated")
+        else:
+            self._finish("abandoned")
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether the end is still to be recorded."""
+        return self._open
+
+    def _finish(self, word: OutcomeWord, error: str | None = None) -> None:
+        with self._once:
+            if not self._open:
+                return
+            self._open = False
+        seen = self._reader.observed() if self._reader is not None else Observed()
+        self._record(word, error, seen)
+
+
+class _Lines:
+    """Reads events, one line at a time."""
+
+    def __init__(self) -> None:
+        self.last_seen = False
+        self._rest = b""
+        self._skipping = False
+        self._seen = Observed()
+
+    def feed(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
+        for line in lines:
+            if not self._skipping:
+                self._line(line)
+            self._skipping = False
+        if len(self._rest) > _LONGEST_LINE:
+            self._rest = b""
+            self._skipping = True
+
+    def observed(self) -> Observed:
+        return self._seen
+
+    def _line(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        value = value.strip()
+        if name == b"event":
+            self.last_seen |= value.decode("utf-8", "replace") in _LAST_TYPES
+        elif name == b"data" and value.startswith(b"[DONE]"):
+            self.last_seen = True
+        elif name == b"data" and self._is_worth_reading(value):
+            self._merge(value)
+
+    def _is_worth_reading(self, value: bytes) -> bool:
+        return (
+            self._seen.served_model is None
+            or b'"usage"' in value
+            or any(name.encode() in value for name in _LAST_TYPES)
+        )
+
+    def _merge(self, value: bytes) -> None:
+        try:
+            document = json.loads(value)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(document, Mapping) and document.get("type") in _LAST_TYPES:
+            self.last_seen = True
+        new, old = observed_in(document), self._seen
+        self._seen = Observed(
+            served_model=old.served_model or new.served_model,
+            input_tokens=_newest(new.input_tokens, old.input_tokens),
+            output_tokens=_newest(new.output_tokens, old.output_tokens),
+        )
+
+
+class _Document:
+    """Reads one JSON answer, if it is short."""
+
+    last_seen = False
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size <= _LONGEST_DOCUMENT:
+            self._parts.append(data)
+        else:
+            self._parts.clear()
+
+    def observed(self) -> Observed:
+        try:
+            return observed_in(json.loads(b"".join(self._parts)))
+        except (ValueError, RecursionError):
+            return Observed()
+
+
+def _decoder(encoding: str) -> Callable[[bytes], bytes] | None:
+    """Return what turns bytes of the network into bytes of the answer, if known."""
+    name = encoding.strip().lower()
+    if name in {"", "identity"}:
+        return lambda data: data
+    if name != "gzip":
+        return None
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+    def decode(data: bytes) -> bytes:
+        text = inflate.decompress(data, _MOST_AT_ONCE)
+        if inflate.unconsumed_tail:
+            raise ValueError("the answer unpacks to more than is worth watching")
+        return text
+
+    return decode
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(counts: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = counts.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
+
+
+def _newest(new: int | None, old: int | None) -> int | None:
+    return old if new is None else new

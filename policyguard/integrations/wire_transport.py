@@ -1,0 +1,260 @@
+"""Stands between a client and its network: asks before it sends, watches the answer.
+
+The real host, path and body are known only here. httpx and httpx2 have the same
+interface and different classes, so the classes are made for each of them.
+
+Owner: a transport belongs to one client and holds the client's own transport. It
+keeps nothing between calls. Whoever controls the process can take it out again.
+
+INVARIANT: nothing is sent but behind an allowing decision. Trouble in this module is
+an answer 403, never a pass and never a status that clients retry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from policyguard.guard import wire
+from policyguard.guard.describe import Observed
+from policyguard.guard.events import log
+from policyguard.guard.recording import OutcomeWord
+from policyguard.integrations.wire_body import Body, aread_body, read_body, sent_by
+from policyguard.integrations.wire_denial import denial, unavailable
+from policyguard.integrations.wire_stream import Watch, is_stream
+
+if TYPE_CHECKING:
+    from httpx2 import Request, Response
+
+    from policyguard.guard.guard import Guard
+
+
+class Guarded:
+    """Is what the synchronous and the asynchronous transport share; marks both."""
+
+    module: Any
+    """httpx or httpx2."""
+    stream_kind: type[Any]
+
+    def __init__(self, inner: Any, guard: Guard) -> None:
+        """Stand before a transport.
+
+        Args:
+            inner: The client's own transport.
+            guard: Is asked before each request.
+        """
+        self.inner = inner
+        self.guard = guard
+
+    def ask(self, request: Request, body: Body) -> wire.Wire | Response:
+        """Return the guard's leave, or the answer to give in place of the call."""
+        try:
+            sent = sent_by(request, body)
+            leave = self.guard.check_wire(
+                host=sent.host,
+                path=sent.path,
+                model=sent.model,
+                opaque=sent.opaque,
+                attempt=sent.attempt,
+            )
+            if leave.decision.allowed:
+                return leave
+            wire.denied(leave.decision)
+            return denial(request, leave.decision, module=self.module)
+        except Exception as error:  # noqa: BLE001 -- what cannot be checked is not sent
+            log.error("transport.not_checked", reason=type(error).__name__)
+            return unavailable(request, module=self.module)
+
+    def broken(self, leave: wire.Wire, error: BaseException) -> None:
+        """Record that a forwarded request got no answer."""
+        if leave.owns_outcome:
+            word: OutcomeWord = "error" if isinstance(error, Exception) else "cancelled"
+            self._record(leave, word, type(error).__qualname__, Observed(), None)
+
+    def watched(self, leave: wire.Wire, response: Response) -> Response:
+        """Return the answer with its stream replaced by one that is watched."""
+        if not leave.owns_outcome:
+            if not is_stream(response.headers):
+                return response
+            leave.take_stream()
+        watch = Watch(
+            response.headers,
+            record=lambda word, error, seen: self._record(
+                leave, word, error, seen, response.status_code
+            ),
+        )
+        if response.is_closed:
+            # It was made in memory, and nobody will read or close it.
+            watch.feed(response.content)
+            watch.exhausted()
+            watch.closed()
+        else:
+            response.stream = self.stream_kind(response.stream, watch)
+        return response
+
+    def _record(
+        self,
+        leave: wire.Wire,
+        word: OutcomeWord,
+        error: str | None,
+        seen: Observed,
+        status: int | None,
+    ) -> None:
+        try:
+            self.guard.record_outcome(
+                leave.decision,
+                outcome=word,
+                error=error,
+                status=status,
+                observed=seen,
+            )
+        except Exception as failure:  # noqa: BLE001 -- the answer is the client's
+            log.error("outcome.not_recorded", reason=type(failure).__name__)
+
+
+class _SyncTransport(Guarded):
+    def handle_request(self, request: Request) -> Response:
+        leave = self.ask(request, read_body(request))
+        if not isinstance(leave, wire.Wire):
+            return leave
+        try:
+            response: Response = self.inner.handle_request(request)
+        except BaseException as error:
+            self.broken(leave, error)
+            raise
+        return self.watched(leave, response)
+
+    def close(self) -> None:
+        self.inner.close()
+
+    def __enter__(self) -> Self:
+        self.inner.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        self.inner.__exit__(kind, error, trace)
+
+
+class _AsyncTransport(Guarded):
+    async def handle_async_request(self, request: Request) -> Response:
+        body = await aread_body(request)
+        leave: wire.Wire | Response = await _in_thread(self.ask, request, body)
+        if not isinstance(leave, wire.Wire):
+            return leave
+        try:
+            response: Response = await self.inner.handle_async_request(request)
+        except BaseException as error:
+            self.broken(leave, error)
+            raise
+        return self.watched(leave, response)
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.inner.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        await self.inner.__aexit__(kind, error, trace)
+
+
+class _SyncStream:
+    def __init__(self, inner: Any, watch: Watch) -> None:
+        self._inner = inner
+        self._watch = watch
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for chunk in self._inner:
+                self._watch.feed(chunk)
+                yield chunk
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._watch.failed(error)
+            raise
+        self._watch.exhausted()
+
+    def close(self) -> None:
+        try:
+            self._inner.close()
+        finally:
+            self._watch.closed()
+
+
+class _AsyncStream:
+    def __init__(self, inner: Any, watch: Watch) -> None:
+        self._inner = inner
+        self._watch = watch
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._inner:
+                self._watch.feed(chunk)
+                yield chunk
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            # Without `await`: a task that is being cancelled may not get another turn.
+            self._watch.failed(error)
+            raise
+        self._watch.exhausted()
+
+    async def aclose(self) -> None:
+        try:
+            await self._inner.aclose()
+            if self._watch.is_open:
+                await _in_thread(self._watch.closed)
+        finally:
+            # Does nothing when it is recorded; a cancelled task records here.
+            self._watch.closed()
+
+
+@functools.cache
+def transports_for(module: ModuleType) -> tuple[type[Any], type[Any]]:
+    """Return the synchronous and the asynchronous transport for httpx or httpx2.
+
+    Both are made with `(inner, guard)`.
+
+    Args:
+        module: `httpx`, `httpx2`, or another with the same classes.
+    """
+    known: Any = module
+    stream = type("GuardedStream", (_SyncStream, known.SyncByteStream), {})
+    astream = type("GuardedAsyncStream", (_AsyncStream, known.AsyncByteStream), {})
+    return (
+        type(
+            "GuardedTransport",
+            (_SyncTransport, known.BaseTransport),
+            {"module": known, "stream_kind": stream},
+        ),
+        type(
+            "GuardedAsyncTransport",
+            (_AsyncTransport, known.AsyncBaseTransport),
+            {"module": known, "stream_kind": astream},
+        ),
+    )
+
+
+async def _in_thread(work: Any, *args: Any) -> Any:
+    """Run what waits for a disk without holding up the event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        # Another kind of loop, as trio's: holding it up is better than not asking.
+        return work(*args)
+    return await asyncio.to_thread(work, *args)

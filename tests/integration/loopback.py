@@ -1,0 +1,245 @@
+"""An OpenAI-compatible server on loopback, and transports that lead every host to it.
+
+A client keeps its real address, so that a policy sees the real host; only the last
+step, the connection, goes to 127.0.0.1. What arrives is counted by `Host` header.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import ModuleType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+CONTENT = '{"text": "hello"}'
+CHAT: dict[str, Any] = {
+    "id": "1",
+    "object": "chat.completion",
+    "created": 0,
+    "model": "glm-5.2",
+    "choices": [
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": CONTENT},
+        }
+    ],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8},
+}
+RESPONSE: dict[str, Any] = {
+    "id": "1",
+    "object": "response",
+    "created_at": 0,
+    "model": "glm-5.2",
+    "output": [],
+    "parallel_tool_calls": False,
+    "tool_choice": "auto",
+    "tools": [],
+    "usage": {
+        "input_tokens": 3,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 5,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 8,
+    },
+}
+EMBEDDING: dict[str, Any] = {
+    "object": "list",
+    "model": "glm-5.2",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+    "usage": {"prompt_tokens": 3, "total_tokens": 3},
+}
+
+
+def chunk(text: str | None, **more: Any) -> bytes:
+    """Return one event of a streamed chat answer."""
+    delta = {"content": text} if text is not None else {}
+    finish = None if text is not None else "stop"
+    event = {
+        "id": "1",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "glm-5.2",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        **more,
+    }
+    return b"data: " + json.dumps(event).encode() + b"\n\n"
+
+
+STREAM = (
+    chunk(CONTENT),
+    chunk(None, usage=CHAT["usage"]),
+    b"data: [DONE]\n\n",
+)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: clients that go away are what some tests are about."""
+
+
+class Loopback:
+    """Stands for every host on the network; `with` starts and stops it."""
+
+    def __init__(self) -> None:
+        self.hits: Counter[str] = Counter()
+        self.bodies: list[bytes] = []
+        self.redirects: dict[str, str] = {}
+        """Where a host sends its callers with 307."""
+        self.failures = 0
+        """How many calls are answered with 500 first."""
+        self.stream = STREAM
+        self.gzipped = False
+        self.hang = threading.Event()
+        """Set: streams go on. Clear it, and they stop after their first event."""
+        self.hang.set()
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hang.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def client(self, module: ModuleType, **more: Any) -> Any:
+        """Return a synchronous client of httpx or httpx2 of which all calls end here."""
+        known: Any = module
+        transport = _transport(known, self._server.server_port)
+        return known.Client(transport=transport, follow_redirects=True, **more)
+
+    def aclient(self, module: ModuleType, **more: Any) -> Any:
+        """Return an asynchronous client of which all calls end here."""
+        known: Any = module
+        transport = _atransport(known, self._server.server_port)
+        return known.AsyncClient(transport=transport, follow_redirects=True, **more)
+
+
+def remembered(guard: Any) -> list[dict[str, Any]]:
+    """Return what a guard's trail holds, oldest first, without the trail's own entries."""
+    records = getattr(guard.core.trail, "records", None)
+    return [item if isinstance(item, dict) else dict(item) for item in records]
+
+
+def _led(module: Any, request: Any, port: int) -> Any:
+    return module.Request(
+        request.method,
+        request.url.copy_with(scheme="http", host="127.0.0.1", port=port),
+        headers=request.headers,
+        stream=request.stream,
+        extensions=request.extensions,
+    )
+
+
+def _transport(module: Any, port: int) -> Any:
+    class LoopbackTransport(module.HTTPTransport):
+        def handle_request(self, request: Any) -> Any:
+            return super().handle_request(_led(module, request, port))
+
+    return LoopbackTransport()
+
+
+def _atransport(module: Any, port: int) -> Any:
+    class LoopbackTransport(module.AsyncHTTPTransport):
+        async def handle_async_request(self, request: Any) -> Any:
+            return await super().handle_async_request(_led(module, request, port))
+
+    return LoopbackTransport()
+
+
+def _handler(loopback: Loopback) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            self._json(200, {"object": "list", "data": []})
+
+        def do_POST(self) -> None:
+            body = self._body()
+            host = self.headers["host"]
+            loopback.hits[host] += 1
+            loopback.bodies.append(body)
+            path = urlsplit(self.path).path
+            if host in loopback.redirects:
+                self._send(307, b"", location=loopback.redirects[host])
+            elif loopback.failures > 0:
+                loopback.failures -= 1
+                self._json(500, {"error": {"message": "try again"}})
+            elif _asks_for_stream(body):
+                self._events()
+            elif path.endswith("/embeddings"):
+                self._json(200, EMBEDDING)
+            elif path.endswith("/responses"):
+                self._json(200, RESPONSE)
+            else:
+                self._json(200, CHAT)
+
+        def _body(self) -> bytes:
+            if self.headers.get("transfer-encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("content-length", 0)))
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+
+        def _json(self, status: int, document: object) -> None:
+            kind = "application/json"
+            self._send(status, json.dumps(document).encode(), content_type=kind)
+
+        def _send(self, status: int, content: bytes, **headers: str) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def _events(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("transfer-encoding", "chunked")
+            if loopback.gzipped:
+                self.send_header("content-encoding", "gzip")
+            self.end_headers()
+            packed = gzip.compress(b"".join(loopback.stream))
+            parts = (packed,) if loopback.gzipped else loopback.stream
+            try:
+                for part in parts:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+                    self.wfile.flush()
+                    loopback.hang.wait(10)
+                self.wfile.write(b"0\r\n\r\n")
+            except OSError:
+                # The client has gone: some tests do.
+                self.close_connection = True
+
+    return Handler
+
+
+def _asks_for_stream(body: bytes) -> bool:
+    try:
+        return bool(json.loads(body).get("stream"))
+    except (ValueError, AttributeError):
+        return False
