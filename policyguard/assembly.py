@@ -17,7 +17,7 @@ from policyguard.errors import BundleError, CatalogError, ConfigurationError
 from policyguard.guard.core import Core
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
-from policyguard.guard.identity import wall_clock
+from policyguard.identity import wall_clock
 from policyguard.settings import Settings, default_trail, load_settings
 
 ENTRYPOINT = "data.policyguard.main.decision"

@@ -36,8 +36,8 @@ from policyguard.guard.facts import (
     context_facts,
     facts_of,
 )
-from policyguard.guard.identity import new_id
-from policyguard.guard.recording import OutcomeWord, outcome_of
+from policyguard.identity import new_id
+from policyguard.guard.recording import Ending, OutcomeWord, outcome_of
 from policyguard.guard.refusal import not_allowed
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
@@ -176,7 +176,7 @@ class Guard:
             wire.leave(token)
         if inspect.iscoroutine(result):
             result.close()
-            self._outcome(state.decision, outcome="abandoned")
+            self._outcome(state.decision, Ending(outcome="abandoned"))
             raise TypeError("the callable is asynchronous: use `await guard.acall(…)`")
         self._finished(state, result, fn)
         return result
@@ -254,7 +254,8 @@ class Guard:
     ) -> None:
         """Record what became of a call that a transport forwarded; never raises."""
         self._outcome(
-            decision, outcome=outcome, error=error, status=status, observed=observed
+            decision,
+            Ending(outcome=outcome, error=error, status=status, observed=observed),
         )
 
     @property
@@ -313,11 +314,14 @@ class Guard:
         """Record a failed call; raise the typed denial in place of the SDK's error."""
         if state.denied is not None:
             if state.denied.id != state.decision.id:
-                self._outcome(state.decision, outcome="error", error="PolicyDenied")
+                self._outcome(
+                    state.decision, Ending(outcome="error", error="PolicyDenied")
+                )
             raise not_allowed(state.denied) from error
         stopped = not isinstance(error, Exception)
         self._outcome(
-            state.decision, outcome="cancelled" if stopped else "error", error=error
+            state.decision,
+            Ending(outcome="cancelled" if stopped else "error", error=error),
         )
 
     def _finished(
@@ -329,29 +333,16 @@ class Guard:
         observed = adapter.observe(result) if adapter else Observed(stream=True)
         self._outcome(
             state.decision,
-            outcome="delegated" if observed.stream else "complete",
-            observed=observed,
+            Ending(
+                outcome="delegated" if observed.stream else "complete",
+                observed=observed,
+            ),
         )
 
-    def _outcome(
-        self,
-        decision: Decision,
-        *,
-        outcome: OutcomeWord,
-        error: BaseException | str | None = None,
-        status: int | None = None,
-        observed: Observed | None = None,
-    ) -> None:
+    def _outcome(self, decision: Decision, ending: Ending) -> None:
         try:
             self._core.record_outcome(
-                outcome_of(
-                    decision,
-                    outcome=outcome,
-                    error=error,
-                    status=status,
-                    observed=observed,
-                    catalog=self._core.catalog,
-                )
+                outcome_of(decision, ending=ending, catalog=self._core.catalog)
             )
         except (PolicyGuardError, ValueError) as failure:
             # The call has been made: hiding its answer would help nobody. The decision

@@ -7,17 +7,20 @@ or was typed by a client goes into the vault, bound to the leaf by a salted HMAC
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from policyguard.guard.identity import new_id, record_time, wall_clock
+from policyguard.errors import CatalogError
+from policyguard.guard.describe import Observed
+from policyguard.identity import new_id, record_time, wall_clock
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.record import OutcomeRecord, RuleAnswer
 
 if TYPE_CHECKING:
     from policyguard.audit.trail import Trail
     from policyguard.catalog.catalog import Catalog
+    from policyguard.catalog.schema import Deployment
     from policyguard.guard.core import Asking
-    from policyguard.guard.describe import Observed
     from policyguard.vocabulary.decision import Decision, Place
 
 OutcomeWord: TypeAlias = Literal[
@@ -79,39 +82,44 @@ def record_decision(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Says how an allowed call ended."""
+
+    outcome: OutcomeWord
+    error: BaseException | str | None = None
+    """The exception, or its type's name; its text is never kept."""
+    status: int | None = None
+    """The HTTP status, where it is known."""
+    observed: Observed | None = None
+    """What the answer said of itself."""
+
+
 def outcome_of(
-    decision: Decision,
-    *,
-    outcome: OutcomeWord,
-    error: BaseException | str | None = None,
-    status: int | None = None,
-    observed: Observed | None = None,
-    catalog: Catalog,
+    decision: Decision, *, ending: Ending, catalog: Catalog
 ) -> OutcomeRecord:
     """Return the record of what became of an allowed call.
 
     Args:
         decision: The decision that allowed it.
-        outcome: How it ended.
-        error: The exception, or its type's name; its text is never kept.
-        status: The HTTP status, where it is known.
-        observed: What the answer said of itself.
+        ending: How it ended.
         catalog: Names the served model; a name that it does not know is left out.
     """
-    served = observed.served_model if observed else None
+    observed = ending.observed or Observed()
+    served = observed.served_model
     return OutcomeRecord(
         id=new_id(),
         call_id=decision.call_id,
         decision=decision.id,
         time=record_time(wall_clock()),
-        outcome=outcome,
-        error=_type_name(error),
-        status=status,
+        outcome=ending.outcome,
+        error=_type_name(ending.error),
+        status=ending.status,
         served_model=(
             catalog.resolve(asked_model=served, host=None).model if served else None
         ),
-        input_tokens=observed.input_tokens if observed else None,
-        output_tokens=observed.output_tokens if observed else None,
+        input_tokens=observed.input_tokens,
+        output_tokens=observed.output_tokens,
     )
 
 
@@ -122,14 +130,19 @@ def _type_name(error: BaseException | str | None) -> str | None:
     return re.sub(r"[^A-Za-z_.]", "_", name)[:128] or "Exception"
 
 
+def _deployment(name: str | None, *, catalog: Catalog) -> Deployment | None:
+    try:
+        return None if name is None else catalog.deployment(name)
+    except CatalogError:
+        # A checked call may name what this catalog has not: that is unknown.
+        return None
+
+
 def _route_facts(
     call: ModelCall, *, catalog: Catalog
 ) -> tuple[tuple[str | None, ...], tuple[str, ...] | None]:
     """Return the operators of the hops, and all their countries or `None`: unknown."""
-    known = [
-        catalog.find_deployment(name) if name is not None else None
-        for name in call.route
-    ]
+    known = [_deployment(name, catalog=catalog) for name in call.route]
     operators = tuple(item.operator if item else None for item in known)
     countries: set[str] = set()
     for item in known:

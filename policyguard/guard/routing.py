@@ -27,13 +27,11 @@ def alternatives(
     if call.model is None:
         return ()
     others = [
-        (name, deployment)
-        for name, deployment in catalog.deployments_of(call.model)
-        if name not in call.route
+        name for name in catalog.deployments_of(call.model) if name not in call.route
     ]
     return tuple(
-        _alternative(name, deployment)
-        for name, deployment in others[:MOST_TRIED]
+        _alternative(name, catalog.deployment(name))
+        for name in others[:MOST_TRIED]
         if allows(call.model_copy(update={"route": (name,)}))
     )
 

@@ -1,0 +1,183 @@
+"""Begins trails and logs, and finds out whether what is there is what was begun.
+
+INVARIANT: a log is created only if the lock database has never seen its origin, or
+has seen it begun and never signed. Whatever else is missing was lost or taken away,
+and an empty log in its place would hide that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from policyguard.audit.heads import KnownHead, read_known_head
+from policyguard.audit.layout import (
+    Layout,
+    format_identity,
+    make_folder,
+    new_name,
+    read_identity,
+    read_small,
+    write_small,
+)
+from policyguard.audit.stores.database import is_blank
+from policyguard.audit.stores.sqlite import LogStore
+from policyguard.errors import ConfigurationError, FormatError, TrailError
+from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.keyring import VerifierKey
+from policyguard.signing.trust_file import TrustedLog, TrustFile
+from policyguard.tlog import open_checkpoint
+
+
+def ready_trail(layout: Layout, *, name: str | None) -> str:
+    """Return the name of a trail; begin the trail if there never was one.
+
+    The gate must be held.
+
+    Raises:
+        TrailError: the trail or its lock database is missing or belongs elsewhere.
+        ConfigurationError: the trail has another name than the settings say.
+    """
+    known, remembered = layout.identity.exists(), layout.remembered.exists()
+    if not known and not remembered:
+        return _begin_trail(layout, name=name or new_name())
+    if not remembered:
+        raise TrailError(
+            f"the trail `{layout.directory}` has no lock database at `{layout.lock}`:"
+            " move it back beside the trail, or name it under [trail] lock"
+        )
+    own, finished = read_identity(layout.remembered)
+    if not known:
+        if finished:
+            raise TrailError(
+                f"the trail `{own}` is missing from `{layout.directory}`: restore it;"
+                f" only if it may be forgotten, move `{layout.lock}` away as well"
+            )
+        return _begin_trail(layout, name=own)
+    stored, _ = read_identity(layout.identity)
+    if stored != own:
+        raise TrailError(
+            f"the lock database `{layout.lock}` belongs to the trail `{own}` and not to"
+            f" `{stored}`: give each trail a lock database of its own"
+        )
+    if not finished:
+        write_small(layout.remembered, format_identity(own))
+    if name is not None and name != own:
+        raise ConfigurationError(
+            f"the trail at `{layout.directory}` is named `{own}` and the settings say"
+            f" `{name}`: use the old name, or another directory"
+        )
+    return own
+
+
+def _begin_trail(layout: Layout, *, name: str) -> str:
+    # First the memory of having begun, last that it was finished: a crash in between
+    # is taken up again, and a loss afterwards is noticed.
+    write_small(layout.remembered, format_identity(name, finished=False))
+    make_folder(layout.directory / "keys")
+    make_folder(layout.directory / "logs")
+    write_small(layout.identity, format_identity(name))
+    write_small(layout.remembered, format_identity(name))
+    return name
+
+
+def origin_of(name: str, slot: str) -> str:
+    """Return the origin of a log (C2SP tlog-checkpoint): the trail's name and the slot."""
+    return f"{name}/{slot}"
+
+
+def ready_signer(layout: Layout, *, slot: str, origin: str) -> Ed25519Signer:
+    """Return the signer of a log; make its key if the log was never begun.
+
+    Raises:
+        TrailError: the log was begun, and its key or its records are missing.
+    """
+    path = layout.key(slot)
+    begun = _begun(layout, slot=slot, origin=origin)
+    if begun and not layout.log(slot).is_file():
+        raise TrailError(
+            f"the log `{origin}` is missing from `{layout.folder(slot)}`: restore it"
+        )
+    if begun and not layout.vault(slot).is_file():
+        raise TrailError(
+            f"the vault of `{origin}` is missing from `{layout.folder(slot)}`: restore it"
+        )
+    try:
+        if not begun and not path.exists():
+            Ed25519Signer.generate(key_name=origin).save(path)
+        return Ed25519Signer.load(path, key_name=origin)
+    except ConfigurationError as error:
+        raise TrailError(
+            f"the key of the log `{origin}` cannot be used: {error}"
+        ) from error
+
+
+def _begun(layout: Layout, *, slot: str, origin: str) -> bool:
+    memory = layout.head(slot)
+    if not is_blank(memory):
+        return read_known_head(memory, origin=origin).size > 0
+    if not is_blank(layout.log(slot)):
+        raise TrailError(
+            f"the lock database has no memory of the log `{origin}`: restore"
+            f" `{memory}`, or name the right one under [trail] lock"
+        )
+    return False
+
+
+def trust(layout: Layout, vkey: VerifierKey) -> None:
+    """Write a log's verifier key into the trail's trust file, once.
+
+    Raises:
+        TrailError: the file has another key for the log, or cannot be written.
+    """
+    known = read_trust(layout.trust) if layout.trust.exists() else TrustFile()
+    for log in known.logs:
+        if log.key.key_name == vkey.key_name:
+            if log.key != vkey:
+                raise TrailError(
+                    f"the trust file `{layout.trust}` has another key for"
+                    f" `{vkey.key_name}` than `keys/`: restore the one that is wrong"
+                )
+            return
+    logs = (*known.logs, TrustedLog(key=vkey))
+    updated = TrustFile(
+        logs=tuple(sorted(logs, key=lambda log: log.key.key_name)),
+        witnesses=known.witnesses,
+        groups=known.groups,
+        quorum=known.quorum,
+    )
+    write_small(layout.trust, updated.format().encode())
+
+
+def read_trust(path: Path) -> TrustFile:
+    """Read a trust file.
+
+    Raises:
+        TrailError: it cannot be read, or is none.
+    """
+    try:
+        return TrustFile.parse(read_small(path))
+    except FormatError as error:
+        raise TrailError(f"`{path}` is damaged: {error}: restore it") from error
+
+
+def require_extension(store: LogStore, *, known: KnownHead, vkey: VerifierKey) -> None:
+    """Refuse a log that is not the remembered one, grown or unchanged.
+
+    Raises:
+        TrailError: the log is older than its memory, or another one.
+    """
+    size = store.head.size if store.head else 0
+    origin = vkey.key_name
+    if known.size > size:
+        raise TrailError(
+            f"the log `{origin}` was put back: it has {size} records and had"
+            f" {known.size}: restore the newer one"
+        )
+    if known.size == 0:
+        return
+    remembered = open_checkpoint(known.note, vkeys=[vkey])
+    if store.root_at(known.size) != remembered.root:
+        raise TrailError(
+            f"the log `{origin}` is not the one that was written: its first"
+            f" {known.size} records were changed: restore it"
+        )

@@ -1,0 +1,119 @@
+"""The lock database: the newest head of a log, remembered away from the log.
+
+Owner: the process that holds the log's claim. It is written after each commit of the
+log and before anybody is answered, so a log that was put back to an older state is
+noticed. After a crash it may be behind the log, never ahead. Whoever can replace both
+the log and this database with older copies is noticed by a kept checkpoint alone: put
+it on another volume (`[trail] lock`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from policyguard.audit.stores.database import leak, open_for_reading, open_for_writing
+from policyguard.errors import TrailError
+
+_SCHEMA: Final = """
+CREATE TABLE head (
+  origin TEXT PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL
+) STRICT"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownHead:
+    """Is the newest head that was ever acknowledged; size 0: begun, nothing signed."""
+
+    size: int
+    note: str
+
+
+class HeadMemory:
+    """Remembers the head of one log."""
+
+    __slots__ = ("_connection", "_origin")
+
+    def __init__(self, path: Path, *, origin: str) -> None:
+        """Open the memory of a log, and begin it if the log was never seen.
+
+        Raises:
+            TrailError: it cannot be opened, or remembers another log.
+        """
+        self._origin = origin
+        # Not synchronised: after a power failure it may be behind, which is accepted
+        # when the log is an extension of it. A crash of the process loses nothing.
+        self._connection = open_for_writing(path, schema=_SCHEMA, synchronous="NORMAL")
+        self._connection.execute(
+            "INSERT OR IGNORE INTO head SELECT ?, 0, '' WHERE NOT EXISTS"
+            " (SELECT 1 FROM head)",
+            (origin,),
+        )
+        try:
+            self.known()
+        except TrailError:
+            self._connection.close()
+            raise
+
+    def known(self) -> KnownHead:
+        """Return the head that is remembered.
+
+        Raises:
+            TrailError: another log is remembered.
+        """
+        return _known(self._connection, origin=self._origin)
+
+    def advance(self, *, before: int, size: int, note: str) -> None:
+        """Replace the head of size `before`.
+
+        Raises:
+            TrailError: another head is remembered: there are two writers.
+        """
+        changed = self._connection.execute(
+            "UPDATE head SET size = ?, note = ? WHERE origin = ? AND size = ?",
+            (size, note, self._origin, before),
+        ).rowcount
+        if changed != 1:
+            raise TrailError(
+                f"the lock database has another head of `{self._origin}` than this"
+                " process: stop the other writer, then run `policyguard audit verify`"
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def leak(self) -> None:
+        """Let go of the file in a forked child, without closing it."""
+        leak(self._connection)
+
+
+def read_known_head(path: Path, *, origin: str) -> KnownHead:
+    """Read what a lock database remembers of a log, without writing.
+
+    Raises:
+        TrailError: it cannot be read, or remembers another log.
+    """
+    connection = open_for_reading(path)
+    try:
+        return _known(connection, origin=origin)
+    finally:
+        connection.close()
+
+
+def _known(connection: sqlite3.Connection, *, origin: str) -> KnownHead:
+    try:
+        rows = connection.execute("SELECT origin, size, note FROM head").fetchall()
+    except sqlite3.Error as error:
+        raise TrailError(
+            f"the lock database of `{origin}` cannot be read: {error}: restore it"
+        ) from error
+    if len(rows) != 1 or rows[0][0] != origin:
+        found = rows[0][0] if rows else "nothing"
+        raise TrailError(
+            f"the lock database remembers `{found}` and not `{origin}`: use the trail"
+            " and the lock database that belong together"
+        )
+    return KnownHead(size=rows[0][1], note=rows[0][2])

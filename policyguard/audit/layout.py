@@ -1,0 +1,210 @@
+"""Where everything of a trail is, and how its small files are written.
+
+    DIR/trail.json              format and name of the trail
+    DIR/trust                   a verifier key for each log (C2SP tlog-policy)
+    DIR/callers.sqlite          callers behind pseudonyms; erasable
+    DIR/keys/<slot>.pem         the log's private key, mode 0600
+    DIR/logs/<slot>/log.sqlite  records, head and checkpoints
+    DIR/logs/<slot>/vault.sqlite  what was asked, and the salts; erasable
+    DIR/logs/<slot>/claim       locked by the process that writes the log
+    LOCK/trail.json             the same name, and whether its creation was finished
+    LOCK/<slot>.sqlite          the newest head of the log: the lock database
+    LOCK/gate                   locked while a trail or a log is created
+
+INVARIANT: LOCK remembers every log that was ever begun. A log that it remembers and
+DIR has not is missing, never new.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from policyguard.canonical import canonical_bytes, parse_json
+from policyguard.errors import FormatError, TrailError
+
+FORMAT: Final = 1
+OWNER_ONLY: Final = 0o600
+_PRIVATE_FOLDER: Final = 0o700
+_MAX_SMALL_FILE: Final = 1 << 20
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,127}")
+_SLOT: Final = re.compile(r"[a-z]{1,8}-[0-9]{1,3}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Knows the paths of one trail."""
+
+    directory: Path
+    lock: Path
+
+    @classmethod
+    def of(cls, directory: str | os.PathLike[str], lock: Path | None = None) -> Layout:
+        """Return the layout of a trail; its lock database is beside it by default."""
+        place = Path(directory).absolute()
+        return cls(
+            directory=place,
+            lock=lock.absolute() if lock else place.with_name(f"{place.name}.lock"),
+        )
+
+    @property
+    def identity(self) -> Path:
+        """The file with the trail's name."""
+        return self.directory / "trail.json"
+
+    @property
+    def remembered(self) -> Path:
+        """The lock database's memory of the trail's name."""
+        return self.lock / "trail.json"
+
+    @property
+    def gate(self) -> Path:
+        """What is locked while something is created."""
+        return self.lock / "gate"
+
+    @property
+    def trust(self) -> Path:
+        """The verifier keys of all logs."""
+        return self.directory / "trust"
+
+    @property
+    def callers(self) -> Path:
+        """The callers behind the pseudonyms."""
+        return self.directory / "callers.sqlite"
+
+    def key(self, slot: str) -> Path:
+        """Return the private key of a log."""
+        return self.directory / "keys" / f"{slot}.pem"
+
+    def folder(self, slot: str) -> Path:
+        """Return the folder of a log."""
+        return self.directory / "logs" / slot
+
+    def log(self, slot: str) -> Path:
+        """Return the database of a log."""
+        return self.folder(slot) / "log.sqlite"
+
+    def vault(self, slot: str) -> Path:
+        """Return the vault of a log."""
+        return self.folder(slot) / "vault.sqlite"
+
+    def claim(self, slot: str) -> Path:
+        """Return the file that the writer of a log keeps locked."""
+        return self.folder(slot) / "claim"
+
+    def head(self, slot: str) -> Path:
+        """Return the lock database of a log."""
+        return self.lock / f"{slot}.sqlite"
+
+    def slots(self) -> list[str]:
+        """Return the slots that the trail or its lock database has, sorted."""
+        folders = self.directory / "logs"
+        found = {item.name for item in folders.glob("*")} if folders.is_dir() else set()
+        found |= {item.stem for item in self.lock.glob("*.sqlite")}
+        return sorted(slot for slot in found if _SLOT.fullmatch(slot))
+
+
+def format_identity(name: str, *, finished: bool = True) -> bytes:
+    """Return the bytes of a `trail.json`."""
+    document: dict[str, object] = {"format": FORMAT, "name": name}
+    if not finished:
+        document["creating"] = True
+    return canonical_bytes(document) + b"\n"
+
+
+def read_identity(path: Path) -> tuple[str, bool]:
+    """Read a `trail.json`: the name, and whether its creation was finished.
+
+    Raises:
+        TrailError: it cannot be read, or is not one that was written here.
+    """
+    data = read_small(path)
+    try:
+        document = parse_json(data)
+    except FormatError as error:
+        raise TrailError(f"`{path}` is damaged: {error}: restore it") from error
+    name = document.get("name") if isinstance(document, dict) else None
+    for finished in (True, False):
+        if (
+            isinstance(name, str)
+            and _NAME.fullmatch(name)
+            and data == format_identity(name, finished=finished)
+        ):
+            return name, finished
+    raise TrailError(
+        f"`{path}` is not of a trail that this version reads: restore it, or use the"
+        " version of policyguard that wrote it"
+    )
+
+
+def new_name() -> str:
+    """Return a name for a trail that was given none."""
+    return f"policyguard.local/{secrets.token_hex(4)}"
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder that only its owner enters, with its parents.
+
+    Raises:
+        TrailError: it cannot be created.
+    """
+    try:
+        path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrailError(
+            f"cannot create `{path}`: {_reason(error)}: give the trail a directory that"
+            " this process may write"
+        ) from error
+
+
+def read_small(path: Path) -> bytes:
+    """Read a small file.
+
+    Raises:
+        TrailError: it cannot be read, or is not small.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_SMALL_FILE + 1)
+    except OSError as error:
+        raise TrailError(
+            f"cannot read `{path}`: {_reason(error)}: is this the directory of a trail?"
+        ) from error
+    if len(data) > _MAX_SMALL_FILE:
+        raise TrailError(f"`{path}` is larger than {_MAX_SMALL_FILE} bytes: restore it")
+    return data
+
+
+def write_small(path: Path, data: bytes) -> None:
+    """Replace a small file, whole or not at all, durably.
+
+    Raises:
+        TrailError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(draft, flags, OWNER_ONLY), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise TrailError(
+            f"cannot write `{path}`: {_reason(error)}: give the trail a directory that"
+            " this process may write"
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,3 @@
+"""Where logs are kept; each store has a module of its own."""
+
+from __future__ import annotations

@@ -1,0 +1,174 @@
+"""Opens SQLite files as a trail needs them: durable, private, checked for their kind.
+
+Owner: the one process that has claimed the log; readers open read-only. A crash
+leaves what the last commit left. SQLite before 3.51.3 can lose data when two
+connections checkpoint one WAL, so there is exactly one writing connection to each.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import quote
+
+from policyguard.audit.layout import OWNER_ONLY
+from policyguard.errors import TrailError
+
+APPLICATION_ID: Final = 0x70677472
+"""`pgtr` in the header of each database, so that a wrong file is noticed."""
+VERSION: Final = 1
+OLDEST_SQLITE: Final = (3, 37, 0)
+_PATIENCE_SECONDS: Final = 10.0
+
+Journal = Literal["WAL", "DELETE"]
+Synchronous = Literal["FULL", "NORMAL"]
+
+
+def open_for_writing(
+    path: Path,
+    *,
+    schema: str,
+    journal: Journal = "WAL",
+    synchronous: Synchronous = "FULL",
+) -> sqlite3.Connection:
+    """Open a database, creating it with this schema when the file is empty or missing.
+
+    Raises:
+        TrailError: it cannot be opened or written, or is another kind of file.
+    """
+    _require_sqlite()
+    try:
+        # SQLite gives its side files the mode of the database.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY))
+        connection = _connect(path, mode="rw")
+    except (OSError, sqlite3.Error) as error:
+        raise _cannot("open", path, error) from error
+    try:
+        connection.execute(f"PRAGMA journal_mode={journal}")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        # On macOS a plain fsync does not reach the disk; elsewhere this does nothing.
+        connection.execute("PRAGMA fullfsync=1")
+        connection.execute("PRAGMA secure_delete=ON")
+        connection.execute("BEGIN IMMEDIATE")
+        if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            for statement in schema.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={VERSION}")
+        connection.execute("COMMIT")
+        _require_kind(connection, path=path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _cannot("open", path, error) from error
+    except TrailError:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open a database that is there, without writing to it.
+
+    A directory that cannot be written is read as it stands, if nobody is writing.
+
+    Raises:
+        TrailError: there is none, it cannot be read, or is another kind of file.
+    """
+    _require_sqlite()
+    if not path.is_file():
+        raise TrailError(f"there is no `{path}`: restore it")
+    # A file that was closed well has no WAL, and is read without leaving a trace.
+    closed = not path.with_name(f"{path.name}-wal").exists()
+    try:
+        connection = _connect(path, mode="ro", immutable=closed)
+        _require_kind(connection, path=path)
+    except sqlite3.Error as error:
+        raise _cannot("read", path, error) from error
+    return connection
+
+
+def is_blank(path: Path) -> bool:
+    """Say whether a file is missing, or a database whose creation was cut off.
+
+    Raises:
+        TrailError: it cannot be read.
+    """
+    if not path.is_file():
+        return True
+    try:
+        connection = _connect(path, mode="ro")
+        try:
+            query = "SELECT count(*) FROM sqlite_master"
+            return bool(connection.execute(query).fetchone()[0] == 0)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise _cannot("read", path, error) from error
+
+
+def leak(connection: sqlite3.Connection) -> None:
+    """Let go of a connection in a forked child, where closing it would do harm.
+
+    It could take away the parent's locks and its WAL, so the connection has to
+    outlive even the interpreter's shutdown.
+    """
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+def require_sound(connection: sqlite3.Connection, *, path: Path) -> None:
+    """Refuse a database whose pages or indexes contradict each other.
+
+    Raises:
+        TrailError: SQLite's own check finds a fault.
+    """
+    try:
+        first = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise _cannot("read", path, error) from error
+    if first is None or first[0] != "ok":
+        found = str(first[0]).splitlines()[-1] if first else "no answer"
+        raise TrailError(f"`{path}` is damaged: {found}: restore it")
+
+
+def _connect(path: Path, *, mode: str, immutable: bool = False) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path))}?mode={mode}"
+    return sqlite3.connect(
+        f"{uri}&immutable=1" if immutable else uri,
+        uri=True,
+        timeout=_PATIENCE_SECONDS,
+        # Transactions are ours to begin and to end.
+        isolation_level=None,
+        # One lock of the trail orders all threads.
+        check_same_thread=False,
+    )
+
+
+def _require_kind(connection: sqlite3.Connection, *, path: Path) -> None:
+    kind = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if (kind, version) != (APPLICATION_ID, VERSION):
+        connection.close()
+        raise TrailError(
+            f"`{path}` is no database of a trail that this version reads: restore it,"
+            " or use the version of policyguard that wrote it"
+        )
+
+
+def _require_sqlite() -> None:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise TrailError(
+            f"SQLite {sqlite3.sqlite_version} is too old for a trail:"
+            f" use a Python with {'.'.join(map(str, OLDEST_SQLITE))} or later"
+        )
+
+
+def _cannot(what: str, path: Path, error: Exception) -> TrailError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return TrailError(
+        f"cannot {what} `{path}`: {reason.lower()}: check its permissions and its disk,"
+        " or restore it"
+    )

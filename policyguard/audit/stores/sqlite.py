@@ -1,0 +1,195 @@
+"""One log in one SQLite file: records, head and checkpoints in one transaction.
+
+Owner: the process that holds the log's claim. A crash leaves the last commit: all
+records of a batch with the head that signs them, or none. Whoever can write the file
+can change it, but not so that `verify_trail` does not see it; whoever also has the
+key can write another history, which only a kept checkpoint or a witness shows.
+
+INVARIANT: the columns beside `body` are computed by SQLite from the bytes of `body`;
+nothing that a query reads is stored a second time. `leaf` is what the tree is made of
+and is compared with `body` by `verify_trail`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from policyguard.audit.stores.database import leak, open_for_writing
+from policyguard.errors import FormatError, InvalidCheckpointError, TrailError
+from policyguard.signing.keyring import VerifierKey
+from policyguard.signing.signer import Signer
+from policyguard.tlog import (
+    Checkpoint,
+    Frontier,
+    leaf_hash,
+    open_checkpoint,
+    sign_checkpoint,
+)
+
+_COLUMNS: Final = ("id", "kind", "time", "call_id", "decision", "verdict", "caller")
+_GENERATED: Final = ",\n  ".join(
+    f"{name} TEXT GENERATED ALWAYS AS"
+    f" (json_extract(CAST(body AS TEXT), '$.{name}')) VIRTUAL"
+    for name in _COLUMNS
+)
+SCHEMA: Final = f"""
+CREATE TABLE entry (
+  idx INTEGER PRIMARY KEY,
+  body BLOB NOT NULL,
+  leaf BLOB NOT NULL,
+  {_GENERATED}
+) STRICT;
+CREATE UNIQUE INDEX entry_id ON entry (id);
+CREATE INDEX entry_time ON entry (time);
+CREATE INDEX entry_call ON entry (call_id);
+CREATE INDEX entry_caller ON entry (caller, time);
+CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
+CREATE TABLE head (
+  only INTEGER PRIMARY KEY CHECK (only = 0),
+  size INTEGER NOT NULL, frontier BLOB NOT NULL, note TEXT NOT NULL
+) STRICT"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Is the end of a log: how many records, the tree's right edge, the checkpoint."""
+
+    size: int
+    frontier: Frontier
+    note: str
+
+
+class LogStore:
+    """Appends records to one log."""
+
+    __slots__ = ("_connection", "_head", "_path", "_signer")
+
+    def __init__(self, path: Path, *, signer: Signer) -> None:
+        """Open the log of a signer, whose key name is the log's origin.
+
+        Raises:
+            TrailError: it cannot be opened, or its end is not what was signed.
+        """
+        self._path = path
+        self._signer = signer
+        self._connection = open_for_writing(path, schema=SCHEMA)
+        try:
+            self._head = read_head(self._connection, path=path)
+            if self._head is not None:
+                vkey = VerifierKey.of_signer(signer)
+                require_signed(self._head, vkey=vkey, path=path)
+                _require_last(self._connection, size=self._head.size, path=path)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def head(self) -> Head | None:
+        """The newest head, or `None` before the first record."""
+        return self._head
+
+    def append(self, bodies: Sequence[bytes]) -> Head:
+        """Append records durably and return the new head.
+
+        Raises:
+            TrailError: somebody else has written to the log.
+            sqlite3.Error: the records are not durable; this store must not be used
+                again.
+        """
+        leaves = [leaf_hash(body) for body in bodies]
+        before = self._head.size if self._head else 0
+        frontier = (self._head.frontier if self._head else Frontier()).extend(leaves)
+        checkpoint = Checkpoint(
+            origin=self._signer.key_name, size=frontier.size, root=frontier.root()
+        )
+        note = sign_checkpoint(checkpoint, signer=self._signer)
+        head = Head(size=frontier.size, frontier=frontier, note=note)
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        stored = run("SELECT size FROM head").fetchone()
+        if (stored[0] if stored else 0) != before:
+            raise TrailError(
+                f"`{self._path}` was written by another process: stop one of the two,"
+                " then run `policyguard audit verify`"
+            )
+        self._connection.executemany(
+            "INSERT INTO entry (idx, body, leaf) VALUES (?, ?, ?)",
+            zip(range(before, head.size), bodies, leaves, strict=True),
+        )
+        run("INSERT INTO checkpoint VALUES (?, ?)", (head.size, note))
+        run(
+            "INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?)",
+            (head.size, frontier.format(), note),
+        )
+        run("COMMIT")
+        self._head = head
+        return head
+
+    def root_at(self, size: int) -> bytes:
+        """Return the root of the tree of the first `size` records, from their bytes."""
+        if self._head is not None and self._head.size == size:
+            # `verify_trail` reads them all; an open log that has not grown is not read.
+            return self._head.frontier.root()
+        leaves = (leaf_hash(body) for body in self._bodies(size))
+        return Frontier().extend(leaves).root()
+
+    def close(self) -> None:
+        """Close the file; what was appended stays."""
+        self._connection.close()
+
+    def leak(self) -> None:
+        """Let go of the file in a forked child, without closing it."""
+        leak(self._connection)
+
+    def _bodies(self, size: int) -> Iterator[bytes]:
+        rows = self._connection.execute(
+            "SELECT body FROM entry WHERE idx < ? ORDER BY idx", (size,)
+        )
+        return (bytes(row[0]) for row in rows)
+
+
+def read_head(connection: sqlite3.Connection, *, path: Path) -> Head | None:
+    """Read the end of a log.
+
+    Raises:
+        TrailError: what is stored is no head.
+    """
+    try:
+        row = connection.execute("SELECT size, frontier, note FROM head").fetchone()
+        if row is None:
+            return None
+        return Head(size=row[0], frontier=Frontier.parse(row[1]), note=row[2])
+    except (sqlite3.Error, FormatError, TypeError) as error:
+        raise TrailError(
+            f"the head in `{path}` cannot be read: {error}: restore the trail"
+        ) from error
+
+
+def require_signed(head: Head, *, vkey: VerifierKey, path: Path) -> Checkpoint:
+    """Refuse a head that is not what its checkpoint signs; return the checkpoint.
+
+    Raises:
+        FormatError: the checkpoint is none.
+        VerificationError: the signature does not hold, or signs another head.
+    """
+    checkpoint = open_checkpoint(head.note, vkeys=[vkey])
+    held = (head.size, head.frontier.size, head.frontier.root())
+    if held != (checkpoint.size, checkpoint.size, checkpoint.root):
+        raise InvalidCheckpointError(
+            f"the head in `{path}` is not the one that its checkpoint signs: run"
+            " `policyguard audit verify`, then restore the trail"
+        )
+    return checkpoint
+
+
+def _require_last(connection: sqlite3.Connection, *, size: int, path: Path) -> None:
+    last = connection.execute("SELECT max(idx) FROM entry").fetchone()[0]
+    if last != size - 1:
+        raise TrailError(
+            f"`{path}` ends at record {last} and its checkpoint says {size - 1}: run"
+            " `policyguard audit verify`, then restore the trail"
+        )

@@ -1,0 +1,332 @@
+"""Verifies a whole trail: every record, every checkpoint, the vault and the memory.
+
+What holds after `verify_trail`: each log is exactly what its key has signed, nothing
+in it was changed, removed, added or reordered since, every content in the vault is
+what was recorded, and no log is older than the lock database knows. What it cannot
+see: a log and its lock database that were both put back, and a history that was
+written anew with the key. A kept checkpoint or a witness shows those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hmac import compare_digest
+from pathlib import Path
+from typing import Final
+
+from policyguard.audit.creation import read_trust
+from policyguard.audit.heads import read_known_head
+from policyguard.audit.layout import read_identity
+from policyguard.audit.reader import AnyRecord, Entry, Log, TrailReader
+from policyguard.audit.stores.database import open_for_reading, require_sound
+from policyguard.audit.stores.sqlite import Head, require_signed
+from policyguard.audit.vault import pseudonym_of, read_callers
+from policyguard.errors import (
+    FormatError,
+    TamperedError,
+    TrailError,
+    VerificationError,
+)
+from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.tlog import Checkpoint, Frontier, leaf_hash, open_checkpoint
+from policyguard.vocabulary.record import DecisionRecord, GenesisRecord, OutcomeRecord
+
+Progress = Callable[[str, int, int], None]
+"""Called with the log's origin, the number of records verified, and their total."""
+
+_STEP: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """Says what was verified, in numbers, and what could not be."""
+
+    logs: tuple[tuple[str, int, bytes], ...]
+    """Origin, size and root of each log."""
+    checkpoints: int
+    erased: int
+    """Records whose content is no longer in the vault: not replayable."""
+    memory: bool
+    """Whether there was a lock database to compare with."""
+    pending: int
+    """Allowed decisions without an outcome: in flight, or cut off."""
+
+
+def verify_trail(
+    directory: str | Path,
+    *,
+    lock: Path | None = None,
+    progress: Progress | None = None,
+) -> Verified:
+    """Verify a trail, and say what was verified.
+
+    Args:
+        directory: Where the trail is.
+        lock: The directory of the lock database; without it `<directory>.lock`.
+        progress: Called as records are verified.
+
+    Raises:
+        TamperedError: something is not what was signed; names the place.
+        TrailError: there is no trail, or it is being written in a way that does not
+            let it be read.
+    """
+    plain = TrailReader.open(directory, lock=lock) if _is_absent(directory) else None
+    with _as_tampered("the trail"):
+        reader = plain or TrailReader.open(directory, lock=lock)
+        memory = _require_complete(reader)
+        _require_callers(reader)
+    tallies = [
+        _verify_log(log, memory=memory, progress=progress) for log in reader.logs
+    ]
+    return Verified(
+        logs=tuple((item.origin, item.size, item.root) for item in tallies),
+        checkpoints=sum(item.checkpoints for item in tallies),
+        erased=sum(len(item.uncovered) for item in tallies),
+        memory=memory,
+        pending=len(
+            set().union(*(item.allowed for item in tallies))
+            - set().union(*(item.ended for item in tallies))
+        ),
+    )
+
+
+class _Tally:
+    """Collects what one log says while it is read."""
+
+    def __init__(self, log: Log, checkpoint: Checkpoint) -> None:
+        self.origin = log.origin
+        self.size = checkpoint.size
+        self.root = checkpoint.root
+        self.checkpoints = 0
+        self.uncovered: dict[str, tuple[Entry, str]] = {}
+        self.allowed: set[str] = set()
+        self.ended: set[str] = set()
+
+    def add(self, entry: Entry, record: AnyRecord) -> None:
+        if isinstance(record, DecisionRecord):
+            self.uncovered[record.id] = (entry, record.input.value)
+            if record.kind == "decision" and record.verdict == "allow":
+                self.allowed.add(record.id)
+        elif isinstance(record, OutcomeRecord):
+            self.ended.add(record.decision)
+
+
+def _is_absent(directory: str | Path) -> bool:
+    return not (Path(directory) / "trail.json").exists()
+
+
+def _verify_log(log: Log, *, memory: bool, progress: Progress | None) -> _Tally:
+    with _as_tampered(f"the log {log.origin}"):
+        for path in (log.path, log.layout.vault(log.slot)):
+            connection = open_for_reading(path)
+            try:
+                require_sound(connection, path=path)
+            finally:
+                connection.close()
+        _require_own_key(log)
+        head = log.head()
+        checkpoint = require_signed(head, vkey=log.vkey, path=log.path)
+        tally = _Tally(log, checkpoint)
+        _verify_entries(log, head=head, tally=tally, progress=progress)
+        _verify_content(log, tally=tally)
+        if memory:
+            _verify_memory(log, head=head)
+    return tally
+
+
+def _verify_entries(
+    log: Log, *, head: Head, tally: _Tally, progress: Progress | None
+) -> None:
+    """Compare each record with its leaf, and the tree with each checkpoint."""
+    checkpoints = log.checkpoints()
+    signed = _next_checkpoint(checkpoints, log=log, after=0)
+    frontier = Frontier()
+    for entry in log.entries():
+        if entry.index >= head.size:
+            # Written after the head was read: the next verification's.
+            break
+        _require_in_place(entry, index=frontier.size)
+        tally.add(entry, _record_of(entry, log=log))
+        frontier = frontier.append(entry.leaf)
+        if signed is None:
+            raise TamperedError(f"no checkpoint covers {entry.name}")
+        if frontier.size == signed.size:
+            if frontier.root() != signed.root:
+                raise TamperedError(
+                    f"{entry.name}{_named(entry)}, or a record of the same commit, is"
+                    " not the one that was signed"
+                )
+            tally.checkpoints += 1
+            signed = _next_checkpoint(checkpoints, log=log, after=signed.size)
+        if progress and (frontier.size % _STEP == 0 or frontier.size == head.size):
+            progress(log.origin, frontier.size, head.size)
+    if frontier.size != head.size:
+        raise TamperedError(
+            f"entry {frontier.size} of {log.origin} is missing: the log ends before its"
+            f" signed size of {head.size}"
+        )
+    if frontier.root() != tally.root:
+        raise TamperedError(f"the records of {log.origin} are not those of its head")
+
+
+def _require_in_place(entry: Entry, *, index: int) -> None:
+    if entry.index != index:
+        raise TamperedError(
+            f"entry {index} of {entry.origin} is missing: the log was cut or its"
+            " records were removed"
+        )
+    if leaf_hash(entry.body) != entry.leaf:
+        raise TamperedError(
+            f"{entry.name}{_named(entry)} was changed: its bytes are not those that"
+            " were signed"
+        )
+
+
+def _next_checkpoint(
+    checkpoints: Iterator[tuple[int, str]], *, log: Log, after: int
+) -> Checkpoint | None:
+    row = next(checkpoints, None)
+    if row is None:
+        return None
+    try:
+        checkpoint = open_checkpoint(row[1], vkeys=[log.vkey])
+    except (FormatError, VerificationError) as error:
+        raise TamperedError(
+            f"the checkpoint of size {row[0]} of {log.origin} was changed: {error}"
+        ) from error
+    if checkpoint.size != row[0] or checkpoint.size <= after:
+        raise TamperedError(
+            f"the checkpoint of size {checkpoint.size} of {log.origin} is not in its"
+            " place"
+        )
+    return checkpoint
+
+
+def _record_of(entry: Entry, *, log: Log) -> AnyRecord:
+    record = entry.record()
+    first = isinstance(record, GenesisRecord)
+    if first != (entry.index == 0):
+        raise TamperedError(f"{entry.name} opens a log, and only entry 0 may do that")
+    if isinstance(record, GenesisRecord) and (
+        record.origin != log.origin or record.vkey != log.vkey.format()
+    ):
+        raise TamperedError(f"{entry.name} opens the log of another origin or key")
+    return record
+
+
+def _verify_content(log: Log, *, tally: _Tally) -> None:
+    """Open each commitment whose content the vault still has."""
+    for sealed in log.sealed():
+        found = tally.uncovered.pop(sealed.record, None)
+        if found is None:
+            # Kept before a crash that the log did not survive, or after the head.
+            continue
+        entry, value = found
+        if not compare_digest(sealed.commitment().value, value):
+            raise TamperedError(
+                f"the content of {entry.name} (record {sealed.record}) in the vault was"
+                " changed: it is not what was recorded"
+            )
+
+
+def _verify_memory(log: Log, *, head: Head) -> None:
+    known = read_known_head(log.layout.head(log.slot), origin=log.origin)
+    if known.size > log.head().size:
+        raise TamperedError(
+            f"the log {log.origin} was put back: it has {head.size} records and the"
+            f" lock database knows of {known.size}"
+        )
+    if known.size == 0 or known.size > head.size:
+        return
+    remembered = open_checkpoint(known.note, vkeys=[log.vkey])
+    for size, note in log.checkpoints():
+        if size == known.size:
+            if open_checkpoint(note, vkeys=[log.vkey]).root != remembered.root:
+                break
+            return
+    raise TamperedError(
+        f"the log {log.origin} is not the one that the lock database knows: there are"
+        f" two histories of its first {known.size} records"
+    )
+
+
+def _require_complete(reader: TrailReader) -> bool:
+    """Compare the trail with its memory; say whether there is one."""
+    layout = reader.layout
+    origins = {log.slot for log in reader.logs}
+    unknown = [slot for slot in layout.slots() if slot not in origins]
+    known = layout.remembered.exists()
+    for slot in unknown:
+        if layout.log(slot).exists() or (
+            known
+            and read_known_head(layout.head(slot), origin=_origin(reader, slot)).size
+        ):
+            raise TamperedError(
+                f"the log {_origin(reader, slot)} has no key in the trust file"
+                f" `{layout.trust}`"
+            )
+    if known and read_identity(layout.remembered)[0] != reader.name:
+        raise TamperedError(
+            f"the lock database `{layout.lock}` belongs to another trail"
+        )
+    if read_trust(layout.trust).quorum != "none":
+        raise TamperedError(
+            f"the trust file `{layout.trust}` asks for witnesses, which this version"
+            " does not verify"
+        )
+    return known
+
+
+def _origin(reader: TrailReader, slot: str) -> str:
+    return f"{reader.name}/{slot}"
+
+
+def _require_own_key(log: Log) -> None:
+    """Refuse a private key that is not the log's, where it can be read at all."""
+    path = log.layout.key(log.slot)
+    if not path.exists():
+        # An auditor's copy has no private keys.
+        return
+    try:
+        signer = Ed25519Signer.load(path, key_name=log.origin)
+    except PermissionError:
+        return
+    if signer.public_key != log.vkey.public_key:
+        raise TamperedError(f"the key `{path}` is not the one that signs {log.origin}")
+
+
+def _require_callers(reader: TrailReader) -> None:
+    path = reader.layout.callers
+    if not path.is_file():
+        return
+    connection = open_for_reading(path)
+    try:
+        require_sound(connection, path=path)
+    finally:
+        connection.close()
+    for pseudonym, salt, caller in read_callers(path):
+        if pseudonym_of(caller, salt=salt) != pseudonym:
+            raise TamperedError(
+                f"the caller behind the pseudonym {pseudonym} was changed in `{path}`"
+            )
+
+
+def _named(entry: Entry) -> str:
+    """Return the id of a record, as far as its bytes still say it."""
+    try:
+        return f" (record {entry.record().id})"
+    except FormatError:
+        return ""
+
+
+@contextmanager
+def _as_tampered(what: str) -> Iterator[None]:
+    """Turn every way in which stored bytes are not what they should be into one."""
+    try:
+        yield
+    except TamperedError:
+        raise
+    except (TrailError, FormatError, VerificationError) as error:
+        raise TamperedError(f"{what} cannot be verified: {error}") from error

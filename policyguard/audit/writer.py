@@ -1,0 +1,142 @@
+"""A claimed log with its vault and its memory: what one process writes.
+
+Owner: the process that made it, which alone may use it: a forked child must `leak`
+it. Any failure while writing ends it; the trail opens a new one, which first makes
+sure that the log is still what was signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from policyguard.audit.claim import Claim, gate
+from policyguard.audit.creation import (
+    origin_of,
+    ready_signer,
+    ready_trail,
+    require_extension,
+    trust,
+)
+from policyguard.audit.heads import HeadMemory
+from policyguard.audit.layout import Layout, make_folder
+from policyguard.audit.stores.sqlite import LogStore
+from policyguard.audit.vault import Sealed, Vault
+from policyguard.canonical import canonical_bytes
+from policyguard.errors import SlotError
+from policyguard.identity import new_id, record_time, wall_clock
+from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.keyring import VerifierKey
+from policyguard.version import __version__
+from policyguard.vocabulary.record import GenesisRecord
+
+MOST_SLOTS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Appends records to a claimed log."""
+
+    origin: str
+    claim: Claim = field(repr=False)
+    store: LogStore = field(repr=False)
+    vault: Vault = field(repr=False)
+    memory: HeadMemory = field(repr=False)
+
+    def append(self, bodies: Sequence[bytes], *, sealed: Sequence[Sealed]) -> int:
+        """Make records durable, and return the index of the first.
+
+        Raises:
+            TrailError: the log is not ours alone.
+            sqlite3.Error: the records are not durable.
+        """
+        before = self.store.head.size if self.store.head else 0
+        if sealed:
+            self.vault.keep(sealed)
+        head = self.store.append(bodies)
+        self.memory.advance(before=before, size=head.size, note=head.note)
+        return before
+
+    def close(self) -> None:
+        """Close the log, and let another process claim it."""
+        try:
+            for part in (self.store, self.vault, self.memory):
+                part.close()
+        finally:
+            self.claim.release()
+
+    def leak(self) -> None:
+        """Let go of everything in a forked child without touching the parent's files."""
+        for part in (self.store, self.vault, self.memory):
+            part.leak()
+        self.claim.release()
+
+
+def claim_writer(layout: Layout, *, name: str | None, role: str) -> Writer:
+    """Claim a log of the trail for this process; begin trail and log if need be.
+
+    Args:
+        layout: Where the trail is.
+        name: The trail's name; without it the one it has, or a random one.
+        role: The pool of logs: `app` for applications, `cli` for the command line.
+
+    Raises:
+        TrailError: the trail or the log is missing, damaged, put back or unwritable.
+        SlotError: every log of the pool is in use.
+        ConfigurationError: the trail has another name.
+    """
+    make_folder(layout.lock)
+    with gate(layout.gate):
+        own = ready_trail(layout, name=name)
+        for number in range(1, MOST_SLOTS + 1):
+            slot = f"{role}-{number}"
+            make_folder(layout.folder(slot))
+            claim = Claim.take(layout.claim(slot))
+            if claim is not None:
+                try:
+                    return _open_writer(layout, slot=slot, name=own, claim=claim)
+                except BaseException:
+                    claim.release()
+                    raise
+    raise SlotError(
+        f"all {MOST_SLOTS} logs of the pool `{role}` in `{layout.directory}` are in use:"
+        " stop processes that are not needed, or give some a trail of their own"
+    )
+
+
+def _open_writer(layout: Layout, *, slot: str, name: str, claim: Claim) -> Writer:
+    origin = origin_of(name, slot)
+    signer = ready_signer(layout, slot=slot, origin=origin)
+    opened: list[HeadMemory | Vault | LogStore] = []
+    try:
+        # The memory first: from here on the log counts as begun.
+        opened.append(memory := HeadMemory(layout.head(slot), origin=origin))
+        opened.append(vault := Vault(layout.vault(slot)))
+        opened.append(store := LogStore(layout.log(slot), signer=signer))
+        vkey = VerifierKey.of_signer(signer)
+        trust(layout, vkey)
+        known = memory.known()
+        if store.head is None and known.size == 0:
+            store.append([_genesis(signer)])
+        require_extension(store, known=known, vkey=vkey)
+        if store.head is not None and known.size < store.head.size:
+            memory.advance(
+                before=known.size, size=store.head.size, note=store.head.note
+            )
+    except BaseException:
+        for part in opened:
+            part.close()
+        raise
+    return Writer(origin=origin, claim=claim, store=store, vault=vault, memory=memory)
+
+
+def _genesis(signer: Ed25519Signer) -> bytes:
+    record = GenesisRecord(
+        id=new_id(),
+        time=record_time(wall_clock()),
+        origin=signer.key_name,
+        vkey=VerifierKey.of_signer(signer).format(),
+        version=__version__,
+    )
+    return canonical_bytes(record.model_dump(mode="json"))
