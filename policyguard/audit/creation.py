@@ -73,6 +73,7 @@ def _begin_trail(layout: Layout, *, name: str) -> str:
     # First the memory of having begun, last that it was finished: a crash in between
     # is taken up again, and a loss afterwards is noticed.
     write_small(layout.remembered, format_identity(name, finished=False))
+    make_folder(layout.directory)
     make_folder(layout.directory / "keys")
     make_folder(layout.directory / "logs")
     write_small(layout.identity, format_identity(name))

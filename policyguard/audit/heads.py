@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from policyguard.audit.stores.database import leak, open_for_reading, open_for_writing
+from policyguard.audit.stores.database import (
+    leak,
+    open_for_reading,
+    open_for_writing,
+    rows_of,
+)
 from policyguard.errors import TrailError
 
 _SCHEMA: Final = """
@@ -34,7 +39,7 @@ class KnownHead:
 class HeadMemory:
     """Remembers the head of one log."""
 
-    __slots__ = ("_connection", "_origin")
+    __slots__ = ("_connection", "_origin", "_path")
 
     def __init__(self, path: Path, *, origin: str) -> None:
         """Open the memory of a log, and begin it if the log was never seen.
@@ -43,6 +48,7 @@ class HeadMemory:
             TrailError: it cannot be opened, or remembers another log.
         """
         self._origin = origin
+        self._path = path
         # Not synchronised: after a power failure it may be behind, which is accepted
         # when the log is an extension of it. A crash of the process loses nothing.
         self._connection = open_for_writing(path, schema=_SCHEMA, synchronous="NORMAL")
@@ -63,7 +69,7 @@ class HeadMemory:
         Raises:
             TrailError: another log is remembered.
         """
-        return _known(self._connection, origin=self._origin)
+        return _known(self._connection, origin=self._origin, path=self._path)
 
     def advance(self, *, before: int, size: int, note: str) -> None:
         """Replace the head of size `before`.
@@ -98,18 +104,14 @@ def read_known_head(path: Path, *, origin: str) -> KnownHead:
     """
     connection = open_for_reading(path)
     try:
-        return _known(connection, origin=origin)
+        return _known(connection, origin=origin, path=path)
     finally:
         connection.close()
 
 
-def _known(connection: sqlite3.Connection, *, origin: str) -> KnownHead:
-    try:
-        rows = connection.execute("SELECT origin, size, note FROM head").fetchall()
-    except sqlite3.Error as error:
-        raise TrailError(
-            f"the lock database of `{origin}` cannot be read: {error}: restore it"
-        ) from error
+def _known(connection: sqlite3.Connection, *, origin: str, path: Path) -> KnownHead:
+    query = "SELECT origin, size, note FROM head"
+    rows = list(rows_of(connection, query, types=(str, int, str), path=path))
     if len(rows) != 1 or rows[0][0] != origin:
         found = rows[0][0] if rows else "nothing"
         raise TrailError(

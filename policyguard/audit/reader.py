@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from policyguard.audit.creation import origin_of, read_trust
 from policyguard.audit.layout import Layout, read_identity
-from policyguard.audit.stores.database import open_for_reading
+from policyguard.audit.stores.database import open_for_reading, rows_of
 from policyguard.audit.stores.sqlite import Head, read_head
 from policyguard.audit.vault import Sealed, read_callers, read_content
 from policyguard.canonical import canonical_bytes, parse_json
@@ -57,8 +57,14 @@ class Entry:
         try:
             document = parse_json(self.body)
             record = AUDIT_RECORD.validate_python(document)
-        except (FormatError, ValidationError) as error:
+        except FormatError as error:
             raise FormatError(f"{self.name} is no record: {error}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise FormatError(
+                f"{self.name} is no record: `{where}`: {first['msg']}"
+            ) from error
         if canonical_bytes(record.model_dump(mode="json")) != self.body:
             raise FormatError(f"{self.name} is not in canonical form")
         return record
@@ -121,8 +127,9 @@ class Log:
             TrailError: the log cannot be read.
         """
         with _reading(self.path) as connection:
-            yield from connection.execute(
-                "SELECT size, note FROM checkpoint ORDER BY size"
+            query = "SELECT size, note FROM checkpoint ORDER BY size"
+            yield from rows_of(
+                connection, query, types=(int, str), path=self.path
             )
 
     def proof(self, index: int) -> ProofFile:
@@ -134,8 +141,9 @@ class Log:
         """
         with _reading(self.path) as connection:
             head = read_head(connection, path=self.path)
-            rows = connection.execute("SELECT body FROM entry ORDER BY idx")
-            leaves = [leaf_hash(bytes(row[0])) for row in rows]
+            query = "SELECT body FROM entry ORDER BY idx"
+            rows = rows_of(connection, query, types=(bytes,), path=self.path)
+            leaves = [leaf_hash(body) for (body,) in rows]
         size = head.size if head else 0
         return ProofFile(
             index=index,
@@ -163,10 +171,11 @@ class Log:
     def _select(self, clause: str, *values: object) -> Iterator[Entry]:
         query = f"SELECT idx, body, leaf FROM entry {clause}"  # noqa: S608 -- ours
         with _reading(self.path) as connection:
-            for index, body, leaf in connection.execute(query, values):
-                yield Entry(
-                    origin=self.origin, index=index, body=bytes(body), leaf=bytes(leaf)
-                )
+            types = (int, bytes, bytes)
+            for index, body, leaf in rows_of(
+                connection, query, *values, types=types, path=self.path
+            ):
+                yield Entry(origin=self.origin, index=index, body=body, leaf=leaf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,11 +240,9 @@ class TrailReader:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database for a block; what SQLite raises becomes a `TrailError`."""
+    """Open a database for a block."""
     connection = open_for_reading(path)
     try:
         yield connection
-    except sqlite3.Error as error:
-        raise TrailError(f"cannot read `{path}`: {error}: restore it") from error
     finally:
         connection.close()

@@ -14,14 +14,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from policyguard.audit.stores.database import leak, open_for_reading, open_for_writing
-from policyguard.errors import TrailError
+from policyguard.audit.stores.database import (
+    leak,
+    open_for_reading,
+    open_for_writing,
+    rows_of,
+)
 from policyguard.vocabulary.record import Commitment
 
 SALT_BYTES: Final = 32
@@ -155,10 +158,11 @@ def read_content(path: Path, *, record: str | None = None) -> Iterator[Sealed]:
         TrailError: it cannot be read.
     """
     query = "SELECT record, salt, body FROM content"
+    types = (str, bytes, bytes)
     rows = (
-        _rows(path, query)
+        _rows(path, query, types=types)
         if record is None
-        else _rows(path, f"{query} WHERE record = ?", record)
+        else _rows(path, f"{query} WHERE record = ?", record, types=types)
     )
     for name, salt, body in rows:
         yield Sealed(record=name, salt=salt, body=body)
@@ -170,14 +174,15 @@ def read_callers(path: Path) -> Iterator[tuple[str, bytes, str]]:
     Raises:
         TrailError: they cannot be read.
     """
-    yield from _rows(path, "SELECT pseudonym, salt, id FROM caller")
+    query = "SELECT pseudonym, salt, id FROM caller"
+    yield from _rows(path, query, types=(str, bytes, str))
 
 
-def _rows(path: Path, query: str, *values: object) -> Iterator[Any]:
+def _rows(
+    path: Path, query: str, *values: object, types: tuple[type, ...]
+) -> Iterator[tuple[Any, ...]]:
     connection = open_for_reading(path)
     try:
-        yield from connection.execute(query, values)
-    except sqlite3.Error as error:
-        raise TrailError(f"cannot read `{path}`: {error}: restore it") from error
+        yield from rows_of(connection, query, *values, types=types, path=path)
     finally:
         connection.close()

@@ -9,6 +9,7 @@ written anew with the key. A kept checkpoint or a witness shows those.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from typing import Final
 
 from policyguard.audit.creation import read_trust
 from policyguard.audit.heads import read_known_head
-from policyguard.audit.layout import read_identity
+from policyguard.audit.layout import read_identity, read_small
 from policyguard.audit.reader import AnyRecord, Entry, Log, TrailReader
 from policyguard.audit.stores.database import open_for_reading, require_sound
 from policyguard.audit.stores.sqlite import Head, require_signed
 from policyguard.audit.vault import pseudonym_of, read_callers
 from policyguard.errors import (
+    ConfigurationError,
     FormatError,
     TamperedError,
     TrailError,
@@ -119,12 +121,6 @@ def _is_absent(directory: str | Path) -> bool:
 
 def _verify_log(log: Log, *, memory: bool, progress: Progress | None) -> _Tally:
     with _as_tampered(f"the log {log.origin}"):
-        for path in (log.path, log.layout.vault(log.slot)):
-            connection = open_for_reading(path)
-            try:
-                require_sound(connection, path=path)
-            finally:
-                connection.close()
         _require_own_key(log)
         head = log.head()
         checkpoint = require_signed(head, vkey=log.vkey, path=log.path)
@@ -133,6 +129,9 @@ def _verify_log(log: Log, *, memory: bool, progress: Progress | None) -> _Tally:
         _verify_content(log, tally=tally)
         if memory:
             _verify_memory(log, head=head)
+        # Last, because it names no record: an index that contradicts its table.
+        for path in (log.path, log.layout.vault(log.slot)):
+            _require_sound(path)
     return tally
 
 
@@ -283,16 +282,24 @@ def _origin(reader: TrailReader, slot: str) -> str:
     return f"{reader.name}/{slot}"
 
 
+def _require_sound(path: Path) -> None:
+    connection = open_for_reading(path)
+    try:
+        require_sound(connection, path=path)
+    finally:
+        connection.close()
+
+
 def _require_own_key(log: Log) -> None:
     """Refuse a private key that is not the log's, where it can be read at all."""
     path = log.layout.key(log.slot)
-    if not path.exists():
-        # An auditor's copy has no private keys.
+    if not os.access(path, os.R_OK):
+        # An auditor has no private keys.
         return
     try:
-        signer = Ed25519Signer.load(path, key_name=log.origin)
-    except PermissionError:
-        return
+        signer = Ed25519Signer.from_pem(read_small(path), key_name=log.origin)
+    except ConfigurationError as error:
+        raise TamperedError(f"the key `{path}` was changed: {error}") from error
     if signer.public_key != log.vkey.public_key:
         raise TamperedError(f"the key `{path}` is not the one that signs {log.origin}")
 
@@ -301,11 +308,7 @@ def _require_callers(reader: TrailReader) -> None:
     path = reader.layout.callers
     if not path.is_file():
         return
-    connection = open_for_reading(path)
-    try:
-        require_sound(connection, path=path)
-    finally:
-        connection.close()
+    _require_sound(path)
     for pseudonym, salt, caller in read_callers(path):
         if pseudonym_of(caller, salt=salt) != pseudonym:
             raise TamperedError(

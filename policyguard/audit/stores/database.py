@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from policyguard.audit.layout import OWNER_ONLY
@@ -89,6 +90,27 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def rows_of(
+    connection: sqlite3.Connection,
+    query: str,
+    *values: object,
+    types: tuple[type, ...],
+    path: Path,
+) -> Iterator[tuple[Any, ...]]:
+    """Read rows whose columns have these types; a damaged file can hold others.
+
+    Raises:
+        TrailError: they cannot be read, or a column has another type.
+    """
+    try:
+        for row in connection.execute(query, values):
+            if tuple(map(type, row)) != types:
+                raise TrailError(f"`{path}` is damaged: a row is not of its table")
+            yield row
+    except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
+        raise _cannot("read", path, error) from error
+
+
 def is_blank(path: Path) -> bool:
     """Say whether a file is missing, or a database whose creation was cut off.
 
@@ -127,7 +149,7 @@ def require_sound(connection: sqlite3.Connection, *, path: Path) -> None:
     """
     try:
         first = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _cannot("read", path, error) from error
     if first is None or first[0] != "ok":
         found = str(first[0]).splitlines()[-1] if first else "no answer"

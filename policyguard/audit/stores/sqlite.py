@@ -18,8 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from policyguard.audit.stores.database import leak, open_for_writing
-from policyguard.errors import FormatError, InvalidCheckpointError, TrailError
+from policyguard.audit.stores.database import leak, open_for_writing, rows_of
+from policyguard.errors import (
+    FormatError,
+    InvalidCheckpointError,
+    TrailError,
+    VerificationError,
+)
 from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.signer import Signer
 from policyguard.tlog import (
@@ -83,6 +88,12 @@ class LogStore:
                 vkey = VerifierKey.of_signer(signer)
                 require_signed(self._head, vkey=vkey, path=path)
                 _require_last(self._connection, size=self._head.size, path=path)
+        except (FormatError, VerificationError) as error:
+            self._connection.close()
+            raise TrailError(
+                f"the log `{signer.key_name}` is not what its key signs: {error}: run"
+                " `policyguard audit verify`, then restore it"
+            ) from error
         except BaseException:
             self._connection.close()
             raise
@@ -158,14 +169,16 @@ def read_head(connection: sqlite3.Connection, *, path: Path) -> Head | None:
     Raises:
         TrailError: what is stored is no head.
     """
+    query = "SELECT size, frontier, note FROM head"
+    types = (int, bytes, str)
+    row = next(rows_of(connection, query, types=types, path=path), None)
+    if row is None:
+        return None
     try:
-        row = connection.execute("SELECT size, frontier, note FROM head").fetchone()
-        if row is None:
-            return None
         return Head(size=row[0], frontier=Frontier.parse(row[1]), note=row[2])
-    except (sqlite3.Error, FormatError, TypeError) as error:
+    except FormatError as error:
         raise TrailError(
-            f"the head in `{path}` cannot be read: {error}: restore the trail"
+            f"the head in `{path}` is damaged: {error}: restore the trail"
         ) from error
 
 
@@ -187,7 +200,8 @@ def require_signed(head: Head, *, vkey: VerifierKey, path: Path) -> Checkpoint:
 
 
 def _require_last(connection: sqlite3.Connection, *, size: int, path: Path) -> None:
-    last = connection.execute("SELECT max(idx) FROM entry").fetchone()[0]
+    query = "SELECT ifnull(max(idx), -1) FROM entry"
+    (last,) = next(rows_of(connection, query, types=(int,), path=path))
     if last != size - 1:
         raise TrailError(
             f"`{path}` ends at record {last} and its checkpoint says {size - 1}: run"

@@ -1,0 +1,310 @@
+"""Verifying a trail: every way to change one is found, and its place is named."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from trails import SECRET, append_pair, copied, decision, made_trail
+
+from policyguard.audit.reader import TrailReader
+from policyguard.audit.trail import Trail
+from policyguard.audit.verify import verify_trail
+from policyguard.errors import ConfigurationError, TamperedError, TrailError
+from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.tlog import (
+    Checkpoint,
+    Frontier,
+    leaf_hash,
+    sign_checkpoint,
+    verify_proof_file,
+)
+
+LOG = "logs/app-1/log.sqlite"
+VAULT = "logs/app-1/vault.sqlite"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_trail(tmp_path_factory.mktemp("made") / "trail")
+
+
+@pytest.fixture
+def trail(made: Path, tmp_path: Path) -> Path:
+    return copied(made, tmp_path / "trail")
+
+
+def sql(path: Path, *statements: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_a_trail_that_nobody_touched_verifies(trail: Path) -> None:
+    verified = verify_trail(trail)
+
+    (log,) = TrailReader.open(trail).logs
+    head = log.head()
+    assert verified.logs == ((log.origin, 7, head.frontier.root()),)
+    assert (verified.checkpoints, verified.erased) == (7, 0)
+    assert (verified.memory, verified.pending) == (True, 0)
+
+
+def test_verifying_changes_no_byte(trail: Path) -> None:
+    before = {path: path.read_bytes() for path in trail.rglob("*") if path.is_file()}
+
+    verify_trail(trail)
+
+    after = {path: path.read_bytes() for path in trail.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_an_allowed_decision_without_outcome_is_counted(tmp_path: Path) -> None:
+    trail = Trail.open_or_create(tmp_path / "trail")
+    append_pair(trail)
+    trail.append_decision(decision(), caller=None, content={})
+    trail.append_decision(decision(verdict="deny"), caller=None, content={})
+    trail.append_decision(decision(kind="check"), caller=None, content={})
+    trail.close()
+
+    assert verify_trail(tmp_path / "trail").pending == 1
+
+
+def test_progress_is_told(trail: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    verify_trail(trail, progress=lambda *args: told.append(args))
+
+    assert told == [("acme.example/app-1", 7, 7)]
+
+
+CHANGES: list[tuple[str, str, list[str], str]] = [
+    (
+        "edited",
+        LOG,
+        [
+            (
+                "UPDATE entry SET body = CAST(replace(body, 'allow', 'denys') AS BLOB)"
+                " WHERE idx = 3"
+            ),
+        ],
+        "entry 3 of acme",
+    ),
+    (
+        "leaf edited",
+        LOG,
+        ["UPDATE entry SET leaf = zeroblob(32) WHERE idx = 2"],
+        "entry 2 of acme",
+    ),
+    ("removed", LOG, ["DELETE FROM entry WHERE idx = 3"], "entry 3 of .* is missing"),
+    ("cut", LOG, ["DELETE FROM entry WHERE idx = 6"], "entry 6 of .* is missing"),
+    (
+        "moved",
+        LOG,
+        [
+            "UPDATE entry SET idx = 100 WHERE idx = 3",
+            "UPDATE entry SET idx = 3 WHERE idx = 5",
+            "UPDATE entry SET idx = 5 WHERE idx = 100",
+        ],
+        "entry 3 of acme.*same commit",
+    ),
+    ("head edited", LOG, ["UPDATE head SET size = 6"], "not the one that"),
+    ("head gone", LOG, ["DELETE FROM head"], "no records"),
+    ("checkpoint gone", LOG, ["DELETE FROM checkpoint"], "no checkpoint covers entry"),
+    (
+        "checkpoint moved",
+        LOG,
+        ["UPDATE checkpoint SET size = 9 WHERE size = 7"],
+        "not in its place",
+    ),
+    (
+        "checkpoint edited",
+        LOG,
+        ["UPDATE checkpoint SET note = replace(note, 'acme', 'acmf') WHERE size = 4"],
+        "checkpoint of size 4",
+    ),
+    (
+        "content edited",
+        VAULT,
+        ["UPDATE content SET body = CAST(replace(body, 'canary', 'canari') AS BLOB)"],
+        "content of entry . of acme",
+    ),
+    (
+        "salt edited",
+        VAULT,
+        ["UPDATE content SET salt = zeroblob(32)"],
+        "content of entry . of acme",
+    ),
+    (
+        "caller edited",
+        "callers.sqlite",
+        ["UPDATE caller SET id = 'mallory'"],
+        "caller behind the pseudonym",
+    ),
+    (
+        "table gone",
+        LOG,
+        ["DROP TABLE checkpoint"],
+        "cannot be verified",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "statements", "found"),
+    [change[1:] for change in CHANGES],
+    ids=[change[0] for change in CHANGES],
+)
+def test_a_changed_row_is_found_and_named(
+    trail: Path, file: str, statements: list[str], found: str
+) -> None:
+    sql(trail / file, *statements)
+
+    with pytest.raises(TamperedError, match=found):
+        verify_trail(trail)
+
+
+def rewrite(trail: Path, *, key: Ed25519Signer) -> None:
+    """Write another history, consistent in itself, signed with a key."""
+    connection = sqlite3.connect(trail / LOG, isolation_level=None)
+    connection.execute(
+        "UPDATE entry SET body ="
+        " CAST(replace(body, '\"complete\"', '\"error\"') AS BLOB)"
+    )
+    connection.execute("DELETE FROM checkpoint")
+    frontier = Frontier()
+    for index, body in connection.execute("SELECT idx, body FROM entry").fetchall():
+        leaf = leaf_hash(body)
+        frontier = frontier.append(leaf)
+        root = frontier.root()
+        note = sign_checkpoint(
+            Checkpoint(origin=key.key_name, size=index + 1, root=root), signer=key
+        )
+        connection.execute("UPDATE entry SET leaf = ? WHERE idx = ?", (leaf, index))
+        connection.execute("INSERT INTO checkpoint VALUES (?, ?)", (index + 1, note))
+        connection.execute(
+            "UPDATE head SET frontier = ?, note = ?", (frontier.format(), note)
+        )
+    connection.close()
+
+
+def test_a_history_signed_with_another_key_is_found(trail: Path) -> None:
+    rewrite(trail, key=Ed25519Signer.generate(key_name="acme.example/app-1"))
+
+    with pytest.raises(TamperedError, match="sign"):
+        verify_trail(trail)
+
+
+def test_a_history_signed_with_the_stolen_key_is_found_by_the_lock_database_alone(
+    trail: Path,
+) -> None:
+    key = Ed25519Signer.load(trail / "keys/app-1.pem", key_name="acme.example/app-1")
+    rewrite(trail, key=key)
+
+    with pytest.raises(TamperedError, match="two histories"):
+        verify_trail(trail)
+    shutil.rmtree(trail.with_name("trail.lock"))
+
+    # Without it nothing on this disk knows better: only a kept checkpoint would.
+    assert verify_trail(trail).memory is False
+
+
+def test_a_log_that_is_missing_is_found(trail: Path) -> None:
+    shutil.rmtree(trail / "logs/app-1")
+
+    with pytest.raises(TamperedError, match="there is no"):
+        verify_trail(trail)
+
+
+def test_a_log_that_was_taken_away_whole_is_found(trail: Path) -> None:
+    shutil.rmtree(trail / "logs/app-1")
+    (trail / "trust").write_text("quorum none\n")
+
+    with pytest.raises(TamperedError, match="app-1 has no key in the trust file"):
+        verify_trail(trail)
+
+
+def test_a_key_in_the_trust_file_that_is_another_is_found(
+    trail: Path, tmp_path: Path
+) -> None:
+    made_trail(tmp_path / "other")
+    shutil.copy(tmp_path / "other/trust", trail / "trust")
+
+    with pytest.raises(TamperedError, match="sign"):
+        verify_trail(trail)
+
+
+def test_content_that_is_gone_is_counted_not_hidden(trail: Path) -> None:
+    sql(trail / VAULT, "DELETE FROM content")
+
+    assert verify_trail(trail).erased == 3
+
+
+@pytest.mark.parametrize("file", [LOG, VAULT, "callers.sqlite", "trust", "trail.json"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"\xff" * len(data),
+        lambda data: data[1:] + data[:1],
+    ],
+    ids=["empty", "half", "noise", "shifted"],
+)
+def test_a_damaged_file_is_found(
+    trail: Path, file: str, damage: Callable[[bytes], bytes]
+) -> None:
+    path = trail / file
+    path.write_bytes(damage(path.read_bytes()))
+
+    with pytest.raises(TamperedError):
+        verify_trail(trail)
+
+
+def test_where_there_is_no_trail_nothing_is_said_to_be_tampered_with(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(TrailError, match="there is no trail"):
+        verify_trail(tmp_path)
+
+
+def test_each_record_has_a_proof_that_needs_no_log(trail: Path) -> None:
+    (log,) = TrailReader.open(trail).logs
+
+    for entry in log.entries():
+        proof = log.proof(entry.index).format()
+
+        checkpoint = verify_proof_file(proof, leaf_bytes=entry.body, vkeys=[log.vkey])
+        assert checkpoint.size == 7
+    with pytest.raises(ConfigurationError, match="no entry `7`"):
+        log.proof(7)
+
+
+def test_the_vault_still_knows_what_was_asked(trail: Path) -> None:
+    (log,) = TrailReader.open(trail).logs
+    entry = log.find("1")
+    assert entry is not None
+
+    sealed = log.content(entry.record().id)
+
+    assert sealed is not None
+    assert SECRET.encode() in sealed.body
+    assert log.content("nothing") is None
+    assert log.find(entry.record().id) == entry
+    assert log.find("99") is None
+
+
+def test_a_trail_is_read_while_it_is_written(tmp_path: Path) -> None:
+    trail = Trail.open_or_create(tmp_path / "trail")
+    append_pair(trail)
+
+    first = verify_trail(tmp_path / "trail")
+    append_pair(trail)
+    second = verify_trail(tmp_path / "trail")
+
+    trail.close()
+    assert [log[1] for log in (*first.logs, *second.logs)] == [3, 5]
