@@ -168,9 +168,6 @@ def _validated(source: Source) -> CatalogFile:
             for item in error.errors(include_url=False, include_input=False)
         ]
         raise _error(source, faults) from error
-    except OverflowError as error:
-        cause = "an instant is beyond the years 1 to 9999 in UTC"
-        raise _error(source, [Fault(place=(), cause=cause)]) from error
 
 
 def _times_in_digits(value: Json, place: Place) -> Iterator[Fault]:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+)
+
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 class Value(BaseModel):
@@ -19,10 +30,28 @@ class Value(BaseModel):
 def _utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("an instant needs its offset: write `…Z` for UTC")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(
+            "an instant lies between the years 1 and 9999, in UTC"
+        ) from error
 
 
-Instant = Annotated[datetime, AfterValidator(_utc)]
+def _no_number(given: object) -> object:
+    # A number, or a text that is one, would be read as seconds since 1970, which
+    # nobody means. Parsed here, because strict validation takes no text from a
+    # function.
+    if isinstance(given, str):
+        if _RFC_3339.fullmatch(given) is None:
+            raise ValueError("an instant is RFC 3339 text, as `2026-07-10T12:00:00Z`")
+        return datetime.fromisoformat(given)
+    if isinstance(given, (int, float)):
+        raise ValueError("an instant is RFC 3339 text, and no number")  # noqa: TRY004 -- pydantic reads ValueError
+    return given
+
+
+Instant = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_utc)]
 """An instant in UTC, to the microsecond; text form is RFC 3339 with `Z`."""
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]

@@ -262,7 +262,8 @@ def test_an_instant_beyond_the_calendar_is_refused() -> None:
     countries = f"[{{country: DE, since: {since}}}]"
     text = f"lists:\n  l: {{name: L, {ENTRY}, countries: {countries}}}"
     assert refusal(BASE, source(text, "lists.yaml")) == (
-        "lists.yaml:1: `the top`: an instant is beyond the years 1 to 9999 in UTC"
+        "lists.yaml:2: `lists.l.countries.0.since`: an instant lies between the years 1"
+        " and 9999, in UTC"
     )
 
 
