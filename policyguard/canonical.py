@@ -21,6 +21,7 @@ Json: TypeAlias = (
 )
 
 MAX_INTEGER: Final = 2**53 - 1
+_LONGEST_INTEGER: Final = len(str(-MAX_INTEGER))
 MAX_DEPTH: Final = 64
 """Deeper JSON is refused: the embedded engine stops at 128."""
 
@@ -141,8 +142,8 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _bounded_integer(text: str) -> int:
-    # 17 characters hold every accepted integer; longer ones need no conversion.
-    if len(text) > 17 or abs(number := int(text)) > MAX_INTEGER:
+    # Longer ones need no conversion, which would cost quadratic time.
+    if len(text) > _LONGEST_INTEGER or abs(number := int(text)) > MAX_INTEGER:
         raise ValueError(f"integer `{text[:20]}` is beyond ±(2**53 - 1)")
     return number
 

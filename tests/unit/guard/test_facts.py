@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from policyguard.errors import ConfigurationError
+from policyguard.guard.facts import Facts, context, context_facts, facts_of
+from policyguard.vocabulary.call import Caller, DataFacts, Exporter, Purpose
+
+
+def test_short_forms_stand_for_whole_groups() -> None:
+    declared = facts_of(caller="alice", purpose="inference", exporter="DE")
+
+    assert declared == Facts(
+        caller=Caller(id="alice"),
+        purpose=Purpose(kind="inference"),
+        exporter=Exporter(establishment="DE"),
+    )
+
+
+def test_the_order_of_classes_is_no_fact() -> None:
+    one = facts_of(data={"classes": ["pii", "health"], "subjects": ["FR", "DE", "FR"]})
+
+    assert one.data == DataFacts(classes=("health", "pii"), subjects=("DE", "FR"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"data": {"clases": ["pii"]}}, "`data.clases`"),
+        ({"data": {"classes": ["secret"]}}, "`data.classes.0`"),
+        ({"data": {"classes": []}}, "`data.classes`"),
+        ({"data": "pii"}, "give a mapping"),
+        ({"caller": 7}, "give a mapping"),
+        ({"caller": ""}, "`caller.id`"),
+        ({"purpose": "fun"}, "`purpose.kind`"),
+        ({"exporter": "Germany"}, "`exporter.establishment`"),
+    ],
+)
+def test_a_wrong_fact_is_named(wrong: dict[str, object], why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why):
+        facts_of(**wrong)  # type: ignore[arg-type]
+
+
+def test_an_inner_block_wins_group_by_group_and_ends() -> None:
+    with context(caller="alice", purpose="inference"):
+        with context(purpose="embed"):
+            inner = context_facts()
+        outer = context_facts()
+
+    assert inner == facts_of(caller="alice", purpose="embed")
+    assert outer == facts_of(caller="alice", purpose="inference")
+    assert context_facts() == Facts()
+
+
+def test_a_block_follows_tasks_but_not_a_bare_executor() -> None:
+    async def read() -> Facts:
+        return await asyncio.create_task(asyncio.to_thread(context_facts))
+
+    with context(caller="alice"):
+        in_task = asyncio.run(read())
+        with ThreadPoolExecutor(1) as pool:
+            in_thread = pool.submit(context_facts).result()
+
+    assert in_task == facts_of(caller="alice")
+    assert in_thread == Facts()
