@@ -1,0 +1,1 @@
+"""Measurements, as ratios within one run; compared by people, never a gate."""

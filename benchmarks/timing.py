@@ -1,0 +1,41 @@
+"""Times alternatives in turns, so that a noisy machine is equally unkind to each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import quantiles
+
+from rich.progress import track
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Is what one alternative took, in microseconds for each run."""
+
+    name: str
+    p50: float
+    p99: float
+    runs: int
+
+
+def measure(
+    cases: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 20
+) -> tuple[Measured, ...]:
+    """Run every case once a round, and return the quantiles of each."""
+    for case in cases.values():
+        for _ in range(warm_up):
+            case()
+    taken: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in track(range(rounds), description="measuring", transient=True):
+        for name, case in cases.items():
+            began = time.perf_counter_ns()
+            case()
+            taken[name].append((time.perf_counter_ns() - began) / 1000)
+    return tuple(_measured(name, values) for name, values in taken.items())
+
+
+def _measured(name: str, values: list[float]) -> Measured:
+    cuts = quantiles(values, n=100)
+    return Measured(name=name, p50=cuts[49], p99=cuts[98], runs=len(values))
