@@ -12,11 +12,39 @@ from collections.abc import Callable
 
 import cedarpy
 
-EEA = (
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO"
-    " SE SI SK"
-).split()
-ADEQUATE = "AD AR BR CA FO GG IL IM JP JE NZ KR CH GB UY".split()
+EEA = [
+    "AT",
+    "BE",
+    "BG",
+    "CY",
+    "CZ",
+    "DE",
+    "DK",
+    "EE",
+    "ES",
+    "FI",
+    "FR",
+    "GR",
+    "HR",
+    "HU",
+    "IE",
+    "IS",
+    "IT",
+    "LI",
+    "LT",
+    "LU",
+    "LV",
+    "MT",
+    "NL",
+    "NO",
+    "PL",
+    "PT",
+    "RO",
+    "SE",
+    "SI",
+    "SK",
+]
+ADEQUATE = "AD AR BR CA FO GG IL IM JP JE NZ KR CH GB UY".split()  # noqa: SIM905 -- the same
 
 POLICY = f"""
 permit(principal, action, resource);
