@@ -128,10 +128,14 @@ def trail_of(settings: Settings) -> Trail:
         TrailError: it cannot be opened, or is not what was last signed.
     """
     directory: Path = settings.trail.directory or default_trail()
-    known = directory.exists()
+    new = not directory.exists()
     trail = Trail.open_or_create(
         directory, lock=settings.trail.lock, name=settings.trail.name
     )
-    if not known:
-        log.warning("trail.created", directory=str(directory))
+    if new and settings.trail.directory is None:
+        # Nobody chose the place, so it is said once.
+        log.warning(
+            "made a trail and a signing key for the records of model calls",
+            directory=str(directory),
+        )
     return trail
