@@ -11,7 +11,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from trails import made_trail
 
+from policyguard.audit.reader import TrailReader
 from policyguard.signing.ed25519 import (
     Ed25519Signer,
     format_public_pem,
@@ -161,3 +163,16 @@ def test_openssl_alone_verifies_a_whole_proof_file(directory: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     key = VerifierKey.of_signer(signer)
     verify_proof_file(text, leaf_bytes=entries[1], vkeys=[key])
+
+
+def test_openssl_alone_verifies_the_checkpoint_of_a_real_trail(directory: Path) -> None:
+    (log,) = TrailReader.open(made_trail(directory / "trail")).logs
+    (directory / "checkpoint").write_bytes(log.head().note.encode())
+    (directory / "key.pem").write_text(format_public_pem(log.vkey.public_key))
+
+    done = run(VERIFY, directory)
+
+    assert (done.returncode, done.stdout.strip()) == (
+        0,
+        "Signature Verified Successfully",
+    )
