@@ -1,0 +1,32 @@
+"""The command line: check a call, read and verify the trail, show keys, run the demo.
+
+Each group of commands is a module. What a command needs is imported when it runs, so
+that `policyguard --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import click
+
+from policyguard.cli.audit import audit
+from policyguard.cli.check import check
+from policyguard.cli.command_line import CommandLine
+from policyguard.cli.demo import demo
+from policyguard.cli.keys import keys
+from policyguard.cli.version import version
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=CommandLine,
+    name="policyguard",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    commands=(audit, check, demo, keys, version),
+)
+def main() -> None:
+    """Ask before each model call whether it may be made, and prove it later.
+
+    Exit codes: 0 for yes, 1 for no, 2 for a question that could not be answered. An
+    error is one line that says what to do.
+    """

@@ -1,0 +1,248 @@
+"""`policyguard audit`: list, show, verify and prove what the trail remembers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from policyguard.cli.command_line import UNANSWERED, one_line
+from policyguard.cli.terminal import errors, output
+from policyguard.cli.trail_option import log_option, trail_of, trail_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from policyguard.audit.verify import Verified
+    from policyguard.cli.trail_reading import Found
+
+TAMPERED = 1
+_KINDS = ("genesis", "decision", "check", "outcome")
+_VERDICTS = ("allow", "deny", "require_approval", "unavailable")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def audit() -> None:
+    """Read, verify and prove what was asked, answered and done."""
+
+
+@audit.command("list")
+@click.option("--kind", type=click.Choice(_KINDS), help="Only records of this kind.")
+@click.option(
+    "--verdict", type=click.Choice(_VERDICTS), help="Only decisions with this verdict."
+)
+@click.option("--call", "call_id", metavar="ID", help="Only records of one call.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Only so many, the newest ones."
+)
+@_json_option
+@trail_option
+def list_(
+    *,
+    kind: str | None,
+    verdict: str | None,
+    call_id: str | None,
+    limit: int | None,
+    as_json: bool,
+    directory: Path | None,
+) -> None:
+    """List the records of all logs, oldest first.
+
+    With --json, print one object a line: origin, index and the record.
+    """
+    from policyguard.cli.audit_view import records_table
+    from policyguard.cli.trail_reading import opened, records
+
+    found = [
+        item
+        for item in records(opened(trail_of(directory)))
+        if (kind is None or item.record.kind == kind)
+        and (verdict is None or getattr(item.record, "verdict", None) == verdict)
+        and (call_id is None or getattr(item.record, "call_id", None) == call_id)
+    ][-(limit or 0) :]
+    if as_json:
+        for item in found:
+            click.echo(json.dumps(_document(item), ensure_ascii=False))
+        return
+    console = output()
+    console.print(records_table(found) if found else "no records", soft_wrap=True)
+
+
+@audit.command()
+@click.argument("record")
+@_json_option
+@log_option
+@trail_option
+def show(
+    record: str, *, as_json: bool, origin: str | None, directory: Path | None
+) -> None:
+    """Show one record, and what the vault still knows of it.
+
+    RECORD is an id or the beginning of one, or with --log an index.
+    """
+    from policyguard.cli.audit_view import content_of, print_record
+    from policyguard.cli.trail_reading import find_record, opened, records
+
+    reader = opened(trail_of(directory))
+    found = find_record(reader, record, origin=origin)
+    content = content_of(found, reader=reader)
+    if as_json:
+        document = _document(found) | {"vault": content}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    call_id = getattr(found.record, "call_id", None)
+    related = [
+        item
+        for item in records(reader)
+        if getattr(item.record, "call_id", None) == call_id is not None
+        and item.record.id != found.record.id
+    ]
+    print_record(output(), found, content=content, related=related)
+
+
+@audit.command()
+@_json_option
+@trail_option
+@click.pass_context
+def verify(context: click.Context, *, as_json: bool, directory: Path | None) -> None:
+    """Verify every record, checkpoint and content of the trail.
+
+    Exits with 0 if it is intact, with 1 if something was changed, which is named, and
+    with 2 if it cannot be told: there is no trail, or content is gone from the vault.
+    """
+    from policyguard.audit.verify import verify_trail
+    from policyguard.cli.audit_view import print_verified
+    from policyguard.cli.trail_reading import lock_of
+    from policyguard.errors import TamperedError
+
+    place = trail_of(directory)
+    try:
+        with _Bar() as bar:
+            verified = verify_trail(place, lock=lock_of(place), progress=bar.advance)
+    except TamperedError as error:
+        reason = one_line(str(error))
+        if as_json:
+            click.echo(json.dumps({"intact": False, "reason": reason}, indent=2))
+        else:
+            output().print(f"[bold red]TAMPERED[/]: {_escaped(reason)}", markup=True)
+        context.exit(TAMPERED)
+    if as_json:
+        click.echo(json.dumps(_verified_document(verified), indent=2))
+    else:
+        print_verified(output(), verified)
+    if verified.erased:
+        context.exit(UNANSWERED)
+
+
+@audit.command()
+@click.argument("record")
+@click.option(
+    "--out",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the proof, the record's exact bytes and the log's public key there.",
+)
+@log_option
+@trail_option
+def prove(
+    record: str, *, folder: Path | None, origin: str | None, directory: Path | None
+) -> None:
+    """Print the `.tlog-proof` of a record: its place in the log, for anyone to verify.
+
+    RECORD is an id or the beginning of one, or with --log an index. The format is
+    C2SP tlog-proof.
+    """
+    from policyguard.cli.trail_reading import find_record, opened
+    from policyguard.signing.trust_file import TrustedLog, TrustFile
+    from policyguard.tlog import verify_proof_file
+
+    found = find_record(opened(trail_of(directory)), record, origin=origin)
+    proof = found.log.proof(found.entry.index).format()
+    # A proof that does not verify is worse than none.
+    verify_proof_file(proof, leaf_bytes=found.entry.body, vkeys=[found.log.vkey])
+    if folder is None:
+        click.echo(proof, nl=False)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    trust = TrustFile(logs=(TrustedLog(key=found.log.vkey),)).format()
+    for name, data in (
+        (f"{found.record.id}.tlog-proof", proof.encode()),
+        (f"{found.record.id}.json", found.entry.body),
+        ("trust", trust.encode()),
+    ):
+        (folder / name).write_bytes(data)
+        click.echo(str(folder / name))
+
+
+@audit.command()
+@log_option
+@trail_option
+def checkpoint(*, origin: str | None, directory: Path | None) -> None:
+    """Print the newest signed checkpoint, byte for byte as it is stored.
+
+    Keep it somewhere else: a log that is later shorter, or another one, contradicts it.
+    """
+    from policyguard.cli.trail_reading import chosen_log, opened
+
+    log = chosen_log(opened(trail_of(directory)), origin)
+    click.echo(log.head().note, nl=False)
+
+
+class _Bar:
+    """Shows on a terminal how far a verification is; elsewhere nothing."""
+
+    def __init__(self) -> None:
+        from rich.progress import Progress
+
+        self._progress = Progress(console=errors(), transient=True)
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        if self._progress.console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    @property
+    def advance(self) -> Callable[[str, int, int], None]:
+        """Return what is told of each step."""
+        return self._advance
+
+    def _advance(self, origin: str, done: int, total: int) -> None:
+        if origin not in self._tasks:
+            self._tasks[origin] = self._progress.add_task(origin, total=total)
+        self._progress.update(self._tasks[origin], completed=done)
+
+
+def _document(found: Found) -> dict[str, object]:
+    return {
+        "origin": found.entry.origin,
+        "index": found.entry.index,
+        "record": found.record.model_dump(mode="json"),
+    }
+
+
+def _verified_document(verified: Verified) -> dict[str, object]:
+    return {
+        "intact": True,
+        "logs": [
+            {"origin": origin, "size": size, "root": root.hex()}
+            for origin, size, root in verified.logs
+        ],
+        "checkpoints": verified.checkpoints,
+        "erased": verified.erased,
+        "pending": verified.pending,
+        "lock_database": verified.memory,
+    }
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

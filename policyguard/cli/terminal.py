@@ -1,0 +1,51 @@
+"""Where the commands write: consoles that know widths, colours and pipes.
+
+`NO_COLOR`, `FORCE_COLOR`, `COLUMNS` and `TERM` are followed, by rich. Without a
+terminal a line may be longer than eighty columns: no reader of a pipe is served by
+folded words.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rich.box import Box
+    from rich.console import Console
+
+PIPE_COLUMNS: Final = 100
+VERDICT_STYLE: Final = {
+    "allow": "bold green",
+    "deny": "bold red",
+    "require_approval": "bold yellow",
+    "unavailable": "bold yellow",
+}
+
+
+def output() -> Console:
+    """Return the console of standard output."""
+    from rich.console import Console
+
+    piped = not sys.stdout.isatty() and not os.environ.get("COLUMNS")
+    return Console(
+        highlight=False,
+        emoji=False,
+        markup=False,
+        width=PIPE_COLUMNS if piped else None,
+    )
+
+
+def errors() -> Console:
+    """Return the console of standard error: progress and notes, never answers."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, emoji=False, markup=False)
+
+
+def plain_box() -> Box:
+    """Return the frame of every table: a line under its head."""
+    from rich.box import SIMPLE_HEAD
+
+    return SIMPLE_HEAD

@@ -1,0 +1,1 @@
+"""Holds what the demonstration needs beyond the shipped policies and catalog."""
