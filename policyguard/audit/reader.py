@@ -128,9 +128,7 @@ class Log:
         """
         with _reading(self.path) as connection:
             query = "SELECT size, note FROM checkpoint ORDER BY size"
-            yield from rows_of(
-                connection, query, types=(int, str), path=self.path
-            )
+            yield from rows_of(connection, query, types=(int, str), path=self.path)
 
     def proof(self, index: int) -> ProofFile:
         """Return the proof that a record is in the log, up to the newest checkpoint.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from policyguard.audit.claim import Claim, gate
@@ -21,10 +22,11 @@ from policyguard.audit.creation import (
 )
 from policyguard.audit.heads import HeadMemory
 from policyguard.audit.layout import Layout, make_folder
+from policyguard.audit.stores.database import identity_of
 from policyguard.audit.stores.sqlite import LogStore
 from policyguard.audit.vault import Sealed, Vault
 from policyguard.canonical import canonical_bytes
-from policyguard.errors import SlotError
+from policyguard.errors import SlotError, TrailError
 from policyguard.identity import new_id, record_time, wall_clock
 from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.keyring import VerifierKey
@@ -39,6 +41,8 @@ class Writer:
     """Appends records to a claimed log."""
 
     origin: str
+    files: tuple[tuple[Path, tuple[int, int]], ...] = field(repr=False)
+    """The databases, each with the file that it was opened as."""
     claim: Claim = field(repr=False)
     store: LogStore = field(repr=False)
     vault: Vault = field(repr=False)
@@ -48,9 +52,15 @@ class Writer:
         """Make records durable, and return the index of the first.
 
         Raises:
-            TrailError: the log is not ours alone.
+            TrailError: the log is not ours alone, or its files were taken away.
             sqlite3.Error: the records are not durable.
         """
+        for path, opened in self.files:
+            # SQLite would go on writing to a file that has been removed or replaced.
+            if identity_of(path) != opened:
+                raise TrailError(
+                    f"`{path}` was replaced while it was in use: restore it"
+                )
         before = self.store.head.size if self.store.head else 0
         if sealed:
             self.vault.keep(sealed)
@@ -128,7 +138,15 @@ def _open_writer(layout: Layout, *, slot: str, name: str, claim: Claim) -> Write
         for part in opened:
             part.close()
         raise
-    return Writer(origin=origin, claim=claim, store=store, vault=vault, memory=memory)
+    paths = (layout.log(slot), layout.vault(slot), layout.head(slot))
+    return Writer(
+        origin=origin,
+        files=tuple((path, identity_of(path)) for path in paths),
+        claim=claim,
+        store=store,
+        vault=vault,
+        memory=memory,
+    )
 
 
 def _genesis(signer: Ed25519Signer) -> bytes:

@@ -82,13 +82,13 @@ def print_record(
     _heading(console, f"record {found.record.id}")
     console.print(Text(f"{found.entry.name} · {found.log.vkey.format()}", "dim"))
     _heading(console, "in the log: signed, without personal data")
-    _fields(console, record, nothing="-")
+    _fields(console, record)
     if isinstance(found.record, DecisionRecord):
         _heading(console, "in the vault: erasable, bound to the log by a commitment")
         if content is None:
             console.print(Text("erased: this record is not replayable", "yellow"))
         else:
-            _fields(console, content, nothing="unknown")
+            _fields(console, content | {"findings": _findings(content)})
     if related:
         _heading(console, "of the same call")
         console.print(records_table(related))
@@ -144,12 +144,12 @@ def _heading(console: Console, text: str) -> None:
     console.print(Rule(Text(text, "bold"), align="left", style="dim"))
 
 
-def _fields(console: Console, fields: dict[str, Any], *, nothing: str) -> None:
+def _fields(console: Console, fields: dict[str, Any]) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in fields.items():
-        for row, text in enumerate(_lines(value) or [nothing]):
+        for row, text in enumerate(_lines(value) or ["-"]):
             table.add_row("" if row else name, Text(text))
     console.print(table)
 
@@ -169,14 +169,28 @@ def _lines(value: Any) -> list[str]:
     return [json.dumps(value, ensure_ascii=False)]
 
 
+def _findings(content: dict[str, Any]) -> str:
+    """Return the findings as people read them: what was found, and by which facts."""
+    lines = []
+    for item in content.get("findings") or []:
+        lines += [f"{item['id']} · {item['effect']} · {item['citation']}", item["msg"]]
+        lines += [f"  {name} = {_plain(fact)}" for name, fact in item["facts"].items()]
+        if item["missing"]:
+            lines.append(f"  missing: {', '.join(item['missing'])}")
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _object(value: dict[str, Any]) -> list[str]:
     """Return one line for each field that is known; what is unknown is left out."""
     parts = {name: item for name, item in value.items() if item not in (None, [], {})}
     head = f"{parts.pop('id')}: " if "id" in parts else ""
-    text = " · ".join(
-        f"{name} {json.dumps(item, ensure_ascii=False) if isinstance(item, (dict, list)) else item}"
-        for name, item in parts.items()
-    )
+    text = " · ".join(f"{name} {_plain(item)}" for name, item in parts.items())
     return [f"{head}{text}"] if head or text else []
 
 

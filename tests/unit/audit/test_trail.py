@@ -291,6 +291,22 @@ def test_a_database_that_is_away_refuses_records_until_it_is_back(
     verify_trail(directory)
 
 
+@pytest.mark.parametrize("what", ["logs/app-1", "logs/app-1/vault.sqlite", "."])
+def test_a_trail_that_is_taken_away_while_it_is_in_use_takes_no_more_records(
+    tmp_path: Path, what: str
+) -> None:
+    directory = tmp_path / "trail"
+    trail = Trail.open_or_create(directory)
+    append_pair(trail)
+    (directory / what).rename(tmp_path / "elsewhere")
+
+    for _ in range(2):
+        with pytest.raises(NotDurableError, match=r"find|missing"):
+            trail.append(outcome("x"))
+
+    trail.close()
+
+
 def test_a_missing_trail_is_not_begun_again(tmp_path: Path) -> None:
     directory = made_trail(tmp_path / "trail")
     shutil.rmtree(directory)
