@@ -26,9 +26,9 @@ from policyguard.guard import recording
 from policyguard.guard.answer import Answer, read_answer
 from policyguard.guard.describe import Described
 from policyguard.guard.facts import Facts
-from policyguard.identity import new_id, wall_clock
 from policyguard.guard.obligations import undischarged
 from policyguard.guard.routing import alternatives
+from policyguard.identity import new_id, wall_clock
 from policyguard.vocabulary.call import (
     Asked,
     CallContext,

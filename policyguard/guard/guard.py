@@ -18,7 +18,7 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
 
 from policyguard.errors import CannotProtect, PolicyGuardError
 from policyguard.guard import wire
@@ -36,9 +36,9 @@ from policyguard.guard.facts import (
     context_facts,
     facts_of,
 )
-from policyguard.identity import new_id
 from policyguard.guard.recording import Ending, OutcomeWord, outcome_of
 from policyguard.guard.refusal import not_allowed
+from policyguard.identity import new_id
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
 
@@ -181,6 +181,16 @@ class Guard:
         self._finished(state, result, fn)
         return result
 
+    @overload
+    async def acall(
+        self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+
+    @overload
+    async def acall(
+        self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+
     async def acall(
         self, fn: Callable[P, Awaitable[R] | R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
@@ -227,7 +237,7 @@ class Guard:
             path: The path of the URL.
             model: The model that the body names, or `None`.
             opaque: Whether the body could not be read.
-            attempt: 0 for the first try, as the SDK counts.
+            attempt: 0 for the first try, as the SDK counts: a claim, and only recorded.
         """
         state = wire.current()
         known = state.facts if state else self._facts.over(context_facts())
@@ -237,11 +247,10 @@ class Guard:
         described = Described(model=model, host=host, path=path, opaque=opaque)
         call = self._question(described, known, asking)
         if isinstance(call, Decision):
-            return wire.Wire(decision=call, owns_outcome=False)
-        if state and attempt == 0 and state.use_for(call):
-            return wire.Wire(decision=state.decision, owns_outcome=False, state=state)
-        decision = self._core.decide(call, asking=asking)
-        return wire.Wire(decision=decision, owns_outcome=decision.allowed)
+            return wire.Wire(decision=call)
+        if state and state.use_for(call):
+            return wire.Wire(decision=state.decision, state=state)
+        return wire.Wire(decision=self._core.decide(call, asking=asking))
 
     def record_outcome(
         self,
@@ -313,11 +322,13 @@ class Guard:
     def _failed(self, state: wire.CallState, error: BaseException) -> None:
         """Record a failed call; raise the typed denial in place of the SDK's error."""
         if state.denied is not None:
-            if state.denied.id != state.decision.id:
+            if state.denied.id != state.decision.id and not state.outcome_taken:
                 self._outcome(
                     state.decision, Ending(outcome="error", error="PolicyDenied")
                 )
             raise not_allowed(state.denied) from error
+        if state.outcome_taken:
+            return
         stopped = not isinstance(error, Exception)
         self._outcome(
             state.decision,
@@ -327,7 +338,7 @@ class Guard:
     def _finished(
         self, state: wire.CallState, result: object, fn: Callable[..., object]
     ) -> None:
-        if state.stream_taken:
+        if state.outcome_taken:
             return
         adapter = adapter_of(fn)
         observed = adapter.observe(result) if adapter else Observed(stream=True)

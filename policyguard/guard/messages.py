@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from policyguard.guard.declaring import can_be_declared, declarations
 from policyguard.vocabulary.decision import Alternative, Decision, Finding
 
 _HEADLINE: Final = {
@@ -17,14 +18,8 @@ _HEADLINE: Final = {
     "require_approval": "approval required by",
 }
 _OBJECTIONS: Final = ("deny", "unavailable", "require_approval")
-_GROUPS: Final = ("caller", "data", "purpose", "exporter", "context")
+_OPERATOR: Final = "deployment.operator"
 _LABEL_WIDTH: Final = 13
-_EXAMPLES: Final = {
-    "caller": 'caller="alice@example.com"',
-    "purpose": 'purpose="inference"',
-    "data.classes": 'data={"classes": ["none"]}',
-    "exporter.establishment": 'exporter="DE"',
-}
 
 
 def objections(decision: Decision) -> tuple[Finding, ...]:
@@ -42,10 +37,7 @@ def operator_view(decision: Decision) -> str:
     elif decision.allowed:
         lines = [_allowed(decision)]
     else:
-        lines = []
-        for finding in objections(decision):
-            lines += _finding(finding, decision=decision)
-        lines += _how_to_declare(decision)
+        lines = [*_objections(decision), *_declare(decision)]
         lines += _alternatives(decision.alternatives)
     if decision.record is not None:
         place = f"entry {decision.record.index} of {decision.record.origin}"
@@ -83,7 +75,19 @@ def _allowed(decision: Decision) -> str:
     return "no configured rule objects" + (f"; obligations: {duties}" if duties else "")
 
 
-def _finding(finding: Finding, *, decision: Decision) -> list[str]:
+def _objections(decision: Decision) -> list[str]:
+    """Say each objection; a source that the next one shares is said once."""
+    lines: list[str] = []
+    found = objections(decision)
+    for finding, following in zip(found, [*found[1:], None], strict=True):
+        lines += _finding(finding)
+        if following is None or _source(following) != _source(finding):
+            source = f"{_source(finding)} · rulebook {decision.bundle.revision}"
+            lines.append(_line("source", source))
+    return lines
+
+
+def _finding(finding: Finding) -> list[str]:
     lines = [f"{_HEADLINE[finding.effect]} {finding.id}: {finding.msg}"]
     if finding.facts:
         facts = " · ".join(
@@ -91,35 +95,34 @@ def _finding(finding: Finding, *, decision: Decision) -> list[str]:
         )
         lines.append(_line("decided by", facts))
     if finding.missing:
-        lines.append(_line("unknown", " · ".join(finding.missing)))
-    status = finding.status.replace("_", " ")
-    checked = "" if finding.verified else ", date not verified by a person"
-    source = f"{finding.citation or finding.title} · {status}{checked}"
-    lines.append(_line("source", f"{source} · rulebook {decision.bundle.revision}"))
-    if finding.remedy:
+        lines.append(_line("missing", " · ".join(finding.missing)))
+    shown_below = finding.missing and all(map(can_be_declared, finding.missing))
+    if finding.remedy and not shown_below:
         lines.append(_line("would change", finding.remedy))
     return lines
 
 
-def _how_to_declare(decision: Decision) -> list[str]:
-    """Show how to declare what is unknown and what the caller's code can know."""
-    names = sorted(
-        {
-            name
-            for finding in objections(decision)
-            for name in finding.missing
-            if name.partition(".")[0] in _GROUPS
-        }
+def _source(finding: Finding) -> str:
+    status = finding.status.replace("_", " ")
+    checked = "" if finding.verified else ", date not verified by a person"
+    return f"{finding.citation or finding.title} · {status}{checked}"
+
+
+def _declare(decision: Decision) -> list[str]:
+    """Show what to write so that the facts that are missing are known."""
+    found = objections(decision)
+    shown = declarations(
+        (name for finding in found for name in finding.missing),
+        call=decision.call,
+        operators=(
+            str(finding.facts[_OPERATOR])
+            for finding in found
+            if finding.facts.get(_OPERATOR)
+        ),
     )
-    if not names:
-        return []
-    shown = [_EXAMPLES[name] for name in names if name in _EXAMPLES]
-    rest = [name for name in names if name not in _EXAMPLES]
-    lines = [_line("declare", f"guard.bind({', '.join(shown)})")] if shown else []
-    if rest:
-        lines.append(_line("declare too", " · ".join(rest)))
-    lines.append(_line("", "(lost in a thread? facts declared there do not follow)"))
-    return lines
+    return [
+        _line("" if number else "declare", text) for number, text in enumerate(shown)
+    ]
 
 
 def _alternatives(alternatives: tuple[Alternative, ...]) -> list[str]:

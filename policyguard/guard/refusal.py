@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from policyguard.errors import (
     ApprovalRequired,
     ModelUnavailable,
@@ -11,6 +13,9 @@ from policyguard.errors import (
 )
 from policyguard.guard.messages import operator_view
 from policyguard.vocabulary.decision import Decision
+
+DECISION: Final = "policyguard.decision"
+"""Names the decision among the extensions of an answer that a transport has made."""
 
 
 def not_allowed(decision: Decision) -> NotAllowed:
@@ -26,12 +31,22 @@ def not_allowed(decision: Decision) -> NotAllowed:
 
 
 def denial_of(error: BaseException) -> Decision | None:
-    """Return the decision behind an error, however an SDK has wrapped it."""
+    """Return the decision behind an error, however an SDK has wrapped it.
+
+    Args:
+        error: What `guard.call` raised, or a protected client's own error for the
+            answer 403 that its transport gave.
+    """
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         if isinstance(current, NotAllowed):
             return current.decision
+        answer = getattr(current, "response", None)
+        extensions = getattr(answer, "extensions", None)
+        found = extensions.get(DECISION) if isinstance(extensions, dict) else None
+        if isinstance(found, Decision):
+            return found
         seen.add(id(current))
         current = current.__cause__ or current.__context__
     return None

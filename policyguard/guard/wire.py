@@ -23,7 +23,8 @@ class CallState:
     decision: Decision
     facts: Facts
     denied: Decision | None = None
-    stream_taken: bool = False
+    outcome_taken: bool = False
+    """Whether the transport records what became of the wrapper's decision."""
     used: bool = False
 
     def use_for(self, call: ModelCall) -> bool:
@@ -40,18 +41,15 @@ class Wire:
     """Is the answer to a transport."""
 
     decision: Decision
-    owns_outcome: bool
-    """Whether the transport has to record what became of the call."""
     state: CallState | None = field(default=None, repr=False)
 
-    def take_stream(self) -> bool:
-        """Take over from the wrapper the duty to record how a stream ends.
+    def take_outcome(self) -> None:
+        """Take over from the wrapper the duty to record how this attempt ends.
 
-        Returns whether the transport now has to record the outcome.
+        The wrapper sees how a call ends; not how its first attempt does, nor a stream.
         """
-        if self.state is not None and not self.owns_outcome:
-            self.state.stream_taken = True
-        return True
+        if self.state is not None:
+            self.state.outcome_taken = True
 
 
 _CURRENT: ContextVar[CallState | None] = ContextVar("policyguard_call", default=None)

@@ -60,10 +60,13 @@ def describe(
     model, uncertain = model_in(document)
     if _named_in_query(client, kwargs) - {model}:
         model = None
+    moved = _has_host_header(
+        getattr(client, "default_headers", None), kwargs.get("extra_headers")
+    )
     opaque = opaque or uncertain
     return Described(
         model=None if uncertain else model,
-        host=host_of(url),
+        host=None if moved else host_of(url),
         path=path_of(url),
         opaque=opaque,
     )
@@ -165,6 +168,16 @@ def _named_in_query(client: Any, kwargs: Mapping[str, Any]) -> set[str]:
                 yield str(query["model"])
 
     return set(named())
+
+
+def _has_host_header(*many: object) -> bool:
+    """Say whether a server is told another host than the URL's, as proxies heed it."""
+    return any(
+        str(name).lower() == "host"
+        for headers in many
+        if isinstance(headers, Mapping)
+        for name in headers
+    )
 
 
 def _base_url(client: Any, method: Any) -> Any:

@@ -2,13 +2,15 @@
 
 Specification: RFC 8259 for bodies, read more strictly than most servers do. A body
 that two readers could understand differently is opaque: twice the same key, a key
-that differs from `model` only in case, a second model to fall back to, or anything
-that is not UTF-8. What is opaque names no model, and an unknown model is not allowed.
+that differs from `model` only in case, a second model to fall back to or to use as a
+tool, two lengths (RFC 9112, section 6.3), or anything that is not UTF-8. What is opaque
+names no model, and an unknown model is not allowed.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 from policyguard.catalog.endpoints import endpoint_of
 
 if TYPE_CHECKING:
-    from httpx2 import URL, Request
+    from httpx2 import URL, Headers, Request
 
 LONGEST_BODY: Final = 8 << 20
 """Bytes of a body that are read; a longer one is opaque."""
 _RETRIES: Final = "x-stainless-retry-count"
 _MOST_ATTEMPTS: Final = 1_000_000
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s;,\"']*)", re.IGNORECASE)
 _OTHER_MODELS: Final = frozenset({"models", "fallbacks", "fallback_models"})
 """Fields by which gateways are told to try other models than `model`."""
 
@@ -95,8 +98,11 @@ def model_in(document: Mapping[Any, Any]) -> tuple[str | None, bool]:
         folded = key.casefold()
         if folded in _OTHER_MODELS or (folded == "model" and key != "model"):
             return None, True
-    model = document.get("model")
-    return (model, False) if isinstance(model, str) else (None, False)
+    named = document.get("model")
+    model = named if isinstance(named, str) else None
+    if _models_of_tools(document.get("tools")) - {model}:
+        return None, True
+    return model, False
 
 
 def parse_object(content: bytes) -> Mapping[str, Any] | None:
@@ -148,25 +154,59 @@ async def aread_body(request: Request) -> Body:
 
 
 def _model_in(request: Request, body: Body) -> tuple[str | None, bool]:
-    if body.content is None or "upgrade" in request.headers:
+    headers = request.headers
+    if body.content is None or "upgrade" in headers or not _has_one_length(headers):
         return None, True
     if "target" in request.extensions:
         # Sends another path than the URL's.
         return None, True
     if not body.content:
         return None, False
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return None, True
+    if not _is_utf_8(headers.get("content-type", "")):
         return None, True
     document = parse_object(body.content)
     return (None, True) if document is None else model_in(document)
 
 
 def _one_host(request: Request) -> str:
-    """Return the host, unless URL and `Host` header name two different ones."""
+    """Return the host, unless URL, `Host` header and TLS name different ones."""
     host = host_of(request.url)
     named = request.headers.get_list("host")
+    if "sni_hostname" in request.extensions:
+        port = f":{request.url.port}" if request.url.port else ""
+        named = [*named, f"{_text(request.extensions['sni_hostname'])}{port}"]
     others = {endpoint_of(f"{request.url.scheme}://{item}") for item in named}
     return host if host is not None and others <= {host} else ""
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _has_one_length(headers: Headers) -> bool:
+    """Say whether all servers find the same end of the body."""
+    lengths = headers.get_list("content-length")
+    codings = headers.get_list("transfer-encoding")
+    return len(lengths) + len(codings) <= 1 and all(
+        item.strip().lower() == "chunked" for item in codings
+    )
+
+
+def _is_utf_8(content_type: str) -> bool:
+    charset = _CHARSET.findall(content_type)
+    return {item.lower() for item in charset} <= {"utf-8", "utf8", "us-ascii"}
+
+
+def _models_of_tools(tools: object) -> set[str | None]:
+    """Return what the tools of a call name as a model: an image model, for one."""
+    known = tools if isinstance(tools, list) else []
+    return {
+        str(item["model"])
+        for item in known
+        if isinstance(item, Mapping) and "model" in item
+    }
 
 
 def _attempt(text: str | None) -> int:

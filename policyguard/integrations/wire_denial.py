@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.guard.messages import caller_message, caller_view
+from policyguard.guard.refusal import DECISION
 from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ def denial(request: Request, decision: Decision, *, module: Any) -> Response:
         "rules": view["rules"],
         "permitted": view["permitted"],
     }
-    return _answer(request, error, module=module)
+    answer = _answer(request, error, module=module)
+    # Stays in the process: for `denial_of`.
+    answer.extensions[DECISION] = decision
+    return answer
 
 
 def unavailable(request: Request, *, module: Any) -> Response:

@@ -23,21 +23,11 @@ from policyguard.guard.recording import OutcomeWord
 Record: TypeAlias = Callable[[OutcomeWord, str | None, Observed], None]
 
 _LONGEST_LINE: Final = 64 << 10
-_LONGEST_DOCUMENT: Final = 256 << 10
+_LONGEST_DOCUMENT: Final = 1 << 20
 _MOST_AT_ONCE: Final = 1 << 20
 _LAST_TYPES: Final = frozenset(
     {"message_stop", "response.completed", "response.incomplete", "response.failed"}
 )
-_STREAMS: Final = (
-    "text/event-stream",
-    "application/vnd.amazon.eventstream",
-    "application/x-ndjson",
-)
-
-
-def is_stream(headers: Mapping[str, str]) -> bool:
-    """Say whether an answer is one whose end comes long after its beginning."""
-    return headers.get("content-type", "").lower().startswith(_STREAMS)
 
 
 def observed_in(document: object) -> Observed:
@@ -70,7 +60,6 @@ class Watch:
         self._once = threading.Lock()
         self._open = True
         self._ended = False
-        self._seen = Observed()
         self._decode = _decoder(headers.get("content-encoding", ""))
         kind = headers.get("content-type", "").lower()
         self._reader: _Lines | _Document | None = None

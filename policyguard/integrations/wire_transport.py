@@ -16,7 +16,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Iterator
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from policyguard.guard import wire
 from policyguard.guard.describe import Observed
@@ -24,12 +24,15 @@ from policyguard.guard.events import log
 from policyguard.guard.recording import OutcomeWord
 from policyguard.integrations.wire_body import Body, aread_body, read_body, sent_by
 from policyguard.integrations.wire_denial import denial, unavailable
-from policyguard.integrations.wire_stream import Watch, is_stream
+from policyguard.integrations.wire_stream import Watch
 
 if TYPE_CHECKING:
     from httpx2 import Request, Response
 
     from policyguard.guard.guard import Guard
+
+
+_FIRST_REFUSAL: Final = 400
 
 
 class Guarded:
@@ -70,20 +73,23 @@ class Guarded:
 
     def broken(self, leave: wire.Wire, error: BaseException) -> None:
         """Record that a forwarded request got no answer."""
-        if leave.owns_outcome:
-            word: OutcomeWord = "error" if isinstance(error, Exception) else "cancelled"
-            self._record(leave, word, type(error).__qualname__, Observed(), None)
+        leave.take_outcome()
+        word: OutcomeWord = "error" if isinstance(error, Exception) else "cancelled"
+        self._record(leave, word, type(error).__qualname__, Observed(), None)
 
     def watched(self, leave: wire.Wire, response: Response) -> Response:
         """Return the answer with its stream replaced by one that is watched."""
-        if not leave.owns_outcome:
-            if not is_stream(response.headers):
-                return response
-            leave.take_stream()
+        leave.take_outcome()
+        status = response.status_code
         watch = Watch(
             response.headers,
             record=lambda word, error, seen: self._record(
-                leave, word, error, seen, response.status_code
+                leave,
+                # A refusal is one, whether the client reads it to its end or not.
+                "error" if status >= _FIRST_REFUSAL else word,
+                error,
+                seen,
+                status,
             ),
         )
         if response.is_closed:

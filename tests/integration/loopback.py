@@ -11,9 +11,12 @@ import json
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 from urllib.parse import urlsplit
+
+from policyguard.audit.reader import TrailReader
 
 CONTENT = '{"text": "hello"}'
 CHAT: dict[str, Any] = {
@@ -80,6 +83,7 @@ STREAM = (
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    loopback: Loopback
 
     def handle_error(self, *_: object) -> None:
         """Say nothing: clients that go away are what some tests are about."""
@@ -92,15 +96,19 @@ class Loopback:
         self.hits: Counter[str] = Counter()
         self.bodies: list[bytes] = []
         self.redirects: dict[str, str] = {}
-        """Where a host sends its callers with 307."""
-        self.failures = 0
-        """How many calls are answered with 500 first."""
+        """Where a host sends its callers."""
+        self.redirect_status = 307
+        self.failures: list[int] = []
+        """The statuses that the first calls are answered with; 0 cuts the line."""
         self.stream = STREAM
         self.gzipped = False
+        self.cut = False
+        """Whether streams break off after their first event."""
         self.hang = threading.Event()
         """Set: streams go on. Clear it, and they stop after their first event."""
         self.hang.set()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.loopback = self
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
         )
@@ -119,23 +127,38 @@ class Loopback:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
+    def transport(self, module: ModuleType) -> Any:
+        """Return a synchronous transport of httpx or httpx2 that always leads here."""
+        return _transport(module, self._server.server_port)
+
     def client(self, module: ModuleType, **more: Any) -> Any:
         """Return a synchronous client of httpx or httpx2 of which all calls end here."""
         known: Any = module
-        transport = _transport(known, self._server.server_port)
-        return known.Client(transport=transport, follow_redirects=True, **more)
+        settings = {"transport": self.transport(module), "follow_redirects": True}
+        return known.Client(**{**settings, **more})
 
     def aclient(self, module: ModuleType, **more: Any) -> Any:
         """Return an asynchronous client of which all calls end here."""
         known: Any = module
         transport = _atransport(known, self._server.server_port)
-        return known.AsyncClient(transport=transport, follow_redirects=True, **more)
+        return known.AsyncClient(
+            **{"transport": transport, "follow_redirects": True, **more}
+        )
 
 
 def remembered(guard: Any) -> list[dict[str, Any]]:
     """Return what a guard's trail holds, oldest first, without the trail's own entries."""
-    records = getattr(guard.core.trail, "records", None)
-    return [item if isinstance(item, dict) else dict(item) for item in records]
+    return recorded_in(guard.trail_directory)
+
+
+def recorded_in(directory: Path) -> list[dict[str, Any]]:
+    """Return what a trail holds as an auditor reads it, whoever has it open."""
+    return [
+        entry.record().model_dump(mode="json")
+        for log in TrailReader.open(directory).logs
+        for entry in log.entries()
+        if entry.record().kind != "genesis"
+    ]
 
 
 def _led(module: Any, request: Any, port: int) -> Any:
@@ -164,78 +187,88 @@ def _atransport(module: Any, port: int) -> Any:
     return LoopbackTransport()
 
 
-def _handler(loopback: Loopback) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def log_message(self, *_: object) -> None:
+        pass
 
-        def do_GET(self) -> None:
-            self._json(200, {"object": "list", "data": []})
+    def do_GET(self) -> None:
+        self.server.loopback.hits[self.headers["host"]] += 1
+        self._json(200, {"object": "list", "data": []})
 
-        def do_POST(self) -> None:
-            body = self._body()
-            host = self.headers["host"]
-            loopback.hits[host] += 1
-            loopback.bodies.append(body)
-            path = urlsplit(self.path).path
-            if host in loopback.redirects:
-                self._send(307, b"", location=loopback.redirects[host])
-            elif loopback.failures > 0:
-                loopback.failures -= 1
-                self._json(500, {"error": {"message": "try again"}})
-            elif _asks_for_stream(body):
-                self._events()
-            elif path.endswith("/embeddings"):
-                self._json(200, EMBEDDING)
-            elif path.endswith("/responses"):
-                self._json(200, RESPONSE)
-            else:
-                self._json(200, CHAT)
+    def do_POST(self) -> None:
+        loopback = self.server.loopback
+        body = self._body()
+        host = self.headers["host"]
+        loopback.hits[host] += 1
+        loopback.bodies.append(body)
+        path = urlsplit(self.path).path
+        if host in loopback.redirects:
+            location = loopback.redirects[host]
+            self._send(loopback.redirect_status, b"", location=location)
+        elif loopback.failures:
+            self._fail(loopback.failures.pop(0))
+        elif _asks_for_stream(body):
+            self._events()
+        elif path.endswith("/embeddings"):
+            self._json(200, EMBEDDING)
+        elif path.endswith("/responses"):
+            self._json(200, RESPONSE)
+        else:
+            self._json(200, CHAT)
 
-        def _body(self) -> bytes:
-            if self.headers.get("transfer-encoding") != "chunked":
-                return self.rfile.read(int(self.headers.get("content-length", 0)))
-            parts = []
-            while size := int(self.rfile.readline(), 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length", 0)))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
             self.rfile.readline()
-            return b"".join(parts)
+        self.rfile.readline()
+        return b"".join(parts)
 
-        def _json(self, status: int, document: object) -> None:
-            kind = "application/json"
-            self._send(status, json.dumps(document).encode(), content_type=kind)
+    def _fail(self, status: int) -> None:
+        if status:
+            self._json(status, {"error": {"message": "try again"}})
+        else:
+            self.close_connection = True
 
-        def _send(self, status: int, content: bytes, **headers: str) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def _json(self, status: int, document: object) -> None:
+        kind = "application/json"
+        self._send(status, json.dumps(document).encode(), content_type=kind)
 
-        def _events(self) -> None:
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.send_header("transfer-encoding", "chunked")
-            if loopback.gzipped:
-                self.send_header("content-encoding", "gzip")
-            self.end_headers()
-            packed = gzip.compress(b"".join(loopback.stream))
-            parts = (packed,) if loopback.gzipped else loopback.stream
-            try:
-                for part in parts:
-                    self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
-                    self.wfile.flush()
-                    loopback.hang.wait(10)
-                self.wfile.write(b"0\r\n\r\n")
-            except OSError:
-                # The client has gone: some tests do.
-                self.close_connection = True
+    def _send(self, status: int, content: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
-    return Handler
+    def _events(self) -> None:
+        loopback = self.server.loopback
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        if loopback.gzipped:
+            self.send_header("content-encoding", "gzip")
+        self.end_headers()
+        packed = gzip.compress(b"".join(loopback.stream))
+        parts = (packed,) if loopback.gzipped else loopback.stream
+        try:
+            for part in parts:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+                self.wfile.flush()
+                loopback.hang.wait(10)
+                if loopback.cut:
+                    self.close_connection = True
+                    return
+            self.wfile.write(b"0\r\n\r\n")
+        except OSError:
+            # The client has gone: some tests do.
+            self.close_connection = True
 
 
 def _asks_for_stream(body: bytes) -> bool:

@@ -1,0 +1,298 @@
+"""What a request says about itself, read as the least careful server may read it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+
+from policyguard.integrations.wire_body import (
+    LONGEST_BODY,
+    UNREAD,
+    Sent,
+    aread_body,
+    read_body,
+    sent_by,
+)
+
+URL = "https://api.scaleway.ai/v1/chat/completions"
+BODY = b'{"model": "glm-5.2", "messages": []}'
+MODULES = [httpx, httpx2]
+
+
+@pytest.fixture(params=MODULES, ids=lambda item: item.__name__)
+def module(request: Any) -> Any:
+    return request.param
+
+
+def read(module: ModuleType, **request: Any) -> Sent:
+    made = module.Request("POST", **{"url": URL, "content": BODY, **request})
+    return sent_by(made, read_body(made))
+
+
+def test_a_plain_call_says_host_path_and_model(module: Any) -> None:
+    assert read(module) == Sent(
+        host="api.scaleway.ai",
+        path="/v1/chat/completions",
+        model="glm-5.2",
+        opaque=False,
+        attempt=0,
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"model": "glm-5.2", "model": "other"}',
+        b'{"model": "glm-5.2", "\\u006dodel": "other"}',
+        b'{"model": "glm-5.2", "MODEL": "other"}',
+        b'{"model": "glm-5.2", "models": ["other"]}',
+        b'{"model": "glm-5.2", "fallbacks": ["other"]}',
+        b'{"model": "glm-5.2", "fallback_models": ["other"]}',
+        b'{"model": "glm-5.2", "tools": [{"type": "image", "model": "other"}]}',
+        b'{"model": "glm-5.2", "n": NaN}',
+        b'{"model": "glm-5.2", "n": {"a": 1, "a": 2}}',
+        b'{"model": "glm-5.2"} {"model": "other"}',
+        b'\xef\xbb\xbf{"model": "glm-5.2"}',
+        '{"model": "glm-5.2"}'.encode("utf-16"),
+        b'{"model": "glm-5.2", "a": "\xff"}',
+        b'{"model": "glm-5.2", "a": ' + b"[" * 200_000,
+        b'{"model": "glm-5.2", "a": ' + b"9" * 5_000 + b"}",
+        b'[{"model": "glm-5.2"}]',
+        b'"glm-5.2"',
+        b"model=glm-5.2",
+        b"\x1f\x8b\x08",
+    ],
+)
+def test_a_body_that_can_be_read_in_two_ways_names_no_model(
+    module: Any, content: bytes
+) -> None:
+    sent = read(module, content=content)
+
+    assert (sent.model, sent.opaque) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{}", b'{"model": null}', b'{"model": ["glm-5.2"]}', b'{"model": {"id": 1}}'],
+)
+def test_a_body_without_a_model_name_is_read_and_names_none(
+    module: Any, content: bytes
+) -> None:
+    sent = read(module, content=content)
+
+    assert (sent.model, sent.opaque) == (None, False)
+
+
+def test_a_tool_that_uses_the_same_model_and_one_that_has_such_a_field_are_plain(
+    module: Any,
+) -> None:
+    tools = [
+        {"type": "image", "model": "glm-5.2"},
+        {"type": "function", "parameters": {"properties": {"model": {}}}},
+    ]
+    sent = read(module, content=json.dumps({"model": "glm-5.2", "tools": tools}))
+
+    assert (sent.model, sent.opaque) == ("glm-5.2", False)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Encoding": "gzip"},
+        {"Content-Encoding": "identity, gzip"},
+        {"Content-Type": "application/json; charset=utf-7"},
+        {"Content-Type": 'application/json;charset = "UTF-16"'},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Upgrade": "websocket"},
+        {"Transfer-Encoding": "gzip, chunked"},
+        {"Transfer-Encoding": "chunked", "Content-Length": "3"},
+        [("Content-Length", "3"), ("Content-Length", str(len(BODY)))],
+        {"Content-Length": str(LONGEST_BODY + 1)},
+    ],
+)
+def test_headers_that_change_what_the_body_means_hide_it(
+    module: Any, headers: Any
+) -> None:
+    sent = read(module, headers=headers)
+
+    assert (sent.model, sent.opaque) == (None, True)
+
+
+def test_ordinary_headers_hide_nothing(module: Any) -> None:
+    headers = {
+        "Content-Type": "application/json; charset=UTF-8",
+        "Content-Encoding": "identity",
+        "Host": "API.scaleway.ai:443",
+    }
+
+    assert read(module, headers=headers) == read(module)
+
+
+def test_an_upload_is_opaque_whatever_is_in_it(module: Any) -> None:
+    request = module.Request(
+        "POST", URL, files={"file": ("x.jsonl", BODY)}, data={"model": "glm-5.2"}
+    )
+
+    sent = sent_by(request, read_body(request))
+
+    assert (sent.model, sent.opaque) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://API.Scaleway.AI/v1", "api.scaleway.ai"),
+        ("https://api.scaleway.ai./v1", "api.scaleway.ai"),
+        ("https://api.scaleway.ai:443/v1", "api.scaleway.ai"),
+        ("https://api.scaleway.ai:8443/v1", "api.scaleway.ai:8443"),
+        ("https://api.scaleway.ai@evil.example/v1", "evil.example"),
+        ("https://api.scaleway.ai:443@evil.example/v1", "evil.example"),
+        ("https://evil.example/?@api.scaleway.ai/v1", "evil.example"),
+        ("https://evil.example#@api.scaleway.ai/v1", "evil.example"),
+        ("https://api.scaleway.ai.evil.example/v1", "api.scaleway.ai.evil.example"),
+        ("https://b\u00fccher.example/v1", "xn--bcher-kva.example"),
+        ("https://\u0430pi.scaleway.ai/v1", "xn--pi-6kc.scaleway.ai"),
+        ("http://[::1]:8080/v1", "[::1]:8080"),
+    ],
+)
+def test_the_host_is_the_one_that_is_connected_to(
+    module: Any, url: str, host: str
+) -> None:
+    assert read(module, url=url).host == host
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"headers": {"Host": "open.bigmodel.cn"}},
+        {"headers": [("Host", "api.scaleway.ai"), ("Host", "open.bigmodel.cn")]},
+        {"headers": {"Host": "api.scaleway.ai:8443"}},
+        {"headers": {"Host": "api.scaleway.ai, open.bigmodel.cn"}},
+        {"headers": {"Host": ""}},
+        {"extensions": {"sni_hostname": "open.bigmodel.cn"}},
+        {"extensions": {"sni_hostname": b"open.bigmodel.cn"}},
+        {"extensions": {"sni_hostname": None}},
+    ],
+)
+def test_two_names_for_the_host_are_none(module: Any, more: dict[str, Any]) -> None:
+    assert read(module, **more).host == ""
+
+
+def test_tls_may_name_the_same_host(module: Any) -> None:
+    more = {"extensions": {"sni_hostname": "api.scaleway.ai"}}
+
+    assert read(module, **more).host == "api.scaleway.ai"
+    assert (
+        read(
+            module, url="https://h.example:8/", extensions={"sni_hostname": "h.example"}
+        ).host
+        == "h.example:8"
+    )
+
+
+def test_another_target_than_the_urls_hides_the_call(module: Any) -> None:
+    sent = read(module, extensions={"target": b"/openai/deployments/other/x"})
+
+    assert (sent.model, sent.opaque) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "model"),
+    [
+        ("?model=glm-5.2", "glm-5.2"),
+        ("?model=other", None),
+        ("?model=glm-5.2&model=b", None),
+    ],
+)
+def test_the_query_may_only_repeat_the_model(
+    module: Any, query: str, model: str | None
+) -> None:
+    sent = read(module, url=URL + query)
+
+    assert (sent.model, sent.path) == (model, "/v1/chat/completions")
+
+
+@pytest.mark.parametrize(
+    ("text", "attempt"),
+    [
+        ("0", 0),
+        ("2", 2),
+        ("-1", 0),
+        ("1.5", 0),
+        ("\u0663", 0),
+        ("0, 1", 0),
+        ("", 0),
+        ("9" * 5_000, 1_000_000),
+    ],
+)
+def test_the_count_of_retries_is_a_claim_within_bounds(
+    module: Any, text: str, attempt: int
+) -> None:
+    headers = {"x-stainless-retry-count": text.encode("utf-8")}
+
+    assert read(module, headers=headers).attempt == attempt
+
+
+def test_a_generated_body_is_read_once_and_sent_whole(module: Any) -> None:
+    def parts() -> Iterator[bytes]:
+        yield BODY[:7]
+        yield BODY[7:]
+
+    request = module.Request("POST", URL, content=parts())
+
+    sent = sent_by(request, read_body(request))
+
+    assert (sent.model, sent.opaque) == ("glm-5.2", False)
+    assert [b"".join(request.stream), b"".join(request.stream)] == [BODY, BODY]
+
+
+def test_a_body_that_is_generated_asynchronously_is_sent_whole(module: Any) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield BODY[:7]
+        yield BODY[7:]
+
+    async def main() -> tuple[Sent, bytes]:
+        request = module.Request("POST", URL, content=parts())
+        sent = sent_by(request, await aread_body(request))
+        return sent, b"".join([part async for part in request.stream])
+
+    sent, content = asyncio.run(main())
+
+    assert (sent.model, sent.opaque, content) == ("glm-5.2", False, BODY)
+
+
+def test_a_body_that_is_too_long_is_opaque_and_still_whole(module: Any) -> None:
+    block = b"x" * (1 << 20)
+    count = (LONGEST_BODY >> 20) + 3
+    request = module.Request("POST", URL, content=iter([block] * count))
+
+    assert read_body(request) == UNREAD
+    assert sum(map(len, request.stream)) == count << 20
+    with pytest.raises(module.StreamConsumed):
+        list(request.stream)
+
+
+def test_what_the_callers_own_iterator_raises_is_not_hidden(module: Any) -> None:
+    def parts() -> Iterator[bytes]:
+        yield BODY
+        raise KeyError("own")
+
+    request = module.Request("POST", URL, content=parts())
+
+    with pytest.raises(KeyError, match="own"):
+        read_body(request)
+
+
+def test_a_listing_names_no_model_and_hides_nothing(module: Any) -> None:
+    request = module.Request("GET", "https://api.scaleway.ai/v1/models")
+
+    assert sent_by(request, read_body(request)) == Sent(
+        host="api.scaleway.ai", path="/v1/models", model=None, opaque=False, attempt=0
+    )
