@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from policyguard.audit.trail import Trail
+from policyguard.audit.trail import Role, Trail
 from policyguard.bundle.shipped import shipped_digests, shipped_directory
 from policyguard.bundle.source import Bundle, load_directory
 from policyguard.catalog.catalog import Catalog
@@ -24,13 +24,18 @@ ENTRYPOINT = "data.policyguard.main.decision"
 
 
 def build_core(
-    *, settings: Settings | None = None, clock: Callable[[], datetime] | None = None
+    *,
+    settings: Settings | None = None,
+    clock: Callable[[], datetime] | None = None,
+    role: Role = "app",
 ) -> Core:
     """Build what a guard is made of.
 
     Args:
         settings: As `Guard` takes them; without them POLICYGUARD_CONFIG, or defaults.
         clock: Returns the legal instant; without it the wall clock.
+        role: Whose logs of the trail are written: an application's, or the command
+            line's own, which has some even when applications hold all of theirs.
 
     Raises:
         PolicyGuardError: a part that cannot be used, by its own kind of error.
@@ -43,7 +48,7 @@ def build_core(
         snapshot=snapshot,
         bundle=bundle,
         catalog=catalog,
-        trail=trail_of(known),
+        trail=trail_of(known, role=role),
         tenant=known.tenant.tenant(),
         defaults=Facts(exporter=known.tenant.exporter()),
         clock=clock or wall_clock,
@@ -121,7 +126,7 @@ def policy_set(*, bundle: Bundle, catalog: Catalog) -> PolicySet:
     )
 
 
-def trail_of(settings: Settings) -> Trail:
+def trail_of(settings: Settings, *, role: Role) -> Trail:
     """Open the trail that the settings name, or make the first one.
 
     Raises:
@@ -130,7 +135,7 @@ def trail_of(settings: Settings) -> Trail:
     directory: Path = settings.trail.directory or default_trail()
     new = not directory.exists()
     trail = Trail.open_or_create(
-        directory, lock=settings.trail.lock, name=settings.trail.name
+        directory, lock=settings.trail.lock, name=settings.trail.name, role=role
     )
     if new and settings.trail.directory is None:
         # Nobody chose the place, so it is said once.

@@ -114,7 +114,7 @@ def verify(context: click.Context, *, as_json: bool, directory: Path | None) -> 
     with 2 if it cannot be told: there is no trail, or content is gone from the vault.
     """
     from policyguard.audit.verify import verify_trail
-    from policyguard.cli.audit_view import print_verified
+    from policyguard.cli.audit_view import print_verified, tampered
     from policyguard.cli.trail_reading import lock_of
     from policyguard.errors import TamperedError
 
@@ -127,7 +127,7 @@ def verify(context: click.Context, *, as_json: bool, directory: Path | None) -> 
         if as_json:
             click.echo(json.dumps({"intact": False, "reason": reason}, indent=2))
         else:
-            output().print(f"[bold red]TAMPERED[/]: {_escaped(reason)}", markup=True)
+            output().print(tampered(reason), soft_wrap=True)
         context.exit(TAMPERED)
     if as_json:
         click.echo(json.dumps(_verified_document(verified), indent=2))
@@ -207,7 +207,8 @@ class _Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
 
     @property
     def advance(self) -> Callable[[str, int, int], None]:
@@ -240,9 +241,3 @@ def _verified_document(verified: Verified) -> dict[str, object]:
         "pending": verified.pending,
         "lock_database": verified.memory,
     }
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

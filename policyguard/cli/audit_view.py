@@ -94,6 +94,11 @@ def print_record(
         console.print(records_table(related))
 
 
+def tampered(reason: str) -> Text:
+    """Return the line that says what was changed."""
+    return Text.assemble(("TAMPERED", "bold red"), f": {reason}")
+
+
 def print_verified(console: Console, verified: Verified) -> None:
     """Print what a verification that found no fault has looked at."""
     table = Table(box=plain_box(), pad_edge=False, header_style="bold")

@@ -41,9 +41,12 @@ def check(
     call is allowed, with 1 when it is not, and with 2 when there is no decision.
     """
     question = _read_call(call)
+    from policyguard.assembly import build_core
     from policyguard.guard.guard import Guard
+    from policyguard.settings import load_settings
 
-    with Guard.from_config(config) as guard:
+    core = build_core(settings=load_settings(config), role="cli")
+    with Guard.of_core(core) as guard:
         decision = guard.check(question)
     if as_json:
         click.echo(decision.model_dump_json(indent=2))

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.verify import verify_trail
-from policyguard.cli.audit_view import print_verified, records_table
+from policyguard.cli.audit_view import print_verified, records_table, tampered
 from policyguard.cli.demo_view import cases_table, denial, heading, paragraph
 from policyguard.cli.trail_reading import Found, records
 from policyguard.demo.calls import Calendar, Ran, Told, make_calls
@@ -124,9 +124,7 @@ def _lie(trail: Path, *, console: Console) -> list[str]:
         try:
             verify_trail(copy)
         except TamperedError as error:
-            console.print(
-                Text.assemble(("TAMPERED", "bold red"), f": {error}"), soft_wrap=True
-            )
+            console.print(tampered(str(error)), soft_wrap=True)
             return []
     return ["a changed byte was not found"]
 

@@ -93,7 +93,8 @@ def find_record(reader: TrailReader, name: str, *, origin: str | None) -> Found:
         TrailError: a log cannot be read.
     """
     logs = [reader.log(origin)] if origin else list(reader.logs)
-    if name.isdecimal():
+    # An index has no leading zero, and an id has had one since 1970.
+    if name == "0" or (name.isascii() and name.isdecimal() and name[0] != "0"):
         if len(logs) != 1:
             raise ConfigurationError(
                 f"`{name}` is an index: say in which log with `--log`, one of"

@@ -46,12 +46,23 @@ _REASONS: Final = (
 class NativeEngine(Protocol):
     """Is as much of `regorus.Engine` as we use; it belongs to one thread."""
 
-    def add_policy(self, path: str, rego: str) -> str: ...  # noqa: D102
-    def add_data_json(self, data: str) -> None: ...  # noqa: D102
-    def set_input_json(self, input: str) -> None: ...  # noqa: A002, D102
-    def eval_rule_as_json(self, rule: str) -> str: ...  # noqa: D102
-    def get_ast_as_json(self) -> str: ...  # noqa: D102
-    def clone(self) -> NativeEngine: ...  # noqa: D102
+    def add_policy(self, path: str, rego: str) -> str:
+        """Parse a module; the path is what errors name."""
+
+    def add_data_json(self, data: str) -> None:
+        """Merge a JSON object into `data`."""
+
+    def set_input_json(self, input: str) -> None:  # noqa: A002 -- the library's name
+        """Replace `input`."""
+
+    def eval_rule_as_json(self, rule: str) -> str:
+        """Evaluate a rule; undefined is a text like any other."""
+
+    def get_ast_as_json(self) -> str:
+        """Write the syntax trees of all modules."""
+
+    def clone(self) -> NativeEngine:
+        """Copy the engine; what is parsed is shared."""
 
 
 @functools.cache

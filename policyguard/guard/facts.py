@@ -145,4 +145,5 @@ def explain(error: ValidationError, *, prefix: str = "") -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in (prefix, *first["loc"]) if part != "")
     more = f" (and {count} more)" if (count := error.error_count() - 1) else ""
-    return f"`{where}`: {first['msg'][:1].lower()}{first['msg'][1:]}{more}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"`{where}`: {said[:1].lower()}{said[1:]}{more}"

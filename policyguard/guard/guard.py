@@ -87,6 +87,14 @@ class Guard:
         self._facts: Facts = NOTHING
 
     @classmethod
+    def of_core(cls, core: Core, /) -> Self:
+        """Return a guard over parts that were built elsewhere."""
+        guard = cls.__new__(cls)
+        guard._core = core  # noqa: SLF001 -- the same class
+        guard._facts = NOTHING  # noqa: SLF001 -- the same class
+        return guard
+
+    @classmethod
     def from_config(
         cls,
         path: str | os.PathLike[str] | None = None,
@@ -134,8 +142,7 @@ class Guard:
             exporter=exporter,
             context=context,
         )
-        bound = type(self).__new__(type(self))
-        bound._core = self._core  # noqa: SLF001 -- the same class
+        bound = self.of_core(self._core)
         bound._facts = declared.over(self._facts)  # noqa: SLF001 -- the same class
         return bound
 
