@@ -24,7 +24,7 @@ _VERDICTS = ("allow", "deny", "require_approval", "unavailable")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(short_help="Read, verify and prove what the trail remembers.")
 def audit() -> None:
     """Read, verify and prove what was asked, answered and done."""
 
@@ -137,7 +137,7 @@ def verify(context: click.Context, *, as_json: bool, directory: Path | None) -> 
         context.exit(UNANSWERED)
 
 
-@audit.command()
+@audit.command(short_help="Print the `.tlog-proof` of a record, for anyone to verify.")
 @click.argument("record")
 @click.option(
     "--out",
@@ -178,7 +178,7 @@ def prove(
         click.echo(str(folder / name))
 
 
-@audit.command()
+@audit.command(short_help="Print the newest signed checkpoint as it is.")
 @log_option
 @trail_option
 def checkpoint(*, origin: str | None, directory: Path | None) -> None:

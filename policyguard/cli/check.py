@@ -21,7 +21,7 @@ NOT_ALLOWED: Final = 1
 _MAX_BYTES: Final = 1 << 20
 
 
-@click.command()
+@click.command(short_help="Answer a question from a file, without making a call.")
 @click.argument("call", metavar="CALL.json")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the whole decision as JSON."

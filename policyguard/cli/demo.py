@@ -10,7 +10,7 @@ import click
 from policyguard.cli.terminal import output
 
 
-@click.command()
+@click.command(short_help="See the main job on real input, on loopback.")
 @click.option(
     "--dir",
     "directory",

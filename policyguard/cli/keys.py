@@ -13,7 +13,7 @@ _NEW_KEY: Final = "policyguard"
 """A key file has no name in it; a name is given where the key is used."""
 
 
-@click.group()
+@click.group(short_help="Make a signing key, or show public keys.")
 def keys() -> None:
     """Make a signing key, or show the public keys of a trail."""
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from policyguard.settings import Settings
 
 
-@click.command()
+@click.command(short_help="Name program, bundle, catalog and engine.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def version(*, as_json: bool) -> None:
     """Print the version, and what decides: bundle, catalog and engine with digests."""
@@ -29,12 +29,12 @@ def version(*, as_json: bool) -> None:
 
 
 def _known(settings: Settings) -> dict[str, Any]:
-    from policyguard import assembly
+    from policyguard.assembly import bundle_of, catalog_of
     from policyguard.engines.regorus import RegorusEngine
     from policyguard.version import __version__
 
-    bundle = assembly.bundle_of(settings)
-    catalog = assembly.catalog_of(settings)
+    bundle = bundle_of(settings)
+    catalog = catalog_of(settings)
     engine = RegorusEngine().info
     return {
         "version": __version__,
