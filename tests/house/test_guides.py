@@ -1,0 +1,119 @@
+"""The commands in the how-to guides do what the guides say, on the tutorial's trail."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from house.repository import DOCS, marked_blocks
+from house.test_readme import run_page
+
+from policyguard.audit.reader import TrailReader
+
+GUIDES = ("read-and-verify-the-trail", "run-in-production", "verify-with-openssl")
+BLOCKS = [
+    (guide, name)
+    for guide in GUIDES
+    for name in marked_blocks(DOCS / f"how-to/{guide}.md")
+    if name.startswith("shell-")
+]
+MISSING = [tool for tool in ("openssl", "base64", "od") if shutil.which(tool) is None]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Has gone through the tutorial, and reads on."""
+
+    folder: Path
+
+    def shell(self, text: str) -> subprocess.CompletedProcess[str]:
+        """Run a block where the tutorial has left its trail."""
+        installed = Path(sys.executable).parent
+        return subprocess.run(
+            ["sh", "-eu", "-c", text],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "PATH": f"{installed}{os.pathsep}{os.environ['PATH']}",
+                "POLICYGUARD_CONFIG": str(self.folder / "policyguard.toml"),
+                "RECORD": self.record,
+                "CALL": self.call,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    @property
+    def record(self) -> str:
+        """The id of the record that the tutorial has proved."""
+        return (self.folder / "record-id").read_text("utf-8")
+
+    @property
+    def call(self) -> str:
+        """The call that this record is about."""
+        logs = TrailReader.open(self.folder / "trail").logs
+        entries = [entry for log in logs if (entry := log.find(self.record))]
+        return str(json.loads(entries[0].body)["call_id"])
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    place = tmp_path_factory.mktemp("tutorial")
+    run_page(DOCS / "tutorial/first-ten-minutes.md", place)
+    return Reader(folder=place)
+
+
+def run_guide(guide: str, reader: Reader) -> dict[str, str]:
+    """Run the blocks of a guide in order, and return what each printed."""
+    printed = {}
+    for name, text in marked_blocks(DOCS / f"how-to/{guide}.md").items():
+        if name.startswith("shell-"):
+            done = reader.shell(text)
+            assert (name, done.returncode, done.stderr.strip()) == (name, 0, "")
+            printed[name] = done.stdout
+    return printed
+
+
+def test_the_guide_to_the_trail_reads_verifies_and_proves(reader: Reader) -> None:
+    printed = run_guide("read-and-verify-the-trail", reader)
+
+    assert "deny" in printed["shell-list"]
+    assert "alice@acme.example" in printed["shell-show"]
+    assert "INTACT" in printed["shell-verify"]
+    assert len(list((reader.folder / "for-the-auditor").iterdir())) == len(
+        ("proof", "bytes", "key")
+    )
+    assert printed["shell-call"].count("deny") == 1
+
+
+def test_the_guide_to_production_prints_a_checkpoint(reader: Reader) -> None:
+    (text,) = run_guide("run-in-production", reader).values()
+
+    origin, size, _root, empty, signature = text.splitlines()
+
+    assert (size, empty) == ("4", "")
+    assert signature.startswith(f"— {origin} ")
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed, so not verified: {MISSING}")
+def test_the_guide_to_openssl_verifies_checkpoint_key_and_record(
+    reader: Reader,
+) -> None:
+    printed = run_guide("verify-with-openssl", reader)
+
+    computed, stated = printed["shell-key"][:8], printed["shell-key"][8:]
+    assert "Verified Successfully" in printed["shell-signature"]
+    assert computed == stated
+    assert printed["shell-path"] == ""
+
+
+def test_the_guides_that_are_run_have_commands() -> None:
+    assert {guide for guide, _ in BLOCKS} == set(GUIDES)
