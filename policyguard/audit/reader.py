@@ -164,6 +164,8 @@ class Log:
             TrailError: the vault cannot be read.
         """
         path = self.layout.vault(self.slot)
+        if not path.exists():
+            return None
         return next(read_content(path, record=record), None)
 
     def _select(self, clause: str, *values: object) -> Iterator[Entry]:

@@ -104,10 +104,20 @@ def show(
 
 
 @audit.command()
+@click.option(
+    "--lock",
+    "lock",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The directory of the lock database; without it where settings put it, or"
+    " beside the trail.",
+)
 @_json_option
 @trail_option
 @click.pass_context
-def verify(context: click.Context, *, as_json: bool, directory: Path | None) -> None:
+def verify(
+    context: click.Context, *, lock: Path | None, as_json: bool, directory: Path | None
+) -> None:
     """Verify every record, checkpoint and content of the trail.
 
     Exits with 0 if it is intact, with 1 if something was changed, which is named, and
@@ -121,7 +131,9 @@ def verify(context: click.Context, *, as_json: bool, directory: Path | None) -> 
     place = trail_of(directory)
     try:
         with _Bar() as bar:
-            verified = verify_trail(place, lock=lock_of(place), progress=bar.advance)
+            verified = verify_trail(
+                place, lock=lock or lock_of(place), progress=bar.advance
+            )
     except TamperedError as error:
         reason = one_line(str(error))
         if as_json:

@@ -89,11 +89,14 @@ def _objections(decision: Decision) -> list[str]:
 
 def _finding(finding: Finding) -> list[str]:
     lines = [f"{_HEADLINE[finding.effect]} {finding.id}: {finding.msg}"]
-    if finding.facts:
-        facts = " · ".join(
-            f"{name} = {_value(value)}" for name, value in finding.facts.items()
-        )
-        lines.append(_line("decided by", facts))
+    # What is unknown and was needed is said to be missing; other nulls decided nothing.
+    known = [
+        f"{name} = {_value(value)}"
+        for name, value in finding.facts.items()
+        if value is not None
+    ]
+    if known:
+        lines.append(_line("decided by", " · ".join(known)))
     if finding.missing:
         lines.append(_line("missing", " · ".join(finding.missing)))
     shown_below = finding.missing and all(map(can_be_declared, finding.missing))

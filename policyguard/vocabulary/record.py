@@ -1,7 +1,7 @@
 """What the trail remembers: the leaf of one record, without personal data.
 
-INVARIANT: nothing here identifies a person. The caller is a random pseudonym whose
-mapping is in the vault; the full `input` and the facts of the findings are in the
+INVARIANT: nothing here identifies a person. The caller is a pseudonym, an HMAC under a
+random salt that is kept apart and can be erased; the full `input` and the facts of the findings are in the
 vault, bound to the leaf by an HMAC with a salt of their own; what a client typed
 (model names, hosts) is in the vault too.
 """

@@ -268,6 +268,25 @@ def test_what_was_erased_is_said_to_be(tmp_path: Path) -> None:
     assert "gone from the vault: 3" in verified.stdout
 
 
+def test_a_log_can_be_handed_out_without_its_vault(made: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(made, tmp_path / "copy")
+    shutil.rmtree(copy / "keys")
+    (copy / "logs/app-1/vault.sqlite").unlink()
+    (copy / "callers.sqlite").unlink()
+    lock = made.with_name("trail.lock")
+
+    alone = run("audit", "verify", "--trail", copy)
+    compared = run("audit", "verify", "--trail", copy, "--lock", lock)
+    shown = run("audit", "show", "1", "--trail", copy)
+
+    assert alone.exit_code == compared.exit_code == 2
+    assert "no lock database beside this trail" in alone.stdout
+    assert "compared with the lock database" in compared.stdout
+    assert "gone from the vault: 3" in compared.stdout
+    assert "not replayable" in shown.stdout
+    assert run("audit", "prove", "1", "--trail", copy).exit_code == 0
+
+
 def test_an_intact_trail_verifies(made: Path) -> None:
     done = run("audit", "verify", "--trail", made)
     as_json = run("audit", "verify", "--json", "--trail", made)

@@ -49,7 +49,16 @@ findings contains {
 } if {
 	input.data.ear.classification == "published"
 	input.data.ear.evidence == null
+	not _ear_03_foreign
 	some consignee in _ear_03_consignees
+}
+
+# As EAR-01 has it: of foreign origin and exported from elsewhere, it is outside the
+# EAR whether published or not, and needs no evidence.
+_ear_03_foreign if {
+	input.data.ear.us_origin == false
+	is_string(input.exporter.establishment)
+	input.exporter.establishment != "US"
 }
 
 # As EAR-01 has them: who takes what is sent into his hands and is listed.

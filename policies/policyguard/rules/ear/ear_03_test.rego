@@ -64,3 +64,11 @@ test_ear_03_a_licence_that_names_the_operator_needs_no_evidence if {
 	asked := object.union(_ear_03_sent("glm-5.2@open.bigmodel.cn", null), {"tenant": {"licences": [licence]}})
 	fixture.of("EAR-03", asked) == set()
 }
+
+test_ear_03_foreign_origin_exported_from_elsewhere_needs_no_evidence if {
+	sent := _ear_03_sent("glm-5.2@open.bigmodel.cn", null)
+	foreign := {"data": {"ear": {"us_origin": false}}}
+	fixture.of("EAR-03", object.union(sent, object.union(foreign, {"exporter": {"establishment": "DE"}}))) == set()
+	fixture.effects("EAR-03", object.union(sent, object.union(foreign, {"exporter": {"establishment": "US"}}))) == {"indeterminate"}
+	fixture.effects("EAR-03", object.union(sent, object.union(foreign, {"exporter": {"establishment": null}}))) == {"indeterminate"}
+}

@@ -267,6 +267,7 @@ _gdpr_01_missing(hop) := {gap | some gap in hop.gaps} | {lack |
 _gdpr_01_facts(hop, places) := object.union(
 	{
 		"deployment": hop.id,
+		"deployment.operator": hop.deployment.operator,
 		"deployment.processing_countries": hop.deployment.processing_countries,
 		"deployment.processing_scope": hop.deployment.processing_scope,
 		"deployment.transfer": hop.contract.transfer_tool,

@@ -27,6 +27,7 @@ test_gdpr_01_a_third_country_without_a_basis_is_denied if {
 		"msg": "glm-5.2 at open.bigmodel.cn would process personal data of people in DE in CN, for which no adequacy decision stands and no transfer tool is on file",
 		"facts": {
 			"deployment": "glm-5.2@open.bigmodel.cn",
+			"deployment.operator": "zhipu-bigmodel",
 			"deployment.processing_countries": ["CN"],
 			"deployment.processing_scope": "fixed",
 			"deployment.storage_countries": ["CN"],
