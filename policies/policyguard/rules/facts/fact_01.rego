@@ -11,7 +11,7 @@ package policyguard.rules
 # custom:
 #   id: FACT-01
 #   severity: high
-#   citation: policyguard, ADR 0008 (facts that every decision needs)
+#   citation: the guard's own demand, not law (ADR 0008)
 #   as_of: 2026-11-23
 #   locked: false
 #   effective:

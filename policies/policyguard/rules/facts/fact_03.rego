@@ -10,7 +10,7 @@ package policyguard.rules
 # custom:
 #   id: FACT-03
 #   severity: high
-#   citation: policyguard, ADR 0008 (facts that every decision needs)
+#   citation: the guard's own demand, not law (ADR 0008)
 #   as_of: 2026-11-23
 #   locked: false
 #   effective:
