@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +14,7 @@ from policyguard.cli.terminal import errors, output
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from policyguard.audit.verify import Verified
     from policyguard.cli.trail_reading import Found
@@ -56,19 +57,26 @@ def list_(
     from policyguard.cli.audit_view import records_table
     from policyguard.cli.trail_reading import opened, records
 
-    found = [
+    reader = opened(trail_of(directory))
+    # Without a limit in order as they come; with one, from the newest, and no further.
+    found: Iterable[Found] = (
         item
-        for item in records(opened(trail_of(directory)))
+        for item in records(
+            reader, newest_first=limit is not None, holding=call_id or ""
+        )
         if (kind is None or item.record.kind == kind)
         and (verdict is None or getattr(item.record, "verdict", None) == verdict)
         and (call_id is None or getattr(item.record, "call_id", None) == call_id)
-    ][-(limit or 0) :]
+    )
+    if limit is not None:
+        found = reversed(list(islice(found, limit)))
     if as_json:
         for item in found:
             click.echo(json.dumps(_document(item), ensure_ascii=False))
         return
-    console = output()
-    console.print(records_table(found) if found else "no records", soft_wrap=True)
+    console, shown = output(), list(found)
+    table = records_table(shown, width=console.width) if shown else "no records"
+    console.print(table)
 
 
 @audit.command()
@@ -81,9 +89,9 @@ def show(
 ) -> None:
     """Show one record, and what the vault still knows of it.
 
-    RECORD is an id or the beginning of one, or with --log an index.
+    RECORD is an id or the beginning of one, or the entry that `audit list` shows.
     """
-    from policyguard.cli.audit_view import content_of, print_record
+    from policyguard.cli.record_view import content_of, print_record
     from policyguard.cli.trail_reading import find_record, opened, records
 
     reader = opened(trail_of(directory))
@@ -96,8 +104,8 @@ def show(
     call_id = getattr(found.record, "call_id", None)
     related = [
         item
-        for item in records(reader)
-        if getattr(item.record, "call_id", None) == call_id is not None
+        for item in (records(reader, holding=call_id) if call_id else ())
+        if getattr(item.record, "call_id", None) == call_id
         and item.record.id != found.record.id
     ]
     print_record(output(), found, content=content, related=related)
@@ -165,8 +173,8 @@ def prove(
 ) -> None:
     """Print the `.tlog-proof` of a record: its place in the log, for anyone to verify.
 
-    RECORD is an id or the beginning of one, or with --log an index. The format is
-    C2SP tlog-proof.
+    RECORD is an id or the beginning of one, or the entry that `audit list` shows. The
+    format is C2SP tlog-proof.
     """
     from policyguard.cli.trail_reading import find_record, opened
     from policyguard.signing.trust_file import TrustedLog, TrustFile

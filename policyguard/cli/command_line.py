@@ -13,6 +13,7 @@ import os
 import re
 import sqlite3
 import sys
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
@@ -97,7 +98,11 @@ def _be_an_application() -> None:
     if not logger.handlers:
         # What is worth a line, the commands say themselves.
         logger.addHandler(logging.NullHandler())
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Closed by whoever started the program: it does not want to be told.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+        stream = getattr(sys, name)
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             # A terminal that lacks a character must not stop a verification.

@@ -26,6 +26,8 @@ def demo(context: click.Context, directory: Path | None) -> None:
     came out as announced, and with 1 if not.
     """
     from policyguard.cli.demo_run import run_demo
+    from policyguard.demo.client import require_sdk
 
+    require_sdk()
     place = directory or Path(tempfile.mkdtemp(prefix="policyguard-demo-"))
     context.exit(0 if run_demo(place, console=output()) else 1)

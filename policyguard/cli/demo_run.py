@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from policyguard.audit.layout import Layout
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.verify import verify_trail
-from policyguard.cli.audit_view import print_verified, records_table, tampered
-from policyguard.cli.demo_view import cases_table, denial, heading, paragraph
+from policyguard.cli.audit_view import (
+    heading,
+    print_verified,
+    records_table,
+    short_id,
+    tampered,
+)
+from policyguard.cli.demo_view import cases_table, denial, paragraph
 from policyguard.cli.trail_reading import Found, records
 from policyguard.demo.calls import Calendar, Ran, Told, make_calls
 from policyguard.demo.client import require_sdk
@@ -31,7 +40,7 @@ SETTINGS: Final = Path(__file__).parent.parent / "demo" / "policyguard.toml"
 _SHOWN: Final = ("tickets-cn", "tickets-nowhere")
 """The cases whose refusal is shown in full."""
 _LIE: Final = (b'"countries":["CN"]', b'"countries":["CH"]')
-"""One byte: data that went to China went to Switzerland."""
+"""One byte: data that was to go to China was to go to Switzerland."""
 
 
 def run_demo(directory: Path, *, console: Console) -> bool:
@@ -48,53 +57,66 @@ def run_demo(directory: Path, *, console: Console) -> bool:
     require_sdk()
     began = time.monotonic()
     trail = directory / "trail"
-    before = _size(trail)
-    told = _calls(trail)
-    found = list(records(_opened(trail)))[before:]
+    told, found = _make_calls(trail)
     ran = _with_records(told, found)
     heading(console, "1  Nine calls through the guard, with the real OpenAI SDK")
     paragraph(
         console,
         "One server on loopback stands for every host; `hits` is how many requests"
-        " reached it. The legal instant comes from a clock that stands still.",
+        " reached it. The guard's clock stands at the date of each case.",
     )
+    console.print()
     console.print(cases_table(ran))
     heading(console, "2  What the calling code was told")
-    for item in told:
-        if item.case.key in _SHOWN:
-            denial(console, item)
+    for number, item in enumerate(item for item in told if item.case.key in _SHOWN):
+        if number:
             console.print()
+        denial(console, item)
     heading(console, "3  What the trail remembers")
-    console.print(records_table(found), soft_wrap=True)
+    console.print(records_table(found, width=console.width))
     heading(console, "4  The trail, verified")
     print_verified(console, verify_trail(trail))
+    denied = next(item for item in ran if item.record.verdict == "deny").record.id
     faults = [fault for item in ran for fault in item.faults()]
-    faults += _lie(trail, console=console)
-    _end(console, trail=trail, seconds=time.monotonic() - began)
+    faults += _lie(trail, record=denied, console=console)
+    _end(console, trail=trail, record=denied, seconds=time.monotonic() - began)
     for fault in faults:
         console.print(Text(f"not as announced: {fault}", "bold red"))
     return not faults
 
 
-def _calls(trail: Path) -> tuple[Told, ...]:
+def _make_calls(trail: Path) -> tuple[tuple[Told, ...], list[Found]]:
+    """Make the calls, and return what was told with the records of this run."""
     settings = load_settings(SETTINGS).model_copy(
         update={"trail": TrailSettings(directory=trail)}
     )
+    known = _ids(trail)
     calendar = Calendar(CASES[0].at)
     with (
         running_server() as server,
         Guard(settings=settings, clock=calendar) as guard,
     ):
-        return make_calls(CASES, guard=guard, calendar=calendar, server=server)
+        told = make_calls(CASES, guard=guard, calendar=calendar, server=server)
+        # Whoever uses the same trail at the same time writes another log of it.
+        own = {
+            item.decision.record.origin
+            for item in told
+            if item.decision and item.decision.record
+        }
+        reader = TrailReader.open(trail)
+        found = [
+            item
+            for item in records(reader)
+            if item.entry.origin in own and item.record.id not in known
+        ]
+    return told, found
 
 
-def _size(trail: Path) -> int:
-    """Return how many records an older run has left."""
-    return len(list(records(_opened(trail)))) if trail.exists() else 0
-
-
-def _opened(trail: Path) -> TrailReader:
-    return TrailReader.open(trail)
+def _ids(trail: Path) -> frozenset[str]:
+    """Return the records that earlier runs have left."""
+    if not Layout.of(trail).identity.exists():
+        return frozenset()
+    return frozenset(item.record.id for item in records(TrailReader.open(trail)))
 
 
 def _with_records(told: tuple[Told, ...], found: list[Found]) -> tuple[Ran, ...]:
@@ -110,29 +132,45 @@ def _with_records(told: tuple[Told, ...], found: list[Found]) -> tuple[Ran, ...]
     )
 
 
-def _lie(trail: Path, *, console: Console) -> list[str]:
-    """Change one byte in a copy of the trail, and show that it is found."""
-    heading(console, "5  One byte changed in a copy: CN becomes CH")
-    true, false = _LIE
+def _lie(trail: Path, *, record: str, console: Console) -> list[str]:
+    """Change one byte of a record in a copy of the trail, and show that it is found."""
+    heading(console, "5  One byte changed in a copy of the trail: CN becomes CH")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "trail"
         shutil.copytree(trail, copy)
-        log = next(
-            path for path in copy.glob("logs/*/log.sqlite") if true in path.read_bytes()
-        )
-        log.write_bytes(log.read_bytes().replace(true, false, 1))
+        _change(TrailReader.open(copy), record=record)
         try:
             verify_trail(copy)
         except TamperedError as error:
-            console.print(tampered(str(error)), soft_wrap=True)
-            return []
-    return ["a changed byte was not found"]
+            console.print(tampered(str(error)))
+            if record in str(error):
+                return []
+            return [f"lie: announced `{record}`, found another place"]
+    return ["lie: a changed byte was not found"]
 
 
-def _end(console: Console, *, trail: Path, seconds: float) -> None:
-    heading(console, f"Done in {seconds:.1f} s. The trail is yours to look at")
-    for command in ("list", "verify", "show RECORD", "prove RECORD", "checkpoint"):
-        console.print(
-            Text(f"  policyguard audit {command} --trail {trail}", "cyan"),
-            soft_wrap=True,
+def _change(reader: TrailReader, *, record: str) -> None:
+    """Do what somebody can who may write the trail's files."""
+    log, entry = next(
+        (log, entry) for log in reader.logs if (entry := log.find(record))
+    )
+    with closing(sqlite3.connect(log.path, isolation_level=None)) as database:
+        database.execute(
+            "UPDATE entry SET body = ? WHERE idx = ?",
+            (entry.body.replace(*_LIE), entry.index),
         )
+
+
+def _end(console: Console, *, trail: Path, record: str, seconds: float) -> None:
+    heading(console, f"Done in {seconds:.1f} s, and the trail is yours to look at")
+    shown = short_id(record)
+    for command in (
+        "audit list",
+        f"audit show {shown}",
+        "audit verify",
+        f"audit prove {shown}",
+        "audit checkpoint",
+        "keys show",
+    ):
+        line = f"  policyguard {command} --trail {trail}"
+        console.print(Text(line, "cyan"), soft_wrap=True)

@@ -5,25 +5,18 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
-from policyguard.cli.terminal import VERDICT_STYLE, plain_box
+from policyguard.cli.terminal import VERDICT_STYLE, plain_table
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from policyguard.demo.calls import Ran, Told
 
 _HANGING: Final = 15
 """Where the text after a label of a denial begins."""
-
-
-def heading(console: Console, text: str) -> None:
-    """Print the title of a part."""
-    console.print()
-    console.print(Rule(Text(text, "bold"), align="left", style="dim"))
 
 
 def paragraph(console: Console, text: str, *, style: str = "dim") -> None:
@@ -33,20 +26,21 @@ def paragraph(console: Console, text: str, *, style: str = "dim") -> None:
 
 def cases_table(ran: tuple[Ran, ...]) -> Table:
     """Return each case with its answer and with what reached its host."""
-    table = Table(box=plain_box(), pad_edge=False, header_style="bold")
-    table.add_column("what is sent", ratio=4, min_width=18)
-    table.add_column("to", min_width=19)
-    table.add_column("instant", no_wrap=True)
-    table.add_column("answer", min_width=16)
-    table.add_column("hits", justify="right", no_wrap=True)
+    table = plain_table()
+    for name in ("what is sent", "to", "at, hits", "answer"):
+        table.add_column(name, overflow="fold")
     for item in ran:
         case = item.case
+        hits = len(item.told.hits)
         table.add_row(
             Text.assemble(case.title, "\n", (case.data, "dim")),
             Text.assemble(case.model, "\n", (case.host, "dim")),
-            Text(f"{case.at:%Y-%m-%d}"),
+            Text.assemble(
+                f"{case.at:%Y-%m-%d}",
+                "\n",
+                (f"{hits} hit{'' if hits == 1 else 's'}", "green" if hits else "red"),
+            ),
             _answer(item),
-            Text(str(len(item.told.hits)), "bold green" if item.told.hits else "bold"),
         )
     return table
 

@@ -12,8 +12,8 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from rich.box import Box
     from rich.console import Console
+    from rich.table import Table
 
 PIPE_COLUMNS: Final = 100
 VERDICT_STYLE: Final = {
@@ -44,8 +44,18 @@ def errors() -> Console:
     return Console(stderr=True, highlight=False, emoji=False, markup=False)
 
 
-def plain_box() -> Box:
-    """Return the frame of every table: a line under its head."""
+def plain_table(*, title: str | None = None) -> Table:
+    """Return an empty table with no frame but a line under its head."""
     from rich.box import SIMPLE_HEAD
+    from rich.table import Table
 
-    return SIMPLE_HEAD
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="dim",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+    )

@@ -13,7 +13,9 @@ from policyguard.audit.reader import AnyRecord, Entry, Log, TrailReader
 from policyguard.errors import ConfigurationError
 from policyguard.settings import default_trail, load_settings
 
-SHORTEST_PREFIX: Final = 6
+SHORTEST_PREFIX: Final = 8
+_WHOLE_ID: Final = 36
+"""Characters of a UUID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,19 +67,34 @@ def _last_written(log: Log) -> str:
     return newest.record().time if newest else ""
 
 
-def records(reader: TrailReader) -> Iterator[Found]:
-    """Read the records of all logs, oldest first.
+def records(
+    reader: TrailReader, *, newest_first: bool = False, holding: str = ""
+) -> Iterator[Found]:
+    """Read the records of all logs by their time, oldest first.
+
+    Args:
+        reader: The trail.
+        newest_first: Whether to begin at the other end.
+        holding: Leave out what does not have this text; reads faster.
 
     Raises:
         TrailError: a log cannot be read.
         FormatError: an entry is no record: verify the trail.
     """
-    yield from merge(*map(_records_of, reader.logs), key=lambda item: item.record.time)
+    found = (
+        _records_of(log, newest_first=newest_first, holding=holding)
+        for log in reader.logs
+    )
+    yield from merge(*found, key=lambda item: item.record.time, reverse=newest_first)
 
 
-def _records_of(log: Log) -> Iterator[Found]:
-    for entry in log.entries():
-        yield Found(log=log, entry=entry, record=entry.record())
+def _records_of(
+    log: Log, *, newest_first: bool = False, holding: str = ""
+) -> Iterator[Found]:
+    text = holding.encode(errors="surrogatepass")
+    for entry in log.entries(newest_first=newest_first):
+        if text in entry.body:
+            yield Found(log=log, entry=entry, record=entry.record())
 
 
 def find_record(reader: TrailReader, name: str, *, origin: str | None) -> Found:
@@ -85,7 +102,8 @@ def find_record(reader: TrailReader, name: str, *, origin: str | None) -> Found:
 
     Args:
         reader: The trail.
-        name: An id or the beginning of one; with a log also an index.
+        name: An id or the beginning of one; the place as the list shows it, as
+            `app-1:4`; where there is but one log to look in, an index.
         origin: The log to look in; without it all of them.
 
     Raises:
@@ -93,31 +111,48 @@ def find_record(reader: TrailReader, name: str, *, origin: str | None) -> Found:
         TrailError: a log cannot be read.
     """
     logs = [reader.log(origin)] if origin else list(reader.logs)
-    # An index has no leading zero, and an id has had one since 1970.
-    if name == "0" or (name.isascii() and name.isdecimal() and name[0] != "0"):
+    slot, colon, index = name.partition(":")
+    if colon:
+        found = [item for log in logs if log.slot == slot for item in _at(log, index)]
+    elif _is_index(name):
         if len(logs) != 1:
             raise ConfigurationError(
                 f"`{name}` is an index: say in which log with `--log`, one of"
                 f" {', '.join(f'`{log.origin}`' for log in logs)}"
             )
-        entry = logs[0].find(name)
-        matching = [(logs[0], entry)] if entry else []
+        found = _at(logs[0], name)
     elif len(name) < SHORTEST_PREFIX:
         raise ConfigurationError(
             f"`{name}` is too short for a record: give {SHORTEST_PREFIX} characters of"
             " its id at least, as `policyguard audit list` shows it"
         )
     else:
-        matching = [
-            (item.log, item.entry)
-            for log in logs
-            for item in _records_of(log)
-            if item.record.id.startswith(name)
-        ]
-    if len(matching) != 1:
-        many = "more than one record" if matching else "no record"
+        found = [item for log in logs for item in _with_id(log, name)]
+    if len(found) != 1:
+        many = "more than one record" if found else "no record"
         raise ConfigurationError(
             f"there is {many} `{name}`: `policyguard audit list` shows them all"
         )
-    log, entry = matching[0]
-    return Found(log=log, entry=entry, record=entry.record())
+    return found[0]
+
+
+def _is_index(name: str) -> bool:
+    """Tell an index from an id: it has no leading zero, and an id has one till 2527."""
+    digits = name.isascii() and name.isdecimal()
+    return digits and (name == "0" or name[0] != "0")
+
+
+def _at(log: Log, index: str) -> list[Found]:
+    entry = log.find(index) if _is_index(index) else None
+    return [Found(log=log, entry=entry, record=entry.record())] if entry else []
+
+
+def _with_id(log: Log, beginning: str) -> list[Found]:
+    if len(beginning) == _WHOLE_ID and beginning.isascii():
+        entry = log.find(beginning)
+        return [Found(log=log, entry=entry, record=entry.record())] if entry else []
+    return [
+        item
+        for item in _records_of(log, holding=beginning)
+        if item.record.id.startswith(beginning)
+    ]

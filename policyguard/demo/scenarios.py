@@ -188,7 +188,7 @@ def _code(
 def _fable(key: str, *, month: int, day: int, verdict: Verdict, **more: Any) -> Case:
     return Case(
         key=key,
-        title="a French citizen in Paris",
+        title="French citizen in Paris",
         data="public text",
         model="claude-fable-5",
         host="api.anthropic.com",
@@ -231,8 +231,8 @@ CASES: Final = (
     ),
     _code(
         "code-published",
-        title="the same code, published",
-        data="published, with evidence",
+        title="the same, now published",
+        data="public since 2026-06-20",
         facts=_PUBLISHED,
         verdict="allow",
     ),

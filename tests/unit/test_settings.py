@@ -94,7 +94,9 @@ def test_a_wrong_file_is_refused_by_line_and_key(
 
 
 def test_a_missing_file_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"give the path of a policyguard\.toml"):
+    with pytest.raises(
+        ConfigurationError, match=r"give the path of a policyguard\.toml"
+    ):
         load_settings(tmp_path / "absent.toml")
 
 

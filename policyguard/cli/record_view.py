@@ -1,0 +1,149 @@
+"""How one record looks: what is signed, what the vault still knows, what belongs to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from policyguard.canonical import parse_json
+from policyguard.cli.audit_view import heading, records_table
+from policyguard.cli.terminal import VERDICT_STYLE
+from policyguard.vocabulary.record import DecisionRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from policyguard.audit.reader import TrailReader
+    from policyguard.cli.trail_reading import Found
+
+_NOTHING: Final = "-"
+
+
+def content_of(found: Found, *, reader: TrailReader) -> dict[str, Any] | None:
+    """Return what the vault knows of a record, with the caller; `None`: nothing."""
+    if not isinstance(found.record, DecisionRecord):
+        return None
+    sealed = found.log.content(found.record.id)
+    if sealed is None:
+        return None
+    document: Any = parse_json(sealed.body)
+    pseudonym = found.record.caller
+    caller = reader.caller(pseudonym) if pseudonym else None
+    return {"caller": caller, **document}
+
+
+def print_record(
+    console: Console,
+    found: Found,
+    *,
+    content: dict[str, Any] | None,
+    related: Sequence[Found],
+) -> None:
+    """Print one record: what is signed, what is in the vault, what belongs to it."""
+    console.print(Text(f"{found.record.kind} {found.record.id}", "bold"))
+    console.print(Text(found.entry.name, "dim"))
+    heading(console, "In the log (signed, without personal data)")
+    _print(console, _signed(found.record.model_dump(mode="json")))
+    if isinstance(found.record, DecisionRecord):
+        heading(console, "In the vault (erasable, bound to the log by a commitment)")
+        if content is None:
+            console.print(Text("erased: this record is not replayable", "yellow"))
+        else:
+            _print(console, _kept(content))
+    if related:
+        heading(console, "Of the same call")
+        console.print(records_table(related, width=console.width))
+
+
+def _print(console: Console, fields: Mapping[str, Text]) -> None:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in fields.items():
+        table.add_row(name, text)
+    console.print(table)
+
+
+def _signed(record: dict[str, Any]) -> dict[str, Text]:
+    """Return a leaf's fields; those of its references each have a line of their own."""
+    fields = {}
+    for name, value in record.items():
+        if name == "rules":
+            fields[name] = Text("\n".join(map(_rule, value)) or _NOTHING)
+        elif isinstance(value, dict):
+            for inner, item in value.items():
+                fields[f"{name}.{inner}"] = Text(_plain(item))
+        elif name == "verdict":
+            fields[name] = Text(value, VERDICT_STYLE[value])
+        else:
+            fields[name] = Text(_plain(value))
+    return fields
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    parts = [rule["id"], rule["effect"], rule["status"].replace("_", " ")]
+    if not rule["verified"]:
+        parts.append("date not verified by a person")
+    if rule["missing"]:
+        parts.append(f"missing {', '.join(rule['missing'])}")
+    return " · ".join(parts)
+
+
+def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
+    """Return what the vault knows: who asked, what was found, and the whole question."""
+    fields = {"caller": Text(_plain(content.get("caller")))}
+    if content.get("detail"):
+        fields["detail"] = Text(_plain(content["detail"]))
+    findings = [_finding(item) for item in content.get("findings") or []]
+    fields["findings"] = Text("\n\n").join(findings) if findings else Text(_NOTHING)
+    question = content.get("input")
+    for name, value in question.items() if isinstance(question, dict) else ():
+        lines = [
+            f"{path} = {_plain(item)}" if path else _plain(item)
+            for path, item in _leaves(value)
+        ]
+        fields[name] = Text("\n".join(lines) or _NOTHING)
+    return fields
+
+
+def _finding(finding: Mapping[str, Any]) -> Text:
+    """Return a finding as people read it: what was found, and by which facts."""
+    lines = [finding["msg"]]
+    lines += [f"{name} = {_plain(fact)}" for name, fact in finding["facts"].items()]
+    if finding["missing"]:
+        lines.append(f"missing: {', '.join(finding['missing'])}")
+    effect = finding["effect"]
+    return Text.assemble(
+        (finding["id"], "bold"),
+        " · ",
+        (effect, VERDICT_STYLE.get(effect, "")),
+        f" · {finding['citation'] or finding['title']}\n",
+        "\n".join(lines),
+    )
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk to each value that is known; a list of plain values is one."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _leaves(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{number}]")
+    elif value is not None:
+        yield path, value
+
+
+def _plain(value: Any) -> str:
+    """Return a value as the messages of the guard write it."""
+    if value in (None, [], ""):
+        return _NOTHING
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ", ".join("unknown" if item is None else _plain(item) for item in value)
+    return json.dumps(value, ensure_ascii=False)
