@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from policyguard.audit.claim import gate
 from policyguard.audit.heads import KnownHead, read_known_head
 from policyguard.audit.layout import (
     Layout,
@@ -28,8 +29,33 @@ from policyguard.signing.trust_file import TrustedLog, TrustFile
 from policyguard.tlog import open_checkpoint
 
 
+def begin_trail(layout: Layout, *, name: str | None, fresh: bool) -> None:
+    """Begin a trail where there never was one; take up a creation that was cut off.
+
+    Args:
+        layout: Where it will be.
+        name: Its name; without it a random one.
+        fresh: Whether a trail that is there already is refused.
+
+    Raises:
+        TrailError: there is a trail or there was one, or it cannot be written.
+    """
+    make_folder(layout.lock)
+    with gate(layout.gate):
+        known, remembered = layout.identity.exists(), layout.remembered.exists()
+        if not known and not remembered:
+            _begin_trail(layout, name=name or new_name())
+        elif not known and not read_identity(layout.remembered)[1]:
+            _begin_trail(layout, name=read_identity(layout.remembered)[0])
+        elif fresh:
+            raise TrailError(
+                f"there is or was a trail at `{layout.directory}`: open it, or choose"
+                " another directory"
+            )
+
+
 def ready_trail(layout: Layout, *, name: str | None) -> str:
-    """Return the name of a trail; begin the trail if there never was one.
+    """Return the name of a trail that is there, whole and with its own memory.
 
     The gate must be held.
 
@@ -39,7 +65,9 @@ def ready_trail(layout: Layout, *, name: str | None) -> str:
     """
     known, remembered = layout.identity.exists(), layout.remembered.exists()
     if not known and not remembered:
-        return _begin_trail(layout, name=name or new_name())
+        raise TrailError(
+            f"there is no trail at `{layout.directory}`: create it, or correct the path"
+        )
     if not remembered:
         raise TrailError(
             f"the trail `{layout.directory}` has no lock database at `{layout.lock}`:"

@@ -1,30 +1,31 @@
 """The trail as applications write it: each record durable and signed before it counts.
 
 Owner: a `Trail` belongs to one process, and all its threads share it; a forked child
-notices and claims a log of its own. Threads that append at once share one commit:
-whoever comes first writes for all who wait. A crash loses nothing that was answered;
-it can leave records that nobody was told of.
+notices and claims a log of its own. A crash loses nothing that was answered; it can
+leave records that nobody was told of, and lose those of `append_later`, which nobody
+waited for.
 
 INVARIANT: `append` and `append_decision` return only when the record, its checkpoint
-and the lock database are written. After any failure the log is opened and compared
-with its checkpoint anew before the next record.
+and the lock database are written.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import threading
 import weakref
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Self, TypeAlias
 
 from pydantic import ValidationError
 
+from policyguard.audit.creation import begin_trail
 from policyguard.audit.layout import Layout
+from policyguard.audit.recorder import Recorder, Waiting
 from policyguard.audit.vault import Callers, Sealed
 from policyguard.audit.writer import Writer, claim_writer
 from policyguard.canonical import canonical_bytes
@@ -34,30 +35,17 @@ from policyguard.vocabulary.record import DecisionRecord, OutcomeRecord
 
 MAX_LEAF_BYTES: Final = 60_000
 """Room below the 65,535 bytes of an entry in C2SP tlog-tiles."""
-_MOST_PER_COMMIT: Final = 1_000
 
 Role: TypeAlias = Literal["app", "cli"]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Waiting:
-    """Is a record on its way into the log."""
-
-    body: bytes
-    sealed: Sealed | None
-    place: Place | None = None
-    error: BaseException | None = None
-
-
-@dataclass(slots=True)
 class _Process:
     """Holds what must not cross a fork."""
 
+    recorder: Recorder
     pid: int = field(default_factory=os.getpid)
-    lock: threading.Lock = field(default_factory=threading.Lock)
     caller_lock: threading.Lock = field(default_factory=threading.Lock)
-    waiting: deque[_Waiting] = field(default_factory=deque)
-    writer: Writer | None = None
     callers: Callers | None = None
 
 
@@ -72,8 +60,59 @@ class Trail:
         self._name = name
         self._role = role
         self._closed = False
-        self._process = _Process()
+        self._process = _Process(recorder=Recorder(self._claim))
         _TRAILS.add(self)
+
+    @classmethod
+    def create(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        lock: Path | None = None,
+        name: str | None = None,
+        role: Role = "app",
+    ) -> Self:
+        """Begin a trail where there never was one, and open it for writing.
+
+        Args:
+            directory: Where the trail will be.
+            lock: The directory of the lock database; without it `<directory>.lock`.
+            name: First part of each log's origin; without it a random one.
+            role: Whether an application or the command line writes.
+
+        Raises:
+            TrailError: there is a trail, there was one, or none can be written.
+        """
+        layout = Layout.of(directory, lock)
+        begin_trail(layout, name=name, fresh=True)
+        return cls._opened(layout, name=name, role=role)
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        lock: Path | None = None,
+        name: str | None = None,
+        role: Role = "app",
+    ) -> Self:
+        """Open a trail for writing; never begin one.
+
+        A process that finds all logs of its pool in use begins a log of its own, if
+        the lock database has never seen that log.
+
+        Args:
+            directory: Where the trail is.
+            lock: The directory of the lock database; without it `<directory>.lock`.
+            name: The name that the trail must have.
+            role: Whether an application or the command line writes.
+
+        Raises:
+            TrailError: there is none, it cannot be written, or is not what was last
+                signed.
+            ConfigurationError: the trail has another name.
+        """
+        return cls._opened(Layout.of(directory, lock), name=name, role=role)
 
     @classmethod
     def open_or_create(
@@ -84,21 +123,20 @@ class Trail:
         name: str | None = None,
         role: Role = "app",
     ) -> Self:
-        """Open a trail for writing, or begin one where there never was one.
-
-        Args:
-            directory: Where the trail is.
-            lock: The directory of the lock database; without it `<directory>.lock`.
-            name: First part of each log's origin; without it the one that the trail
-                has, or a random one.
-            role: Whether an application or the command line writes.
+        """Open a trail, or begin one where neither trail nor memory of one is.
 
         Raises:
-            TrailError: it cannot be written, or is not what was last signed.
+            TrailError: as `create` or `open` does.
             ConfigurationError: the trail has another name.
         """
-        trail = cls(Layout.of(directory, lock), name=name, role=role)
-        trail._open(trail._process)
+        layout = Layout.of(directory, lock)
+        begin_trail(layout, name=name, fresh=False)
+        return cls._opened(layout, name=name, role=role)
+
+    @classmethod
+    def _opened(cls, layout: Layout, *, name: str | None, role: Role) -> Self:
+        trail = cls(layout, name=name, role=role)
+        trail._process.recorder.ready()
         return trail
 
     @property
@@ -112,7 +150,35 @@ class Trail:
         Raises:
             NotDurableError: it could not be made durable, or is too large.
         """
-        return self._append(record, sealed=None)
+        return self._here().recorder.append(Waiting(body=_body_of(record)))
+
+    def append_later(
+        self,
+        record: OutcomeRecord,
+        *,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Hand over a record without waiting until it is durable.
+
+        It is written with the next record that somebody waits for, or at once by a
+        thread of the trail's own; `close`, `flush` and the end of the program write
+        what is left. A process that is killed before loses it.
+
+        Args:
+            record: The record of what became of a call.
+            failed: Told of the error if it could not be made durable.
+
+        Raises:
+            NotDurableError: it is too large, or the trail is closed.
+        """
+        if self._closed:
+            raise NotDurableError("the trail is closed: keep the guard open")
+        item = Waiting(body=_body_of(record), failed=failed)
+        self._here().recorder.append_later(item)
+
+    def flush(self) -> None:
+        """Write what was handed over without waiting."""
+        self._here().recorder.flush()
 
     def append_decision(
         self,
@@ -142,68 +208,26 @@ class Trail:
             )
         except (PolicyGuardError, ValidationError) as error:
             raise NotDurableError(f"no record can be made: {error}") from error
-        return self._append(record, sealed=sealed)
+        item = Waiting(body=_body_of(record), sealed=sealed)
+        return self._here().recorder.append(item)
 
     def close(self) -> None:
-        """Release the log for other processes; nothing can be appended afterwards."""
-        self._closed = True
+        """Write what is left, and release the log for other processes.
+
+        Nothing can be appended afterwards.
+        """
         process = self._here()
-        with process.lock:
-            self._abandon(process)
+        process.recorder.close()
+        self._closed = True
         with process.caller_lock:
             if process.callers is not None:
                 process.callers.close()
                 process.callers = None
 
-    def _append(
-        self, record: DecisionRecord | OutcomeRecord, *, sealed: Sealed | None
-    ) -> Place:
-        body = canonical_bytes(record.model_dump(mode="json"))
-        if len(body) > MAX_LEAF_BYTES:
-            raise NotDurableError(
-                f"a record of {len(body)} bytes is longer than {MAX_LEAF_BYTES}"
-            )
-        item = _Waiting(body=body, sealed=sealed)
-        process = self._here()
-        process.waiting.append(item)
-        with process.lock:
-            while item.place is None and item.error is None:
-                self._commit(process)
-        if item.place is None:
-            raise NotDurableError(
-                f"the record could not be made durable: {item.error}"
-            ) from item.error
-        return item.place
-
-    def _commit(self, process: _Process) -> None:
-        """Write for all who wait; the lock is held."""
-        count = min(len(process.waiting), _MOST_PER_COMMIT)
-        batch = [process.waiting.popleft() for _ in range(count)]
-        try:
-            writer = self._open(process)
-            first = writer.append(
-                [item.body for item in batch],
-                sealed=[item.sealed for item in batch if item.sealed is not None],
-            )
-        except BaseException as error:
-            # No second try on the same handles: what they believe may be wrong.
-            self._abandon(process)
-            for item in batch:
-                item.error = error
-            if not isinstance(error, Exception):
-                raise
-            return
-        for index, item in enumerate(batch, start=first):
-            item.place = Place(origin=writer.origin, index=index)
-
-    def _open(self, process: _Process) -> Writer:
+    def _claim(self) -> Writer:
         if self._closed:
             raise TrailError("the trail is closed: keep the guard open while it calls")
-        if process.writer is None:
-            process.writer = claim_writer(
-                self._layout, name=self._name, role=self._role
-            )
-        return process.writer
+        return claim_writer(self._layout, name=self._name, role=self._role)
 
     def _pseudonym(self, caller: str) -> str:
         process = self._here()
@@ -231,17 +255,19 @@ class Trail:
         left = self._process
         if left.pid == os.getpid():
             return
-        self._process = _Process()
-        if left.writer is not None:
-            left.writer.leak()
+        self._process = _Process(recorder=Recorder(self._claim))
+        left.recorder.leak()
         if left.callers is not None:
             left.callers.leak()
 
-    def _abandon(self, process: _Process) -> None:
-        writer, process.writer = process.writer, None
-        if writer is not None:
-            with contextlib.suppress(Exception):
-                writer.close()
+
+def _body_of(record: DecisionRecord | OutcomeRecord) -> bytes:
+    body = canonical_bytes(record.model_dump(mode="json"))
+    if len(body) > MAX_LEAF_BYTES:
+        raise NotDurableError(
+            f"a record of {len(body)} bytes is longer than {MAX_LEAF_BYTES}"
+        )
+    return body
 
 
 _TRAILS: weakref.WeakSet[Trail] = weakref.WeakSet()
@@ -252,4 +278,11 @@ def _after_fork() -> None:
         trail._forget()  # noqa: SLF001 -- the same module
 
 
+def _at_exit() -> None:
+    for trail in list(_TRAILS):
+        with contextlib.suppress(Exception):
+            trail.flush()
+
+
 os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)

@@ -277,7 +277,7 @@ def test_a_database_that_is_away_refuses_records_until_it_is_back(
     trail = Trail.open_or_create(directory)
     append_pair(trail)
     blocker = sqlite3.connect(directory / "logs/app-1/log.sqlite", isolation_level=None)
-    trail._process.writer.store._connection.execute("PRAGMA busy_timeout=50")
+    trail._process.recorder._writer.store._connection.execute("PRAGMA busy_timeout=50")
     blocker.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(NotDurableError, match="locked"):

@@ -1,0 +1,165 @@
+"""Group commit: who finds nobody writing writes, and takes along whoever waits.
+
+Owner: one process; a forked child makes its own and must `leak` this one. Alone, a
+caller pays no hand-over to another thread; together, callers share one sync of the
+disk. Beside those who wait there are records that nobody waits for: they go with the
+next commit, or a thread of the recorder's own writes them.
+
+INVARIANT: a place is given out only after the commit and after the lock database. After
+any failure the writer is given up, and the next record opens the log anew, which
+compares it with its checkpoint and its memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from policyguard.audit.vault import Sealed
+from policyguard.audit.writer import Writer
+from policyguard.errors import NotDurableError
+from policyguard.vocabulary.decision import Place
+
+MOST_PER_COMMIT: Final = 1_000
+MOST_WAITING: Final = 1_000
+"""With more that nobody waits for, whoever brings one writes first: back-pressure."""
+_IDLE_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Waiting:
+    """Is a record on its way into the log."""
+
+    body: bytes
+    sealed: Sealed | None = None
+    failed: Callable[[BaseException], None] | None = None
+    """Told of a failure that nobody waits for."""
+    place: Place | None = None
+    error: BaseException | None = None
+
+
+class Recorder:
+    """Writes the records of one process to its log."""
+
+    __slots__ = (
+        "_brought",
+        "_flusher",
+        "_flusher_lock",
+        "_lock",
+        "_open",
+        "_waiting",
+        "_writer",
+    )
+
+    def __init__(self, open_writer: Callable[[], Writer]) -> None:
+        """Make a recorder that opens its writer when it needs one.
+
+        Args:
+            open_writer: Claims a log; called again after a failure.
+        """
+        self._open = open_writer
+        self._writer: Writer | None = None
+        self._lock = threading.Lock()
+        self._waiting: deque[Waiting] = deque()
+        self._brought = threading.Event()
+        self._flusher: threading.Thread | None = None
+        self._flusher_lock = threading.Lock()
+
+    def ready(self) -> None:
+        """Claim a log now, so that trouble shows before the first record.
+
+        Raises:
+            TrailError: no log can be claimed.
+        """
+        with self._lock:
+            self._writer = self._writer or self._open()
+
+    def append(self, item: Waiting) -> Place:
+        """Make a record durable, and return where it is.
+
+        Raises:
+            NotDurableError: it could not be made durable.
+        """
+        self._waiting.append(item)
+        with self._lock:
+            while item.place is None and item.error is None:
+                self._commit()
+        if item.place is None:
+            raise NotDurableError(
+                f"the record could not be made durable: {item.error}"
+            ) from item.error
+        return item.place
+
+    def append_later(self, item: Waiting) -> None:
+        """Hand over a record without waiting until it is durable."""
+        self._waiting.append(item)
+        if len(self._waiting) > MOST_WAITING:
+            self.flush()
+            return
+        with self._flusher_lock:
+            self._brought.set()
+            if self._flusher is None:
+                self._flusher = threading.Thread(
+                    target=self._flush_until_idle, name="policyguard-trail", daemon=True
+                )
+                self._flusher.start()
+
+    def flush(self) -> None:
+        """Write all that waits; whoever brought it is told what became of it."""
+        with self._lock:
+            while self._waiting:
+                self._commit()
+
+    def close(self) -> None:
+        """Write what is left, and release the log."""
+        self.flush()
+        with self._lock:
+            self._give_up()
+
+    def leak(self) -> None:
+        """Let go of the parent's log in a forked child, without touching its files."""
+        if self._writer is not None:
+            self._writer.leak()
+
+    def _commit(self) -> None:
+        """Write for all who wait; the lock is held."""
+        count = min(len(self._waiting), MOST_PER_COMMIT)
+        batch = [self._waiting.popleft() for _ in range(count)]
+        try:
+            self._writer = self._writer or self._open()
+            first = self._writer.append(
+                [item.body for item in batch],
+                sealed=[item.sealed for item in batch if item.sealed is not None],
+            )
+        except BaseException as error:
+            # No second try on the same handles: what they believe may be wrong.
+            self._give_up()
+            for item in batch:
+                item.error = error
+                if item.failed is not None:
+                    item.failed(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for index, item in enumerate(batch, start=first):
+            item.place = Place(origin=self._writer.origin, index=index)
+
+    def _give_up(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(Exception):
+                writer.close()
+
+    def _flush_until_idle(self) -> None:
+        while True:
+            self._brought.wait(_IDLE_SECONDS)
+            with self._flusher_lock:
+                if not self._brought.is_set():
+                    self._flusher = None
+                    return
+                self._brought.clear()
+            self.flush()
