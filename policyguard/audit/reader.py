@@ -100,14 +100,18 @@ class Log:
             raise TrailError(f"the log `{self.origin}` has no records: restore it")
         return head
 
-    def entries(self, *, newest_first: bool = False) -> Iterator[Entry]:
-        """Read all records in order.
+    def entries(self, *, newest_first: bool = False, start: int = 0) -> Iterator[Entry]:
+        """Read all records in order, or those from the index `start` on.
 
         Raises:
             TrailError: the log cannot be read.
         """
         order = "DESC" if newest_first else "ASC"
-        yield from self._select(f"ORDER BY idx {order}")
+        if start == 0:
+            # Without a condition, so that nothing below index 0 could hide.
+            yield from self._select(f"ORDER BY idx {order}")
+        else:
+            yield from self._select(f"WHERE idx >= ? ORDER BY idx {order}", start)
 
     def find(self, record: str) -> Entry | None:
         """Return the record with an id, or with an index.
