@@ -54,6 +54,18 @@ def begin_trail(layout: Layout, *, name: str | None, fresh: bool) -> None:
             )
 
 
+def require_trail(layout: Layout) -> None:
+    """Refuse a place where there is no trail and never was one.
+
+    Raises:
+        TrailError: there is none.
+    """
+    if not layout.identity.exists() and not layout.remembered.exists():
+        raise TrailError(
+            f"there is no trail at `{layout.directory}`: create it, or correct the path"
+        )
+
+
 def ready_trail(layout: Layout, *, name: str | None) -> str:
     """Return the name of a trail that is there, whole and with its own memory.
 
@@ -63,11 +75,8 @@ def ready_trail(layout: Layout, *, name: str | None) -> str:
         TrailError: the trail or its lock database is missing or belongs elsewhere.
         ConfigurationError: the trail has another name than the settings say.
     """
+    require_trail(layout)
     known, remembered = layout.identity.exists(), layout.remembered.exists()
-    if not known and not remembered:
-        raise TrailError(
-            f"there is no trail at `{layout.directory}`: create it, or correct the path"
-        )
     if not remembered:
         raise TrailError(
             f"the trail `{layout.directory}` has no lock database at `{layout.lock}`:"

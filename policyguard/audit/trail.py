@@ -23,7 +23,7 @@ from typing import Final, Literal, Self, TypeAlias
 
 from pydantic import ValidationError
 
-from policyguard.audit.creation import begin_trail
+from policyguard.audit.creation import begin_trail, require_trail
 from policyguard.audit.layout import Layout
 from policyguard.audit.recorder import Recorder, Waiting
 from policyguard.audit.vault import Callers, Sealed
@@ -112,7 +112,9 @@ class Trail:
                 signed.
             ConfigurationError: the trail has another name.
         """
-        return cls._opened(Layout.of(directory, lock), name=name, role=role)
+        layout = Layout.of(directory, lock)
+        require_trail(layout)
+        return cls._opened(layout, name=name, role=role)
 
     @classmethod
     def open_or_create(

@@ -25,6 +25,7 @@ from policyguard.errors import EngineError, PolicyGuardError
 from policyguard.guard import recording
 from policyguard.guard.answer import Answer, read_answer
 from policyguard.guard.describe import Described
+from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
 from policyguard.guard.obligations import undischarged
 from policyguard.guard.routing import alternatives
@@ -104,12 +105,21 @@ class Core:
         return self._recorded(refusal, asking=asking)
 
     def record_outcome(self, outcome: OutcomeRecord) -> None:
-        """Make an outcome durable.
+        """Hand over an outcome, which nobody waits for.
+
+        The call has been made: hiding its answer would help nobody. If the outcome
+        cannot be written, the decision stays without one, which an auditor sees.
 
         Raises:
-            TrailError: it could not be made durable.
+            TrailError: it could not even be handed over.
         """
-        self.trail.append(outcome)
+
+        def failed(error: BaseException) -> None:
+            log.error(
+                "outcome.not_recorded", decision=outcome.decision, reason=str(error)
+            )
+
+        self.trail.append_later(outcome, failed=failed)
 
     def _answered(self, call: ModelCall, *, asking: Asking) -> Decision:
         try:

@@ -148,6 +148,7 @@ class Loopback:
 
 def remembered(guard: Any) -> list[dict[str, Any]]:
     """Return what a guard's trail holds, oldest first, without the trail's own entries."""
+    guard.core.trail.flush()
     return recorded_in(guard.trail_directory)
 
 

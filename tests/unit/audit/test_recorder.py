@@ -1,0 +1,196 @@
+"""The recorder: one commit for many, records that nobody waits for, and back-pressure."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from trails import append_pair, decision, entries, kinds, outcome
+
+from policyguard.audit.recorder import MOST_WAITING
+from policyguard.audit.trail import Trail
+from policyguard.audit.verify import verify_trail
+from policyguard.errors import NotDurableError, TrailError
+
+TESTS = Path(__file__).parents[2]
+
+
+def never(error: BaseException) -> None:
+    raise AssertionError(error)
+
+
+@pytest.fixture
+def trail(tmp_path: Path):
+    made = Trail.create(tmp_path / "trail")
+    yield made
+    made.close()
+
+
+def test_creating_and_opening_are_two_verbs(tmp_path: Path) -> None:
+    directory = tmp_path / "trail"
+
+    with pytest.raises(TrailError, match="there is no trail at"):
+        Trail.open(directory)
+    assert not directory.exists()
+    Trail.create(directory, name="acme.example").close()
+    with pytest.raises(TrailError, match="there is or was a trail"):
+        Trail.create(directory)
+    trail = Trail.open(directory, name="acme.example")
+
+    trail.append(outcome("x"))
+
+    trail.close()
+    assert kinds(directory) == ["genesis", "outcome"]
+
+
+def test_opening_makes_no_folder_where_there_is_no_trail(tmp_path: Path) -> None:
+    with pytest.raises(TrailError):
+        Trail.open(tmp_path / "trail")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_that_nobody_waits_for_is_written_soon(trail: Trail) -> None:
+    trail.append_later(outcome("x"), failed=never)
+
+    for _ in range(200):
+        if kinds(trail.directory) == ["genesis", "outcome"]:
+            break
+        time.sleep(0.02)
+
+    assert kinds(trail.directory) == ["genesis", "outcome"]
+
+
+def test_it_goes_with_the_next_commit_and_in_order(trail: Trail) -> None:
+    handed = [outcome(f"later-{number}") for number in range(50)]
+    for record in handed:
+        trail.append_later(record, failed=never)
+    waited = outcome("waited")
+
+    place = trail.append(waited)
+
+    stored = [entry.record().id for entry in entries(trail.directory)]
+    assert stored[1:] == [record.id for record in (*handed, waited)]
+    assert place.index == 51
+
+
+def test_closing_writes_what_is_left(tmp_path: Path) -> None:
+    trail = Trail.create(tmp_path / "trail")
+    for number in range(20):
+        trail.append_later(outcome(str(number)), failed=never)
+
+    trail.close()
+
+    assert kinds(tmp_path / "trail").count("outcome") == 20
+    with pytest.raises(NotDurableError, match="closed"):
+        trail.append_later(outcome("x"), failed=never)
+
+
+def test_the_end_of_the_program_writes_what_is_left(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from trails import outcome\n"
+        "from policyguard.audit.trail import Trail\n"
+        "trail = Trail.create(sys.argv[1])\n"
+        "for n in range(20):\n"
+        "    trail.append_later(outcome(str(n)), failed=print)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "trail")],
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert kinds(tmp_path / "trail").count("outcome") == 20
+
+
+def test_more_than_can_wait_is_written_by_whoever_brings_it(trail: Trail) -> None:
+    for number in range(3 * MOST_WAITING):
+        trail.append_later(outcome(str(number)), failed=never)
+        assert len(trail._process.recorder._waiting) <= MOST_WAITING
+
+    trail.flush()
+
+    assert kinds(trail.directory).count("outcome") == 3 * MOST_WAITING
+
+
+def test_whoever_brought_a_record_is_told_that_it_failed(trail: Trail) -> None:
+    known = decision()
+    trail.append_decision(known, caller=None, content={})
+    told: list[BaseException] = []
+    again = outcome("x").model_copy(update={"id": known["id"]})
+
+    trail.append_later(again, failed=told.append)
+    trail.flush()
+    place = trail.append(outcome("y"))
+
+    assert [type(error).__name__ for error in told] == ["IntegrityError"]
+    assert place.index == 2
+
+
+def test_a_record_too_large_is_refused_at_once(trail: Trail) -> None:
+    with pytest.raises(NotDurableError, match="longer than"):
+        trail.append_later(
+            outcome("x").model_copy(update={"error": "E" * 70_000}), failed=never
+        )
+
+
+def test_a_forked_child_does_not_write_what_its_parent_brought(
+    tmp_path: Path,
+) -> None:
+    trail = Trail.create(tmp_path / "trail")
+    append_pair(trail)
+    # Held, so that nothing is written before the fork.
+    trail._process.recorder._lock.acquire()
+    trail.append_later(outcome("parent"), failed=never)
+
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            trail.append(outcome("child"))
+            trail.close()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    trail._process.recorder._lock.release()
+    trail.close()
+
+    stored = [
+        entry.record().decision
+        for entry in entries(tmp_path / "trail")
+        if entry.record().kind == "outcome"
+    ]
+    assert status == 0
+    assert sorted(stored)[-2:] == ["child", "parent"]
+    verify_trail(tmp_path / "trail")
+
+
+def test_threads_that_wait_share_commits(trail: Trail) -> None:
+    gate = threading.Barrier(17)
+
+    def work() -> None:
+        gate.wait()
+        for _ in range(20):
+            trail.append(outcome("x"))
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    gate.wait()
+    for thread in threads:
+        thread.join()
+
+    verified = verify_trail(trail.directory)
+    assert verified.logs[0][1] == 321
+    assert verified.checkpoints < 321
