@@ -130,8 +130,8 @@ def _open_writer(layout: Layout, *, slot: str, name: str, claim: Claim) -> Write
         opened.append(vault := Vault(layout.vault(slot)))
         opened.append(store := LogStore(layout.log(slot), signer=signer))
         vkey = VerifierKey.of_signer(signer)
-        trust(layout, vkey)
         known = memory.known()
+        trust(layout, vkey, begun=known.size > 0, name=name)
         if store.head is None and known.size == 0:
             store.append([_genesis(signer)])
         require_extension(store, known=known, vkey=vkey)
