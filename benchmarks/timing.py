@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,13 +24,19 @@ class Measured:
 def measure(
     cases: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 20
 ) -> tuple[Measured, ...]:
-    """Run every case once a round, and return the quantiles of each."""
+    """Run every case once a round, in a new order each, and return the quantiles.
+
+    What runs after a sync of the disk is slower, so no case may always follow another.
+    """
+    order = list(cases.items())
+    dice = random.Random(0)
     for case in cases.values():
         for _ in range(warm_up):
             case()
     taken: dict[str, list[float]] = {name: [] for name in cases}
     for _ in track(range(rounds), description="measuring", transient=True):
-        for name, case in cases.items():
+        dice.shuffle(order)
+        for name, case in order:
             began = time.perf_counter_ns()
             case()
             taken[name].append((time.perf_counter_ns() - began) / 1000)

@@ -161,12 +161,31 @@ def _begun(layout: Layout, *, slot: str, origin: str) -> bool:
     return False
 
 
-def trust(layout: Layout, vkey: VerifierKey) -> None:
+def _any_begun(layout: Layout, *, name: str) -> bool:
+    return any(
+        _begun(layout, slot=slot, origin=origin_of(name, slot))
+        for slot in layout.slots()
+    )
+
+
+def trust(layout: Layout, vkey: VerifierKey, *, begun: bool, name: str) -> None:
     """Write a log's verifier key into the trail's trust file, once.
 
+    Args:
+        layout: Where the trail is.
+        vkey: The log's key.
+        begun: Whether the log has records: then its key has to be there.
+        name: The trail's name.
+
     Raises:
-        TrailError: the file has another key for the log, or cannot be written.
+        TrailError: the file has another key for the log, has lost one, or cannot be
+            written.
     """
+    if not layout.trust.exists() and _any_begun(layout, name=name):
+        raise TrailError(
+            f"the trust file `{layout.trust}` is missing: restore it; the keys are"
+            " those of `keys/`"
+        )
     known = read_trust(layout.trust) if layout.trust.exists() else TrustFile()
     for log in known.logs:
         if log.key.key_name == vkey.key_name:
@@ -176,6 +195,11 @@ def trust(layout: Layout, vkey: VerifierKey) -> None:
                     f" `{vkey.key_name}` than `keys/`: restore the one that is wrong"
                 )
             return
+    if begun:
+        raise TrailError(
+            f"the trust file `{layout.trust}` has lost the key of `{vkey.key_name}`:"
+            " restore it"
+        )
     logs = (*known.logs, TrustedLog(key=vkey))
     updated = TrustFile(
         logs=tuple(sorted(logs, key=lambda log: log.key.key_name)),

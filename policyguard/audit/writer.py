@@ -96,6 +96,11 @@ def claim_writer(layout: Layout, *, name: str | None, role: str) -> Writer:
         SlotError: every log of the pool is in use.
         ConfigurationError: the trail has another name.
     """
+    if layout.directory.exists() and not layout.directory.is_dir():
+        # Seen before anything is made beside it.
+        raise TrailError(
+            f"`{layout.directory}` is not a directory: give the trail another place"
+        )
     make_folder(layout.lock)
     with gate(layout.gate):
         own = ready_trail(layout, name=name)
@@ -125,8 +130,8 @@ def _open_writer(layout: Layout, *, slot: str, name: str, claim: Claim) -> Write
         opened.append(vault := Vault(layout.vault(slot)))
         opened.append(store := LogStore(layout.log(slot), signer=signer))
         vkey = VerifierKey.of_signer(signer)
-        trust(layout, vkey)
         known = memory.known()
+        trust(layout, vkey, begun=known.size > 0, name=name)
         if store.head is None and known.size == 0:
             store.append([_genesis(signer)])
         require_extension(store, known=known, vkey=vkey)

@@ -72,7 +72,7 @@ def list_(
         found = reversed(list(islice(found, limit)))
     if as_json:
         for item in found:
-            click.echo(json.dumps(_document(item), ensure_ascii=False))
+            click.echo(json.dumps(_document(item)))
         return
     console, shown = output(), list(found)
     table = records_table(shown, width=console.width) if shown else "no records"
@@ -99,7 +99,7 @@ def show(
     content = content_of(found, reader=reader)
     if as_json:
         document = _document(found) | {"vault": content}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=2))
         return
     call_id = getattr(found.record, "call_id", None)
     related = [

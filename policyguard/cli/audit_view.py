@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rich.rule import Rule
@@ -13,7 +13,7 @@ from policyguard.cli.terminal import VERDICT_STYLE, plain_table
 from policyguard.vocabulary.record import DecisionRecord, GenesisRecord, OutcomeRecord
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
 
     from policyguard.audit.verify import Verified
     from policyguard.cli.trail_reading import Found
@@ -22,7 +22,7 @@ SHORT: Final = 18
 """Characters of an id that a table shows: its time, and twelve bits beside it."""
 _ROOMY: Final = 100
 """From so many columns on, a record's kind has a column of its own."""
-_LEAST_ROOM: Final = 24
+_LEAST_ROOM: Final = 20
 _GAP: Final = 2
 _HTTP_ERROR: Final = 400
 _OBJECTS: Final = ("deny", "unavailable", "require_approval")
@@ -42,27 +42,38 @@ def records_table(found: Sequence[Found], *, width: int) -> Table:
         found: What it shows, one record a row.
         width: How many columns there are.
     """
-    roomy = width >= _ROOMY
     several = len({item.entry.origin for item in found}) > 1
-    days = {item.record.time[:10] for item in found}
-    day = days.pop() if len(days) == 1 else None
-    names = ["entry", "UTC" if day else "time (UTC)", "record", "kind", "answer"]
-    rows = [_cells(item, several=several, dated=day is None) for item in found]
-    if not roomy:
-        names.remove("kind")
-        for item, row in zip(found, rows, strict=True):
-            kind = row.pop(names.index("answer"))
-            if isinstance(item.record, GenesisRecord):
-                row[-1] = kind
-    table = plain_table(title=day)
-    room = width
-    for number, name in enumerate(names):
-        table.add_column(name, justify="left" if number else "right", no_wrap=True)
-        room -= max([len(name), *(len(row[number]) for row in rows)]) + _GAP
+    cells = {
+        "entry": [_place(item, several=several) for item in found],
+        "UTC": [Text(item.record.time[11:19]) for item in found],
+        "record": [Text(short_id(item.record.id)) for item in found],
+        "kind": [Text(_kind(item)) for item in found],
+        "answer": [_answer(item) for item in found],
+    }
+    apart = width >= _ROOMY
+    if not apart:
+        del cells["kind"]
+    if _room(cells, width=width) < _LEAST_ROOM:
+        del cells["record"]
+    room = max(_room(cells, width=width), _LEAST_ROOM)
+    table = plain_table()
+    for name in cells:
+        side: JustifyMethod = "right" if name == "entry" else "left"
+        table.add_column(name, justify=side, no_wrap=True)
     table.add_column("about", overflow="fold")
-    for item, row in zip(found, rows, strict=True):
-        table.add_row(*row, _about(item, room=max(room, _LEAST_ROOM), kind=not roomy))
+    day = ""
+    for item, *row in zip(found, *cells.values(), strict=True):
+        if item.record.time[:10] != day:
+            day = item.record.time[:10]
+            table.add_row("", "", Text(day, "dim"))
+        table.add_row(*row, _about(item, room=room, apart=apart))
     return table
+
+
+def _room(cells: Mapping[str, Sequence[Text]], *, width: int) -> int:
+    """Return how many columns are left beside some cells."""
+    widths = (max(len(name), *map(len, texts)) for name, texts in cells.items())
+    return width - sum(widths) - _GAP * len(cells)
 
 
 def short_id(record: str) -> str:
@@ -121,18 +132,9 @@ def _remarks(verified: Verified) -> list[str]:
     return lines
 
 
-def _cells(item: Found, *, several: bool, dated: bool) -> list[Text]:
-    """Return all cells of a row but the last one."""
-    record = item.record
-    quiet = "dim" if isinstance(record, GenesisRecord) else ""
-    place = f"{item.log.slot}:{item.entry.index}" if several else str(item.entry.index)
-    return [
-        Text(place, "dim"),
-        Text(record.time[0 if dated else 11 : 19].replace("T", " "), quiet),
-        Text(short_id(record.id), quiet),
-        Text(_kind(item), quiet),
-        _answer(item),
-    ]
+def _place(item: Found, *, several: bool) -> Text:
+    index = str(item.entry.index)
+    return Text(f"{item.log.slot}:{index}" if several else index, "dim")
 
 
 def _kind(item: Found) -> str:
@@ -148,22 +150,24 @@ def _answer(item: Found) -> Text:
         return Text(record.code or record.verdict, VERDICT_STYLE[record.verdict])
     if isinstance(record, OutcomeRecord):
         return Text(record.outcome, _OUTCOME_STYLE.get(record.outcome, "yellow"))
-    return Text("")
+    return Text("-", "dim")
 
 
-def _about(item: Found, *, room: int, kind: bool) -> Text:
-    """Return what a record is about, broken where people would break it."""
+def _about(item: Found, *, room: int, apart: bool) -> Text:
+    """Return what a record is about, with its kind if that does not stand apart."""
     record = item.record
+    kind = "" if apart else _kind(item)
     if isinstance(record, GenesisRecord):
         fits = len(record.origin) <= room
-        return Text(record.origin if fits else item.log.slot, "dim")
+        origin = record.origin if fits else item.log.slot
+        return Text(_broken([kind, origin], room=room), "dim")
     if isinstance(record, OutcomeRecord):
         return Text(_broken(_outcome(record), room=room), "dim")
     parts = [name or "unknown deployment" for name in record.deployments]
     if not parts and record.model:
         parts.append(record.model)
-    if kind and _kind(item) != "decision":
-        parts.insert(0, _kind(item))
+    if kind != "decision":
+        parts.insert(0, kind)
     rules = sorted({rule.id for rule in record.rules if rule.effect in _OBJECTS})
     said = [", ".join(rules), ", ".join(sorted(set(record.obligations)))]
     return Text(_broken([*parts, *said], room=room))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from policyguard.cli.command_line import UNANSWERED, one_line
-from policyguard.cli.terminal import VERDICT_STYLE, output
+from policyguard.cli.terminal import VERDICT_STYLE, output, printable
 from policyguard.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def check(
     with Guard.of_core(core) as guard:
         decision = guard.check(question)
     if as_json:
-        click.echo(decision.model_dump_json(indent=2))
+        # In ASCII: what a client typed is then harmless on a terminal, too.
+        click.echo(json.dumps(decision.model_dump(mode="json"), indent=2))
     if decision.code is not None:
         click.echo(f"policyguard: {one_line(_no_decision(decision))}", err=True)
         context.exit(UNANSWERED)
@@ -67,7 +69,7 @@ def _show(decision: Decision) -> None:
 
     from policyguard.guard.messages import operator_view
 
-    text = Text(operator_view(decision))
+    text = Text("\n".join(map(printable, operator_view(decision).split("\n"))))
     style = VERDICT_STYLE[decision.verdict]
     if decision.allowed:
         text = Text.assemble(("allowed", style), ": ", text)

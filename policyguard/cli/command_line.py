@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from policyguard.cli.terminal import printable
 from policyguard.errors import PolicyGuardError
 
 UNANSWERED: Final = 2
@@ -81,10 +82,7 @@ class CommandLine(click.Group):
 
 def one_line(text: str) -> str:
     """Return text without line ends and control characters, for a terminal."""
-    joined = " ".join(text.split())
-    return "".join(
-        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in joined
-    )
+    return printable(" ".join(text.split()))
 
 
 def _fail(message: str, *, code: int = UNANSWERED) -> NoReturn:
@@ -101,7 +99,8 @@ def _be_an_application() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             # Closed by whoever started the program: it does not want to be told.
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 -- for good
+            setattr(sys, name, nowhere)
         stream = getattr(sys, name)
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

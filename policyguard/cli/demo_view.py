@@ -38,7 +38,7 @@ def cases_table(ran: tuple[Ran, ...]) -> Table:
             Text.assemble(
                 f"{case.at:%Y-%m-%d}",
                 "\n",
-                (f"{hits} hit{'' if hits == 1 else 's'}", "green" if hits else "red"),
+                (f"{hits} hit{'' if hits == 1 else 's'}", "green" if hits else "bold"),
             ),
             _answer(item),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,8 @@ from rich.text import Text
 
 from policyguard.canonical import parse_json
 from policyguard.cli.audit_view import heading, records_table
-from policyguard.cli.terminal import VERDICT_STYLE
+from policyguard.cli.terminal import VERDICT_STYLE, printable
+from policyguard.errors import TamperedError
 from policyguard.vocabulary.record import DecisionRecord
 
 if TYPE_CHECKING:
@@ -21,15 +23,26 @@ if TYPE_CHECKING:
     from policyguard.cli.trail_reading import Found
 
 _NOTHING: Final = "-"
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def content_of(found: Found, *, reader: TrailReader) -> dict[str, Any] | None:
-    """Return what the vault knows of a record, with the caller; `None`: nothing."""
+    """Return what the vault knows of a record, with the caller; `None`: nothing.
+
+    Raises:
+        TamperedError: it is not what was recorded.
+        TrailError: the vault or the callers cannot be read.
+    """
     if not isinstance(found.record, DecisionRecord):
         return None
     sealed = found.log.content(found.record.id)
     if sealed is None:
         return None
+    if sealed.commitment() != found.record.input:
+        raise TamperedError(
+            f"the content of {found.entry.name} in the vault was changed: it is not what"
+            " was recorded: run `policyguard audit verify`"
+        )
     document: Any = parse_json(sealed.body)
     pseudonym = found.record.caller
     caller = reader.caller(pseudonym) if pseudonym else None
@@ -68,20 +81,33 @@ def _print(console: Console, fields: Mapping[str, Text]) -> None:
     console.print(table)
 
 
-def _signed(record: dict[str, Any]) -> dict[str, Text]:
-    """Return a leaf's fields; those of its references each have a line of their own."""
-    fields = {}
+def _signed(record: Mapping[str, Any]) -> dict[str, Text]:
+    """Return a leaf's fields."""
+    fields = {name: Text(_plain(value)) for name, value in record.items()}
     for name, value in record.items():
-        if name == "rules":
-            fields[name] = Text("\n".join(map(_rule, value)) or _NOTHING)
-        elif isinstance(value, dict):
-            for inner, item in value.items():
-                fields[f"{name}.{inner}"] = Text(_plain(item))
+        if isinstance(value, dict):
+            fields[name] = Text(_reference(value))
+        elif name == "rules":
+            fields[name] = Text("\n".join(map(_rule, value)) or _plain(value))
         elif name == "verdict":
-            fields[name] = Text(value, VERDICT_STYLE[value])
-        else:
-            fields[name] = Text(_plain(value))
+            fields[name].stylize(VERDICT_STYLE[value])
     return fields
+
+
+def _reference(value: Mapping[str, Any]) -> str:
+    """Return a reference on one line, and its digest on one that it fills."""
+    known = {name: item for name, item in value.items() if item not in (None, [])}
+    digests = [
+        item
+        for item in known.values()
+        if isinstance(item, str) and _DIGEST.fullmatch(item)
+    ]
+    others = [
+        item if isinstance(item, str) else f"{name} {_plain(item)}"
+        for name, item in known.items()
+        if item not in digests
+    ]
+    return "\n".join([" · ".join(others), *digests])
 
 
 def _rule(rule: Mapping[str, Any]) -> str:
@@ -106,14 +132,17 @@ def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
             f"{path} = {_plain(item)}" if path else _plain(item)
             for path, item in _leaves(value)
         ]
-        fields[name] = Text("\n".join(lines) or _NOTHING)
+        fields[f"input.{name}"] = Text("\n".join(lines) or _NOTHING)
     return fields
 
 
 def _finding(finding: Mapping[str, Any]) -> Text:
     """Return a finding as people read it: what was found, and by which facts."""
-    lines = [finding["msg"]]
-    lines += [f"{name} = {_plain(fact)}" for name, fact in finding["facts"].items()]
+    lines = [_plain(finding["msg"])]
+    lines += [
+        f"{name} = {'unknown' if fact is None else _plain(fact)}"
+        for name, fact in finding["facts"].items()
+    ]
     if finding["missing"]:
         lines.append(f"missing: {', '.join(finding['missing'])}")
     effect = finding["effect"]
@@ -121,7 +150,7 @@ def _finding(finding: Mapping[str, Any]) -> Text:
         (finding["id"], "bold"),
         " · ",
         (effect, VERDICT_STYLE.get(effect, "")),
-        f" · {finding['citation'] or finding['title']}\n",
+        f" · {_plain(finding['citation'] or finding['title'])}\n",
         "\n".join(lines),
     )
 
@@ -139,11 +168,12 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _plain(value: Any) -> str:
-    """Return a value as the messages of the guard write it."""
-    if value in (None, [], ""):
+    """Return a value as people write it: nothing known is a dash, no items are none."""
+    if value is None or value == "":
         return _NOTHING
     if isinstance(value, str):
-        return value
+        return printable(value)
     if isinstance(value, list):
-        return ", ".join("unknown" if item is None else _plain(item) for item in value)
+        known = ["unknown" if item is None else _plain(item) for item in value]
+        return ", ".join(known) or "none"
     return json.dumps(value, ensure_ascii=False)

@@ -2,7 +2,8 @@
 
 `NO_COLOR`, `FORCE_COLOR`, `COLUMNS` and `TERM` are followed, by rich. Without a
 terminal a line may be longer than eighty columns: no reader of a pipe is served by
-folded words.
+folded words. What others have typed reaches no terminal but through `printable`: a
+name that a client sent could otherwise rewrite what an auditor reads.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ VERDICT_STYLE: Final = {
     "require_approval": "bold yellow",
     "unavailable": "bold yellow",
 }
+
+
+def printable(text: str) -> str:
+    """Return text in which no character moves, hides or colours what is beside it."""
+    return "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
 
 
 def output() -> Console:
@@ -44,15 +52,12 @@ def errors() -> Console:
     return Console(stderr=True, highlight=False, emoji=False, markup=False)
 
 
-def plain_table(*, title: str | None = None) -> Table:
+def plain_table() -> Table:
     """Return an empty table with no frame but a line under its head."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     return Table(
-        title=title,
-        title_justify="left",
-        title_style="dim",
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,

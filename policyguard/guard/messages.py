@@ -42,7 +42,15 @@ def operator_view(decision: Decision) -> str:
     if decision.record is not None:
         place = f"entry {decision.record.index} of {decision.record.origin}"
         lines.append(_line("record", f"{decision.id} · {place}"))
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    # Names that a client typed stand in here: none may begin a line of its own, or
+    # move, hide or colour what a terminal shows beside it.
+    return "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line
+    )
 
 
 def caller_view(decision: Decision) -> dict[str, object]:

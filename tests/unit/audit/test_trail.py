@@ -433,6 +433,25 @@ def test_a_missing_key_of_a_log_is_never_replaced(tmp_path: Path) -> None:
     assert not (directory / "keys/app-1.pem").exists()
 
 
+def test_a_trust_file_that_is_missing_or_has_lost_a_key_is_not_written_anew(
+    tmp_path: Path,
+) -> None:
+    directory = made_trail(tmp_path / "trail")
+    command = Trail.open_or_create(directory, role="cli")
+    command.close()
+    lines = (directory / "trust").read_text().splitlines()
+
+    (directory / "trust").unlink()
+    for role in ("app", "cli"):
+        with pytest.raises(TrailError, match="is missing: restore it"):
+            Trail.open_or_create(directory, role=role)
+    (directory / "trust").write_text("\n".join(lines[1:]) + "\n")
+    with pytest.raises(TrailError, match="has lost the key of"):
+        Trail.open_or_create(directory)
+    with pytest.raises(TamperedError, match="no key in the trust file"):
+        verify_trail(directory)
+
+
 def test_a_trail_cannot_be_where_a_file_is(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
 
