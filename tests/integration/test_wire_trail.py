@@ -65,6 +65,7 @@ def ends(guard: Guard) -> Counter[tuple[str, ...]]:
 
 def break_databases(guard: Guard, name: str, *, when: str = "TRUE") -> int:
     """Make SQLite refuse to write to the databases of a name; return how many."""
+    guard.core.trail.flush()
     trail = guard.trail_directory
     folders = (trail, trail.with_name(f"{trail.name}.lock"))
     paths = [path for folder in folders for path in folder.rglob(name)]
@@ -131,6 +132,7 @@ def test_an_answer_that_was_paid_for_is_kept_when_its_end_cannot_be_recorded(
     with sync_client(server, FR) as client:
         guard.protect(client)
         guard.call(client.chat.completions.create, **ASK)
+        guard.core.trail.flush()
         outcome = 'CAST(NEW.body AS TEXT) LIKE \'%"kind":"outcome"%\''
         with closing(sqlite3.connect(log_of(guard))) as connection, connection:
             connection.execute(
