@@ -1,0 +1,200 @@
+"""Go's own transparency log packages verify what we export, and find what was changed.
+
+No code of the project takes part in the verification: `goverify/main.go` reads the
+directory with `golang.org/x/mod/sumdb/note` and `golang.org/x/mod/sumdb/tlog`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from trails import outcome
+
+from policyguard.audit.export.tiles import export_tiles
+from policyguard.audit.layout import Layout
+from policyguard.audit.reader import Log, TrailReader
+from policyguard.audit.trail import Trail
+from policyguard.audit.writer import claim_writer
+from policyguard.canonical import canonical_bytes
+from policyguard.identity import new_id
+from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.keyring import VerifierKey
+from policyguard.tlog import leaf_hash
+from policyguard.tlog.tile import decode_bundle, encode_bundle
+
+SOURCE = Path(__file__).with_name("goverify")
+GO = shutil.which("go")
+MISSING = "nothing was verified by Go: "
+pytestmark = pytest.mark.skipif(GO is None, reason=f"{MISSING}there is no `go`")
+# The Go that is there, and the module versions that go.sum names.
+ENVIRONMENT = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+# Size 0 cannot be exported: a log that has a head begins with its genesis record.
+SIZES = (1, 2, 255, 256, 257, 65_537)
+
+Verify = Callable[[Path, VerifierKey], subprocess.CompletedProcess[str]]
+
+
+def run_go(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [GO or "go", *arguments],
+        cwd=SOURCE,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def verify(tmp_path_factory: pytest.TempPathFactory) -> Verify:
+    fetched = run_go("mod", "download")
+    if fetched.returncode != 0:
+        pytest.skip(f"{MISSING}no golang.org/x/mod: {fetched.stderr.strip()[-300:]}")
+    program = tmp_path_factory.mktemp("goverify") / "goverify"
+    built = run_go("build", "-o", str(program), ".")
+    assert built.returncode == 0, built.stderr
+
+    def verify(directory: Path, vkey: VerifierKey) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, directory, vkey.format()],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return verify
+
+
+def made_log(trail: Path, *, size: int) -> Log:
+    """Make a log of a genesis record and outcomes."""
+    Trail.create(trail, name="acme.example").close()
+    body = canonical_bytes(outcome(new_id()).model_dump(mode="json"))
+    prefix, suffix = body.split(b'"id":"', 1)
+    if size > 1:
+        writer = claim_writer(Layout.of(trail), name=None, role="app")
+        writer.append(
+            [
+                prefix + b'"id":"' + b"%08x" % index + suffix[8:]
+                for index in range(1, size)
+            ],
+            sealed=[],
+        )
+        writer.close()
+    (log,) = TrailReader.open(trail).logs
+    return log
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_go_verifies_every_entry_of_an_export(
+    size: int, verify: Verify, tmp_path: Path
+) -> None:
+    log = made_log(tmp_path / "trail", size=size)
+    checkpoint = export_tiles(log, tmp_path / "out").checkpoint
+
+    done = verify(tmp_path / "out", log.vkey)
+
+    root = checkpoint.format().splitlines()[2]
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        f"{size} entries, root {root}\n",
+        "",
+    )
+
+
+def test_go_verifies_an_export_that_has_grown(verify: Verify, tmp_path: Path) -> None:
+    log = made_log(tmp_path / "trail", size=300)
+    export_tiles(log, tmp_path / "out")
+    trail = Trail.open(tmp_path / "trail")
+    for _ in range(300):
+        trail.append(outcome(new_id()))
+    trail.close()
+    export_tiles(log, tmp_path / "out")
+
+    done = verify(tmp_path / "out", log.vkey)
+
+    assert (done.returncode, done.stdout.split(",")[0]) == (0, "600 entries")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, VerifierKey]:
+    folder = tmp_path_factory.mktemp("exported")
+    log = made_log(folder / "trail", size=600)
+    export_tiles(log, folder / "out")
+    return folder / "out", log.vkey
+
+
+def reword(out: Path) -> None:
+    path = out / "tile/entries/001"
+    entries = list(decode_bundle(path.read_bytes(), width=256))
+    entries[44] = entries[44].replace(b'"complete"', b'"failed"')
+    path.write_bytes(encode_bundle(entries))
+
+
+def reword_with_its_hash(out: Path) -> None:
+    reword(out)
+    entries = decode_bundle((out / "tile/entries/001").read_bytes(), width=256)
+    (out / "tile/0/001").write_bytes(b"".join(map(leaf_hash, entries)))
+
+
+def reorder(out: Path) -> None:
+    path = out / "tile/entries/002.p/88"
+    entries = decode_bundle(path.read_bytes(), width=88)
+    path.write_bytes(encode_bundle([*entries[:86], entries[87], entries[86]]))
+
+
+def leave_one_out(out: Path) -> None:
+    path = out / "tile/entries/000"
+    entries = decode_bundle(path.read_bytes(), width=256)
+    path.write_bytes(encode_bundle(entries[1:]))
+
+
+def resize(out: Path) -> None:
+    text = (out / "checkpoint").read_text()
+    (out / "checkpoint").write_text(text.replace("\n600\n", "\n599\n"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (reword, "entry 300 was changed"),
+        (reword_with_its_hash, "tiles of entries 256 to 511"),
+        (reorder, "entry 598 was changed"),
+        (leave_one_out, "entries 0 to 255"),
+        (lambda out: (out / "tile/entries/002.p/88").unlink(), "entries 512 to 599"),
+        (lambda out: (out / "tile/0/000").unlink(), "tiles of entries 0 to 255"),
+        (resize, "checkpoint: "),
+    ],
+)
+def test_go_finds_what_was_changed_and_names_the_place(
+    change: Callable[[Path], object],
+    message: str,
+    verify: Verify,
+    exported: tuple[Path, VerifierKey],
+    tmp_path: Path,
+) -> None:
+    out = Path(shutil.copytree(exported[0], tmp_path / "out"))
+    change(out)
+
+    done = verify(out, exported[1])
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message in done.stderr
+
+
+def test_go_refuses_another_key(
+    verify: Verify, exported: tuple[Path, VerifierKey]
+) -> None:
+    out, vkey = exported
+    other = VerifierKey.of_signer(Ed25519Signer.generate(key_name=vkey.key_name))
+
+    done = verify(out, other)
+
+    assert done.returncode == 1
+    assert "checkpoint: " in done.stderr
