@@ -1,0 +1,93 @@
+"""The trail under faults of the disk: EIO or a kill at a chosen write or sync.
+
+strace makes a chosen system call fail, or kills the writer there, as the test of
+Tessera does. Whatever a writer was told is kept has to be there afterwards, the trail
+has to verify, and a next writer has to be able to go on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from trails import append_pair, entries, made_trail
+
+from policyguard.audit.trail import Trail
+from policyguard.audit.verify import verify_trail
+
+TESTS = Path(__file__).parent.parent
+STRACE = shutil.which("strace")
+MOMENTS = (1, 2, 3, 4, 6, 9, 13, 19)
+
+WRITE = """
+import sys
+from trails import append_pair
+from policyguard.audit.trail import Trail
+from policyguard.errors import PolicyGuardError
+for _ in range(2):
+    try:
+        trail = Trail.open(sys.argv[1])
+        break
+    except PolicyGuardError as error:
+        print("refused", error, file=sys.stderr, flush=True)
+else:
+    sys.exit(0)
+for _ in range(8):
+    try:
+        print(append_pair(trail), flush=True)
+    except PolicyGuardError as error:
+        print("refused", error, file=sys.stderr, flush=True)
+trail.close()
+"""
+
+
+def works() -> bool:
+    if STRACE is None:
+        return False
+    command = [STRACE, "-f", "-qq", "-e", "inject=fdatasync:error=EIO:when=999", "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(
+    not works(), reason="strace is missing or not allowed: no fault was injected"
+)
+
+
+def write_with(fault: str, directory: Path) -> tuple[set[str], str, int]:
+    command = [STRACE or "", "-f", "-qq", "-o", os.devnull, "-e", f"inject={fault}"]
+    done = subprocess.run(
+        [*command, sys.executable, "-c", WRITE, str(directory)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
+        timeout=120,
+        check=False,
+    )
+    return set(done.stdout.split()), done.stderr, done.returncode
+
+
+@pytest.mark.parametrize("call", ["fdatasync", "pwrite64"])
+@pytest.mark.parametrize("fault", ["error=EIO", "signal=SIGKILL"])
+def test_what_was_told_is_kept_whatever_call_fails(
+    tmp_path: Path, call: str, fault: str
+) -> None:
+    hurt = 0
+    for moment in MOMENTS:
+        directory = made_trail(tmp_path / f"trail-{moment}", pairs=1)
+
+        told, said, code = write_with(f"{call}:{fault}:when={moment}", directory)
+        hurt += "refused" in said or code != 0
+
+        assert "Traceback" not in said, said
+        kept = {entry.record().id for entry in entries(directory)}
+        assert told - kept == set(), moment
+        assert verify_trail(directory).logs[0][1] >= 3 + 2 * len(told)
+        trail = Trail.open(directory)
+        append_pair(trail)
+        trail.close()
+        verify_trail(directory)
+    assert hurt > len(MOMENTS) // 2
