@@ -32,7 +32,11 @@ GO = shutil.which("go")
 MISSING = "nothing was verified by Go: "
 pytestmark = pytest.mark.skipif(GO is None, reason=f"{MISSING}there is no `go`")
 # The Go that is there, and the module versions that go.sum names.
-ENVIRONMENT = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+ENVIRONMENT = {
+    **os.environ,
+    "GOTOOLCHAIN": "local",
+    "GOFLAGS": "-mod=readonly -buildvcs=false",
+}
 # Size 0 cannot be exported: a log that has a head begins with its genesis record.
 SIZES = (1, 2, 255, 256, 257, 65_537)
 

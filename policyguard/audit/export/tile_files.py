@@ -99,9 +99,12 @@ def read_file(path: Path, *, limit: int) -> bytes | None:
         TrailError: it cannot be read.
     """
     try:
+        # A pipe in place of a file would keep an auditor waiting for ever.
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             return file.read(limit + 1)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    except FileNotFoundError:
         return None
     except OSError as error:
         raise _cannot("read", path, error) from error

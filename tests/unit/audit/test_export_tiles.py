@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from trails import copied, made_trail, outcome
 
 from policyguard.audit.export import tile_files
@@ -51,6 +53,10 @@ from policyguard.tlog.tile import (
 )
 
 NAME = "acme.example"
+NEEDED = {
+    "checkpoint",
+    *(path.format() for path in (*tiles_of(600), *bundles_of(600))),
+}
 
 
 def grow(trail: Path, to: int) -> Log:
@@ -387,6 +393,18 @@ def test_tiles_of_a_cut_off_export_of_a_damaged_log_are_replaced(
     verify_tiles(tmp_path / "new", vkeys=[log.vkey])
 
 
+def test_a_record_that_is_missing_from_the_log_is_named(
+    log: Log, tmp_path: Path
+) -> None:
+    with sqlite3.connect(log.path) as connection:
+        connection.execute("DELETE FROM entry WHERE idx = 300")
+    connection.close()
+
+    with pytest.raises(TamperedError, match="entry 300 of acme.example/app-1 is miss"):
+        export_tiles(log, tmp_path / "new")
+    assert "checkpoint" not in files(tmp_path / "new")
+
+
 def test_a_log_that_was_put_back_is_not_exported(
     log: Log, out: Path, tmp_path: Path
 ) -> None:
@@ -400,10 +418,12 @@ def test_a_log_that_was_put_back_is_not_exported(
 
 
 @pytest.mark.parametrize("size", [600, 601, 900])
+@pytest.mark.parametrize("common", [1, 512, 520, 599])
 def test_another_history_of_the_same_log_is_not_exported(
-    size: int, tmp_path: Path
+    common: int, size: int, tmp_path: Path
 ) -> None:
     Trail.create(tmp_path / "trail", name=NAME).close()
+    grow(tmp_path / "trail", common)
     other = copied(tmp_path / "trail", tmp_path / "other")
     export_tiles(grow(tmp_path / "trail", 600), tmp_path / "out")
     before = (tmp_path / "out/checkpoint").read_bytes()
@@ -664,6 +684,28 @@ def test_a_record_that_no_bundle_takes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="longer than 65,535"):
         export_tiles(log, tmp_path / "out")
     assert files(tmp_path / "out") == {}
+
+
+def test_a_pipe_in_place_of_a_file_is_no_file(log: Log, out: Path) -> None:
+    (out / "tile/entries/001").unlink()
+    os.mkfifo(out / "tile/entries/001")
+
+    with pytest.raises(TamperedError, match=r"entries 256 to 511 of .* are missing"):
+        verify_tiles(out, vkeys=[log.vkey])
+
+
+@settings(max_examples=40)
+@given(data=st.binary(max_size=200), file=st.sampled_from(sorted(NEEDED)))
+def test_any_bytes_in_any_file_raise_only_what_is_documented(
+    data: bytes, file: str, log: Log, out: Path
+) -> None:
+    before = (out / file).read_bytes()
+    (out / file).write_bytes(data)
+    try:
+        with pytest.raises(TamperedError):
+            verify_tiles(out, vkeys=[log.vkey])
+    finally:
+        (out / file).write_bytes(before)
 
 
 def test_a_directory_in_place_of_a_file_is_no_file(log: Log, out: Path) -> None:
