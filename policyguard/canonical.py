@@ -82,6 +82,25 @@ def parse_json(data: bytes | str, *, max_bytes: int = 1 << 20) -> Json:
     return value
 
 
+def parse_canonical(data: bytes) -> Json:
+    """Parse bytes that are a sorted dump of what they hold, and no other form of it.
+
+    Much faster than `parse_json`, for what a schema without floats validates next.
+
+    Raises:
+        FormatError: not JSON, or JSON in another form: other order, spaces, escapes,
+            a duplicate key.
+    """
+    try:
+        value: Json = orjson.loads(data)
+        same = orjson.dumps(value, option=orjson.OPT_SORT_KEYS) == data
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"not JSON: {error}") from error
+    if not same:
+        raise FormatError("JSON in another form than the canonical one")
+    return value
+
+
 def _require_domain(value: object, *, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise CanonicalError(f"nested deeper than {MAX_DEPTH}")

@@ -12,19 +12,23 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
+from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from policyguard.audit.reader import Entry
 from policyguard.audit.stores.database import open_for_reading
+from policyguard.audit.stores.sqlite import CHECKPOINT_EVERY
 from policyguard.errors import (
     FormatError,
     TamperedError,
     TrailError,
     VerificationError,
 )
-from policyguard.tlog import Checkpoint, Frontier, open_checkpoint
+from policyguard.tlog import EMPTY_ROOT, Checkpoint, Frontier, open_checkpoint
+from policyguard.tlog.merkle import SIZE_LIMIT
 
 if TYPE_CHECKING:
     from policyguard.audit.reader import Log
@@ -38,12 +42,19 @@ _QUERY: Final = "SELECT idx, body, leaf FROM entry NOT INDEXED ORDER BY idx"
 _Row = tuple[int, bytes, bytes]
 
 
-def verify_records(log: Log, *, head: Head, progress: Progress | None = None) -> int:
+def verify_records(
+    log: Log,
+    *,
+    head: Head,
+    known: Checkpoint | None = None,
+    progress: Progress | None = None,
+) -> int:
     """Compare all records of a log with its signed head; return the checkpoints met.
 
     Args:
         log: The log.
         head: Its newest head, whose signature holds.
+        known: A checkpoint that somebody kept, whose signature holds.
         progress: Called after each batch of records.
 
     Raises:
@@ -51,20 +62,21 @@ def verify_records(log: Log, *, head: Head, progress: Progress | None = None) ->
             between two checkpoints of which one is not.
         TrailError: the log cannot be read.
     """
-    checkpoints = log.checkpoints()
-    signed = _next_checkpoint(checkpoints, log=log, after=0)
+    signed = _boundaries(log, head=head, known=known)
+    boundary = next(signed)
     frontier = Frontier()
-    met = 0
+    held = met = 0
     for rows in _batches(log, size=head.size):
         leaves = _leaves(rows, log=log, first=frontier.size)
         while leaves:
-            room = len(leaves) if signed is None else signed.size - frontier.size
+            room = boundary.checkpoint.size - frontier.size
             part, leaves = leaves[:room], leaves[room:]
             frontier = frontier.extend(part)
-            if signed is not None and frontier.size == signed.size:
-                _require_root(frontier, signed=signed, log=log)
-                met += 1
-                signed = _next_checkpoint(checkpoints, log=log, after=signed.size)
+            while frontier.size == boundary.checkpoint.size:
+                _require_root(frontier, boundary=boundary, held=held)
+                met += not boundary.kept
+                held = frontier.size
+                boundary = next(signed, _END)
         if progress:
             progress(log.origin, frontier.size, head.size)
     if frontier.size != head.size:
@@ -72,16 +84,52 @@ def verify_records(log: Log, *, head: Head, progress: Progress | None = None) ->
             f"entry {frontier.size} of {log.origin} is missing: the log ends before its"
             f" signed size of {head.size}"
         )
-    if frontier.root() != head.frontier.root():
-        raise TamperedError(
-            f"the records of {log.origin} are not those of its head: one of them, its"
-            " leaf included, was changed"
-        )
-    if signed is not None:
-        raise TamperedError(
-            f"a checkpoint of {log.origin} is of size {signed.size}, beyond the head"
-        )
     return met
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Boundary:
+    """Is a size at which the root is signed."""
+
+    checkpoint: Checkpoint
+    kept: bool = False
+    """Whether somebody else kept it."""
+
+
+_END: Final = _Boundary(
+    checkpoint=Checkpoint(origin="end", size=SIZE_LIMIT - 1, root=EMPTY_ROOT)
+)
+
+
+def _boundaries(
+    log: Log, *, head: Head, known: Checkpoint | None
+) -> Iterator[_Boundary]:
+    """Give what is signed, by size: stored checkpoints, the kept one, the head."""
+    kept = [] if known is None or known.size == 0 else [known]
+    root = Checkpoint(origin=log.origin, size=head.size, root=head.frontier.root())
+    yield from merge(
+        (_Boundary(checkpoint=item) for item in _stored(log, head=head)),
+        (_Boundary(checkpoint=root),),
+        (_Boundary(checkpoint=item, kept=True) for item in kept),
+        key=lambda item: item.checkpoint.size,
+    )
+
+
+def _stored(log: Log, *, head: Head) -> Iterator[Checkpoint]:
+    after = 0
+    for size, note in log.checkpoints():
+        if size > head.size:
+            raise TamperedError(
+                f"a checkpoint of {log.origin} is of size {size}, beyond the head"
+            )
+        checkpoint = _opened(note, size=size, after=after, log=log)
+        after = checkpoint.size
+        yield checkpoint
+    if after // CHECKPOINT_EVERY != head.size // CHECKPOINT_EVERY:
+        raise TamperedError(
+            f"a checkpoint of {log.origin} is missing: none is kept of the last"
+            f" {CHECKPOINT_EVERY} records before size {head.size}"
+        )
 
 
 def _batches(log: Log, *, size: int) -> Iterator[list[_Row]]:
@@ -131,27 +179,29 @@ def named(entry: Entry) -> str:
         return ""
 
 
-def _require_root(frontier: Frontier, *, signed: Checkpoint, log: Log) -> None:
-    if frontier.root() != signed.root:
+def _require_root(frontier: Frontier, *, boundary: _Boundary, held: int) -> None:
+    signed = boundary.checkpoint
+    if frontier.root() == signed.root:
+        return
+    if boundary.kept:
         raise TamperedError(
-            f"entry {signed.size - 1} of {log.origin}, or a record that was signed with"
-            " it, is not the one that was signed"
+            f"the log {signed.origin} is not the one that was kept in mind elsewhere:"
+            f" there are two histories of its first {signed.size} records"
         )
+    raise TamperedError(
+        f"entry {held} of {signed.origin}, or another one up to entry"
+        f" {signed.size - 1}, is not the one that was signed"
+    )
 
 
-def _next_checkpoint(
-    checkpoints: Iterator[tuple[int, str]], *, log: Log, after: int
-) -> Checkpoint | None:
-    row = next(checkpoints, None)
-    if row is None:
-        return None
+def _opened(note: str, *, size: int, after: int, log: Log) -> Checkpoint:
     try:
-        checkpoint = open_checkpoint(row[1], vkeys=[log.vkey])
+        checkpoint = open_checkpoint(note, vkeys=[log.vkey])
     except (FormatError, VerificationError) as error:
         raise TamperedError(
-            f"the checkpoint of size {row[0]} of {log.origin} was changed: {error}"
+            f"the checkpoint of size {size} of {log.origin} was changed: {error}"
         ) from error
-    if checkpoint.size != row[0] or checkpoint.size <= after:
+    if checkpoint.size != size or checkpoint.size <= after:
         raise TamperedError(
             f"the checkpoint of size {checkpoint.size} of {log.origin} is not in its"
             " place"

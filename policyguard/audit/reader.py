@@ -20,7 +20,7 @@ from policyguard.audit.layout import Layout, read_identity
 from policyguard.audit.stores.database import open_for_reading, rows_of
 from policyguard.audit.stores.sqlite import Head, read_head
 from policyguard.audit.vault import Sealed, read_callers, read_content
-from policyguard.canonical import canonical_bytes, parse_json
+from policyguard.canonical import parse_canonical
 from policyguard.errors import ConfigurationError, FormatError, TrailError
 from policyguard.signing.keyring import VerifierKey
 from policyguard.tlog import Note, ProofFile, leaf_hash, prove_inclusion
@@ -55,7 +55,7 @@ class Entry:
             FormatError: they are no record in its one canonical form.
         """
         try:
-            document = parse_json(self.body)
+            document = parse_canonical(self.body)
             record = AUDIT_RECORD.validate_python(document)
         except FormatError as error:
             raise FormatError(f"{self.name} is no record: {error}") from error
@@ -65,8 +65,8 @@ class Entry:
             raise FormatError(
                 f"{self.name} is no record: `{where}`: {first['msg']}"
             ) from error
-        if canonical_bytes(record.model_dump(mode="json")) != self.body:
-            raise FormatError(f"{self.name} is not in canonical form")
+        if record.model_dump(mode="json") != document:
+            raise FormatError(f"{self.name} is not in its one form")
         return record
 
 

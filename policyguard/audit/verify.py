@@ -10,19 +10,19 @@ written anew with the key. A kept checkpoint or a witness shows those.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
-from typing import Final
 
 from policyguard.audit.creation import read_trust
 from policyguard.audit.heads import read_known_head
 from policyguard.audit.layout import read_identity, read_small
+from policyguard.audit.log_verification import Progress, verify_records
 from policyguard.audit.reader import AnyRecord, Entry, Log, TrailReader
 from policyguard.audit.stores.database import open_for_reading, require_sound
-from policyguard.audit.stores.sqlite import Head, require_signed
+from policyguard.audit.stores.sqlite import require_signed
 from policyguard.audit.vault import pseudonym_of, read_callers
 from policyguard.errors import (
     ConfigurationError,
@@ -32,13 +32,8 @@ from policyguard.errors import (
     VerificationError,
 )
 from policyguard.signing.ed25519 import Ed25519Signer
-from policyguard.tlog import Checkpoint, Frontier, leaf_hash, open_checkpoint
+from policyguard.tlog import Checkpoint, open_checkpoint
 from policyguard.vocabulary.record import DecisionRecord, GenesisRecord, OutcomeRecord
-
-Progress = Callable[[str, int, int], None]
-"""Called with the log's origin, the number of records verified, and their total."""
-
-_STEP: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +43,7 @@ class Verified:
     logs: tuple[tuple[str, int, bytes], ...]
     """Origin, size and root of each log."""
     checkpoints: int
+    """Signed checkpoints that the records were compared with."""
     erased: int
     """Records whose content is no longer in the vault: not replayable."""
     memory: bool
@@ -125,10 +121,12 @@ def _verify_log(log: Log, *, memory: bool, progress: Progress | None) -> _Tally:
         head = log.head()
         checkpoint = require_signed(head, vkey=log.vkey, path=log.path)
         tally = _Tally(log, checkpoint)
-        _verify_entries(log, head=head, tally=tally, progress=progress)
+        known = _known(log, size=head.size) if memory else None
+        tally.checkpoints = verify_records(
+            log, head=head, known=known, progress=progress
+        )
+        _read_records(log, tally=tally)
         _verify_content(log, tally=tally)
-        if memory:
-            _verify_memory(log, head=head)
         # Last, because it names no record: an index that contradicts its table.
         for path in (log.path, log.layout.vault(log.slot)):
             if path.exists():
@@ -136,72 +134,13 @@ def _verify_log(log: Log, *, memory: bool, progress: Progress | None) -> _Tally:
     return tally
 
 
-def _verify_entries(
-    log: Log, *, head: Head, tally: _Tally, progress: Progress | None
-) -> None:
-    """Compare each record with its leaf, and the tree with each checkpoint."""
-    checkpoints = log.checkpoints()
-    signed = _next_checkpoint(checkpoints, log=log, after=0)
-    frontier = Frontier()
+def _read_records(log: Log, *, tally: _Tally) -> None:
+    """Validate what each record says, and collect it."""
     for entry in log.entries():
-        if entry.index >= head.size:
+        if entry.index >= tally.size:
             # Written after the head was read: the next verification's.
             break
-        _require_in_place(entry, index=frontier.size)
         tally.add(entry, _record_of(entry, log=log))
-        frontier = frontier.append(entry.leaf)
-        if signed is None:
-            raise TamperedError(f"no checkpoint covers {entry.name}")
-        if frontier.size == signed.size:
-            if frontier.root() != signed.root:
-                raise TamperedError(
-                    f"{entry.name}{_named(entry)}, or a record of the same commit, is"
-                    " not the one that was signed"
-                )
-            tally.checkpoints += 1
-            signed = _next_checkpoint(checkpoints, log=log, after=signed.size)
-        if progress and (frontier.size % _STEP == 0 or frontier.size == head.size):
-            progress(log.origin, frontier.size, head.size)
-    if frontier.size != head.size:
-        raise TamperedError(
-            f"entry {frontier.size} of {log.origin} is missing: the log ends before its"
-            f" signed size of {head.size}"
-        )
-    if frontier.root() != tally.root:
-        raise TamperedError(f"the records of {log.origin} are not those of its head")
-
-
-def _require_in_place(entry: Entry, *, index: int) -> None:
-    if entry.index != index:
-        raise TamperedError(
-            f"entry {index} of {entry.origin} is missing: the log was cut or its"
-            " records were removed"
-        )
-    if leaf_hash(entry.body) != entry.leaf:
-        raise TamperedError(
-            f"{entry.name}{_named(entry)} was changed: its bytes are not those that"
-            " were signed"
-        )
-
-
-def _next_checkpoint(
-    checkpoints: Iterator[tuple[int, str]], *, log: Log, after: int
-) -> Checkpoint | None:
-    row = next(checkpoints, None)
-    if row is None:
-        return None
-    try:
-        checkpoint = open_checkpoint(row[1], vkeys=[log.vkey])
-    except (FormatError, VerificationError) as error:
-        raise TamperedError(
-            f"the checkpoint of size {row[0]} of {log.origin} was changed: {error}"
-        ) from error
-    if checkpoint.size != row[0] or checkpoint.size <= after:
-        raise TamperedError(
-            f"the checkpoint of size {checkpoint.size} of {log.origin} is not in its"
-            " place"
-        )
-    return checkpoint
 
 
 def _record_of(entry: Entry, *, log: Log) -> AnyRecord:
@@ -234,25 +173,18 @@ def _verify_content(log: Log, *, tally: _Tally) -> None:
             )
 
 
-def _verify_memory(log: Log, *, head: Head) -> None:
+def _known(log: Log, *, size: int) -> Checkpoint | None:
+    """Return the checkpoint that the lock database remembers."""
     known = read_known_head(log.layout.head(log.slot), origin=log.origin)
+    # The log was read first: by now it may have grown.
     if known.size > log.head().size:
         raise TamperedError(
-            f"the log {log.origin} was put back: it has {head.size} records and the"
-            f" lock database knows of {known.size}"
+            f"the log {log.origin} was put back: it has {size} records and the lock"
+            f" database knows of {known.size}"
         )
-    if known.size == 0 or known.size > head.size:
-        return
-    remembered = open_checkpoint(known.note, vkeys=[log.vkey])
-    for size, note in log.checkpoints():
-        if size == known.size:
-            if open_checkpoint(note, vkeys=[log.vkey]).root != remembered.root:
-                break
-            return
-    raise TamperedError(
-        f"the log {log.origin} is not the one that the lock database knows: there are"
-        f" two histories of its first {known.size} records"
-    )
+    if known.size == 0 or known.size > size:
+        return None
+    return open_checkpoint(known.note, vkeys=[log.vkey])
 
 
 def _require_complete(reader: TrailReader) -> bool:
@@ -318,14 +250,6 @@ def _require_callers(reader: TrailReader) -> None:
             raise TamperedError(
                 f"the caller behind the pseudonym {pseudonym} was changed in `{path}`"
             )
-
-
-def _named(entry: Entry) -> str:
-    """Return the id of a record, as far as its bytes still say it."""
-    try:
-        return f" (record {entry.record().id})"
-    except FormatError:
-        return ""
 
 
 @contextmanager

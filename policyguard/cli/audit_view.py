@@ -104,8 +104,7 @@ def print_verified(console: Console, verified: Verified) -> None:
     console.print(
         Text.assemble(
             word,
-            f": {verified.checkpoints} signed checkpoints, and every record is"
-            " what was signed",
+            ": every record is what was signed",
         )
     )
     for line in _remarks(verified):

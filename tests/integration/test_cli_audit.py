@@ -295,7 +295,7 @@ def test_an_intact_trail_verifies(made: Path) -> None:
 
     head = TrailReader.open(made).logs[0].head()
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "INTACT: 7 signed checkpoints" in done.stdout
+    assert "INTACT: every record is what was signed" in done.stdout
     assert json.loads(as_json.stdout) == {
         "intact": True,
         "logs": [
@@ -305,7 +305,7 @@ def test_an_intact_trail_verifies(made: Path) -> None:
                 "root": head.frontier.root().hex(),
             }
         ],
-        "checkpoints": 7,
+        "checkpoints": 1,
         "erased": 0,
         "pending": 0,
         "lock_database": True,

@@ -22,7 +22,7 @@ def test_the_demonstration_comes_out_as_announced_twice(tmp_path: Path) -> None:
         assert (done.exit_code, done.stderr) == (0, "")
         assert "not as announced" not in done.stdout
         assert f"TAMPERED: entry {14 * number - 13} of" in done.stdout
-        assert f"INTACT: {14 * number + 1} signed checkpoints" in done.stdout
+        assert "INTACT: every record is what was signed" in done.stdout
 
     (log,) = TrailReader.open(tmp_path / "trail").logs
     decisions = [

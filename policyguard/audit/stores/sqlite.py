@@ -35,6 +35,8 @@ from policyguard.tlog import (
     sign_checkpoint,
 )
 
+CHECKPOINT_EVERY: Final = 256
+"""Records after which a checkpoint is kept beside the newest one, which is the head's."""
 _COLUMNS: Final = ("id", "kind", "time", "call_id", "decision", "verdict", "caller")
 _GENERATED: Final = ",\n  ".join(
     f"{name} TEXT GENERATED ALWAYS AS"
@@ -131,7 +133,8 @@ class LogStore:
             "INSERT INTO entry (idx, body, leaf) VALUES (?, ?, ?)",
             zip(range(before, head.size), bodies, leaves, strict=True),
         )
-        run("INSERT INTO checkpoint VALUES (?, ?)", (head.size, note))
+        if before // CHECKPOINT_EVERY != head.size // CHECKPOINT_EVERY:
+            run("INSERT INTO checkpoint VALUES (?, ?)", (head.size, note))
         run(
             "INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?)",
             (head.size, frontier.format(), note),
