@@ -400,7 +400,7 @@ def test_a_record_that_is_missing_from_the_log_is_named(
         connection.execute("DELETE FROM entry WHERE idx = 300")
     connection.close()
 
-    with pytest.raises(TamperedError, match="entry 300 of acme.example/app-1 is miss"):
+    with pytest.raises(TamperedError, match=r"entry 300 of .* is missing"):
         export_tiles(log, tmp_path / "new")
     assert "checkpoint" not in files(tmp_path / "new")
 
