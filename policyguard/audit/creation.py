@@ -40,6 +40,11 @@ def begin_trail(layout: Layout, *, name: str | None, fresh: bool) -> None:
     Raises:
         TrailError: there is a trail or there was one, or it cannot be written.
     """
+    if layout.directory.exists() and not layout.directory.is_dir():
+        # Seen before anything is made beside it.
+        raise TrailError(
+            f"`{layout.directory}` is not a directory: give the trail another place"
+        )
     make_folder(layout.lock)
     with gate(layout.gate):
         known, remembered = layout.identity.exists(), layout.remembered.exists()

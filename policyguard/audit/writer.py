@@ -96,11 +96,6 @@ def claim_writer(layout: Layout, *, name: str | None, role: str) -> Writer:
         SlotError: every log of the pool is in use.
         ConfigurationError: the trail has another name.
     """
-    if layout.directory.exists() and not layout.directory.is_dir():
-        # Seen before anything is made beside it.
-        raise TrailError(
-            f"`{layout.directory}` is not a directory: give the trail another place"
-        )
     make_folder(layout.lock)
     with gate(layout.gate):
         own = ready_trail(layout, name=name)
