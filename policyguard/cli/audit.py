@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import click
 
+from policyguard.cli.audit_export import export, gaps, verify_exported
 from policyguard.cli.command_line import UNANSWERED, one_line
-from policyguard.cli.terminal import errors, output
+from policyguard.cli.progress import ProgressBar
+from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from policyguard.audit.verify import Verified
     from policyguard.cli.trail_reading import Found
@@ -25,7 +27,10 @@ _VERDICTS = ("allow", "deny", "require_approval", "unavailable")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(short_help="Read, verify and prove what the trail remembers.")
+@click.group(
+    commands=(export, gaps),
+    short_help="Read, verify and prove what the trail remembers.",
+)
 def audit() -> None:
     """Read, verify and prove what was asked, answered and done."""
 
@@ -113,6 +118,18 @@ def show(
 
 @audit.command()
 @click.option(
+    "--exported",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Verify what `audit export` wrote there, instead of a trail.",
+)
+@click.option(
+    "--trust",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The public keys that you trust, for --exported.",
+)
+@click.option(
     "--lock",
     "lock",
     metavar="DIR",
@@ -124,12 +141,19 @@ def show(
 @trail_option
 @click.pass_context
 def verify(
-    context: click.Context, *, lock: Path | None, as_json: bool, directory: Path | None
+    context: click.Context,
+    *,
+    lock: Path | None,
+    exported: Path | None,
+    trust: Path | None,
+    as_json: bool,
+    directory: Path | None,
 ) -> None:
     """Verify every record, checkpoint and content of the trail.
 
     Exits with 0 if it is intact, with 1 if something was changed, which is named, and
     with 2 if it cannot be told: there is no trail, or content is gone from the vault.
+    An export is verified from its files and the trusted keys alone.
     """
     from policyguard.audit.verify import verify_trail
     from policyguard.cli.audit_view import print_verified, tampered
@@ -138,10 +162,13 @@ def verify(
 
     place = trail_of(directory)
     try:
-        with _Bar() as bar:
-            verified = verify_trail(
-                place, lock=lock or lock_of(place), progress=bar.advance
-            )
+        with ProgressBar() as bar:
+            if exported is not None:
+                verified = verify_exported(exported, trust=_given(trust), bar=bar)
+            else:
+                verified = verify_trail(
+                    place, lock=lock or lock_of(place), progress=bar.advance
+                )
     except TamperedError as error:
         reason = one_line(str(error))
         if as_json:
@@ -212,33 +239,13 @@ def checkpoint(*, origin: str | None, directory: Path | None) -> None:
     click.echo(log.head().note, nl=False)
 
 
-class _Bar:
-    """Shows on a terminal how far a verification is; elsewhere nothing."""
-
-    def __init__(self) -> None:
-        from rich.progress import Progress
-
-        self._progress = Progress(console=errors(), transient=True)
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        if self._progress.console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._progress.live.is_started:
-            self._progress.stop()
-
-    @property
-    def advance(self) -> Callable[[str, int, int], None]:
-        """Return what is told of each step."""
-        return self._advance
-
-    def _advance(self, origin: str, done: int, total: int) -> None:
-        if origin not in self._tasks:
-            self._tasks[origin] = self._progress.add_task(origin, total=total)
-        self._progress.update(self._tasks[origin], completed=done)
+def _given(trust: Path | None) -> Path:
+    if trust is None:
+        raise click.UsageError(
+            "give the file of trusted keys with --trust: not the one that came with the"
+            " export, which proves nothing"
+        )
+    return trust
 
 
 def _document(found: Found) -> dict[str, object]:

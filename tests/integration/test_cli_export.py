@@ -1,0 +1,119 @@
+"""`audit export`, `audit verify --exported` and `audit gaps`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from integration.program import refused, run
+from trails import CALLER, SECRET, append_pair, decision, made_trail
+
+from policyguard.audit.trail import Trail
+
+
+@pytest.fixture
+def trail(tmp_path: Path) -> Path:
+    directory = made_trail(tmp_path / "trail")
+    command = Trail.open(directory, role="cli")
+    append_pair(command)
+    command.close()
+    return directory
+
+
+def test_an_export_is_verified_with_trusted_keys_alone(
+    trail: Path, tmp_path: Path
+) -> None:
+    keys = shutil.copy(trail / "trust", tmp_path / "keys")
+    out = tmp_path / "out"
+
+    done = run("audit", "export", out, "--trail", trail)
+    shutil.rmtree(trail)
+    verified = run("audit", "verify", "--exported", out, "--trust", keys)
+    as_json = run("audit", "verify", "--json", "--exported", out, "--trust", keys)
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"{out / 'app-1'}: 7 records, 7 of them new" in done.stdout
+    assert f"{out / 'cli-1'}: 3 records, 3 of them new" in done.stdout
+    assert verified.exit_code == as_json.exit_code == 0
+    assert [log["size"] for log in json.loads(as_json.stdout)["logs"]] == [7, 3]
+
+
+def test_a_second_export_adds_what_is_new(trail: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("audit", "export", out, "--trail", trail)
+    writer = Trail.open(trail)
+    append_pair(writer)
+    writer.close()
+
+    again = run("audit", "export", out, "--trail", trail)
+
+    assert f"{out / 'app-1'}: 9 records, 2 of them new" in again.stdout
+    verified = run("audit", "verify", "--exported", out, "--trust", trail / "trust")
+    assert verified.exit_code == 0
+
+
+def test_nothing_personal_is_exported(trail: Path, tmp_path: Path) -> None:
+    run("audit", "export", tmp_path / "out", "--trail", trail)
+
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    data = b"".join(path.read_bytes() for path in files)
+    assert CALLER.encode() not in data
+    assert SECRET.encode() not in data
+    assert b"PRIVATE" not in data
+
+
+def test_a_changed_or_missing_export_is_found(trail: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run("audit", "export", out, "--trail", trail)
+    entries = out / "app-1/tile/entries/000.p/7"
+    entries.write_bytes(entries.read_bytes().replace(b'"allow"', b'"denys"', 1))
+
+    changed = run("audit", "verify", "--exported", out, "--trust", trail / "trust")
+    shutil.rmtree(out / "app-1")
+    missing = run("audit", "verify", "--exported", out, "--trust", trail / "trust")
+
+    assert changed.exit_code == missing.exit_code == 1
+    assert changed.stdout.startswith("TAMPERED: entry 1 of acme.example/app-1")
+    assert "acme.example/app-1 is trusted and is not in the export" in missing.stdout
+
+
+def test_what_cannot_be_verified_gets_one_line(trail: Path, tmp_path: Path) -> None:
+    run("audit", "export", tmp_path / "out", "--trail", trail)
+
+    refused(run("audit", "verify", "--exported", tmp_path / "out"), says="--trust")
+    refused(
+        run("audit", "verify", "--exported", trail, "--trust", trail / "trust"),
+        says="there is no exported log",
+    )
+    refused(
+        run("audit", "verify", "--exported", tmp_path / "out", "--trust", "absent"),
+        says="cannot read",
+    )
+    refused(
+        run("audit", "export", trail / "trust", "--trail", trail), says="cannot create"
+    )
+
+
+def test_calls_without_an_end_are_listed(tmp_path: Path) -> None:
+    trail = Trail.create(tmp_path / "trail")
+    append_pair(trail)
+    cut = decision()
+    trail.append_decision(cut, caller=None, content={})
+    trail.append_decision(decision(verdict="deny"), caller=None, content={})
+    trail.append_decision(decision(kind="check"), caller=None, content={})
+    trail.close()
+
+    listed = run("audit", "gaps", "--trail", tmp_path / "trail")
+    as_json = run("audit", "gaps", "--json", "--trail", tmp_path / "trail")
+
+    assert listed.exit_code == 0
+    assert cut["id"][:18] in listed.stdout
+    assert [json.loads(line)["id"] for line in as_json.stdout.splitlines()] == [
+        cut["id"]
+    ]
+
+
+def test_where_every_call_has_ended_there_are_no_gaps(trail: Path) -> None:
+    assert run("audit", "gaps", "--trail", trail).stdout == "no gaps\n"
