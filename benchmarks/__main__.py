@@ -80,7 +80,12 @@ def cases(folder: Path) -> dict[str, Callable[[], object]]:
             messages=[{"role": "user", "content": "hello"}],
         )
 
-    call()
+    def call_to_its_end() -> object:
+        reply = call()
+        core.trail.flush()
+        return reply
+
+    call_to_its_end()
     leaves, contents = _stored(core.trail.directory)
     return {
         RAW: _raw_commits(folder / "raw.sqlite", leaves[:1]),
@@ -91,7 +96,8 @@ def cases(folder: Path) -> dict[str, Callable[[], object]]:
         "decision: deny, two objections": _decision(guard, denied),
         "decision in Cedar (cedarpy), allow, no record": cedar(),
         "check: decision and durable signed record": lambda: guard.check(allowed),
-        "call: decision, record, an answer from memory, outcome": call,
+        "call: decision, record, an answer from memory": call,
+        "the same, and its outcome durable": call_to_its_end,
         "the same call without a guard": lambda: client.chat.completions.create(
             model="glm-5.2", messages=[{"role": "user", "content": "hello"}]
         ),

@@ -81,6 +81,7 @@ def test_a_changed_or_missing_export_is_found(trail: Path, tmp_path: Path) -> No
 
 def test_what_cannot_be_verified_gets_one_line(trail: Path, tmp_path: Path) -> None:
     run("audit", "export", tmp_path / "out", "--trail", trail)
+    before = sorted(tmp_path.rglob("*"))
 
     refused(run("audit", "verify", "--exported", tmp_path / "out"), says="--trust")
     refused(
@@ -94,6 +95,7 @@ def test_what_cannot_be_verified_gets_one_line(trail: Path, tmp_path: Path) -> N
     refused(
         run("audit", "export", trail / "trust", "--trail", trail), says="cannot create"
     )
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_calls_without_an_end_are_listed(tmp_path: Path) -> None:
