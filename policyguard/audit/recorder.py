@@ -2,7 +2,8 @@
 
 Owner: one process; a forked child makes its own and must `leak` this one. Alone, a
 caller pays no hand-over to another thread; together, callers share one sync of the
-disk. Beside those who wait there are records that nobody waits for: they go with the
+disk. One thread leads at a time: it writes, wakes those whose records it wrote, and
+makes the first who came since the next leader. Beside those who wait there are records that nobody waits for: they go with the
 next commit, or a thread of the recorder's own writes them.
 
 INVARIANT: a place is given out only after the commit and after the lock database. After
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from _thread import LockType
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +42,16 @@ class Waiting:
     """Told of a failure that nobody waits for."""
     place: Place | None = None
     error: BaseException | None = None
+    wake: LockType | None = None
+    """Held while somebody waits; released when the record is settled, or to lead."""
+    leads: bool = False
+    gone: bool = False
+    """Whether who waited was interrupted; the record is written all the same."""
+
+    @property
+    def settled(self) -> bool:
+        """Say whether the record has a place or an error."""
+        return self.place is not None or self.error is not None
 
 
 class Recorder:
@@ -49,7 +61,9 @@ class Recorder:
         "_brought",
         "_flusher",
         "_flusher_lock",
+        "_led",
         "_lock",
+        "_mutex",
         "_open",
         "_waiting",
         "_writer",
@@ -63,7 +77,10 @@ class Recorder:
         """
         self._open = open_writer
         self._writer: Writer | None = None
+        # Who holds the lock writes; the mutex guards queue and leadership, for moments.
         self._lock = threading.Lock()
+        self._mutex = threading.Lock()
+        self._led = False
         self._waiting: deque[Waiting] = deque()
         self._brought = threading.Event()
         self._flusher: threading.Thread | None = None
@@ -84,10 +101,17 @@ class Recorder:
         Raises:
             NotDurableError: it could not be made durable.
         """
-        self._waiting.append(item)
-        with self._lock:
-            while item.place is None and item.error is None:
-                self._commit()
+        with self._mutex:
+            self._waiting.append(item)
+            if self._led:
+                item.wake = threading.Lock()
+                item.wake.acquire()
+            else:
+                self._led = item.leads = True
+        if item.wake is not None:
+            self._wait(item)
+        if item.leads:
+            self._lead(item)
         if item.place is None:
             raise NotDurableError(
                 f"the record could not be made durable: {item.error}"
@@ -96,7 +120,8 @@ class Recorder:
 
     def append_later(self, item: Waiting) -> None:
         """Hand over a record without waiting until it is durable."""
-        self._waiting.append(item)
+        with self._mutex:
+            self._waiting.append(item)
         if len(self._waiting) > MOST_WAITING:
             self.flush()
             return
@@ -125,10 +150,56 @@ class Recorder:
         if self._writer is not None:
             self._writer.leak()
 
+    def _wait(self, item: Waiting) -> None:
+        """Wait until a record is settled, or until its bringer is to lead."""
+        wake = item.wake
+        if wake is None:
+            return
+        try:
+            wake.acquire()
+        except BaseException:
+            with self._mutex:
+                item.gone = True
+            if item.leads:
+                self._hand_over()
+            raise
+
+    def _lead(self, item: Waiting) -> None:
+        try:
+            with self._lock:
+                while not item.settled:
+                    self._commit()
+        finally:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Make the first who waits the next leader."""
+        with self._mutex:
+            for item in self._waiting:
+                if item.wake is not None and not item.gone:
+                    wake, item.wake, item.leads = item.wake, None, True
+                    wake.release()
+                    return
+            self._led = False
+
+    def _settle(self, batch: list[Waiting]) -> None:
+        with self._mutex:
+            for item in batch:
+                if item.wake is not None:
+                    item.wake.release()
+                    item.wake = None
+
     def _commit(self) -> None:
         """Write for all who wait; the lock is held."""
-        count = min(len(self._waiting), MOST_PER_COMMIT)
-        batch = [self._waiting.popleft() for _ in range(count)]
+        with self._mutex:
+            count = min(len(self._waiting), MOST_PER_COMMIT)
+            batch = [self._waiting.popleft() for _ in range(count)]
+        try:
+            self._write(batch)
+        finally:
+            self._settle(batch)
+
+    def _write(self, batch: list[Waiting]) -> None:
         try:
             self._writer = self._writer or self._open()
             first = self._writer.append(
