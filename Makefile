@@ -57,6 +57,7 @@ policy: $(VENV)/.dev ## the rules' own tests, METADATA, golden vectors
 
 bench: $(VENV)/.dev  ## measure; compared within one run, never gating
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.trail
 
 docs: $(VENV)/.dev   ## build the documentation; a warning is an error
 	$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
@@ -75,13 +75,16 @@ def writing(folder: Path) -> dict[str, float]:
     """Return records per second of each way to write, measured in turns."""
     trail = Trail.create(folder / "trail", name="bench.example")
     raw = _raw(folder / "raw.sqlite")
+    made = iter([_outcome() for _ in range(ROUNDS * (SERIAL + THREADS * 20 + 1_000))])
     cases: dict[str, Callable[[], int]] = {
         RAW: lambda: _serial(raw),
         "signed record with lock database, one caller": lambda: _serial(
-            lambda: trail.append(_outcome())
+            lambda: trail.append(next(made))
         ),
-        f"the same from {THREADS} threads": lambda: _threaded(trail),
-        f"the same in batches of {BATCH}, nobody waiting": lambda: _batched(trail),
+        f"the same from {THREADS} threads": lambda: _threaded(trail, made),
+        f"the same in batches of {BATCH}, nobody waiting": lambda: _batched(
+            trail, made
+        ),
     }
     taken: dict[str, list[float]] = {name: [] for name in cases}
     order = list(cases.items())
@@ -148,12 +151,12 @@ def _serial(append: Callable[[], object]) -> int:
     return SERIAL
 
 
-def _threaded(trail: Trail) -> int:
+def _threaded(trail: Trail, made: Iterator[OutcomeRecord]) -> int:
     each = 20
 
     def work() -> None:
         for _ in range(each):
-            trail.append(_outcome())
+            trail.append(next(made))
 
     threads = [threading.Thread(target=work) for _ in range(THREADS)]
     for thread in threads:
@@ -163,10 +166,10 @@ def _threaded(trail: Trail) -> int:
     return each * THREADS
 
 
-def _batched(trail: Trail) -> int:
+def _batched(trail: Trail, made: Iterator[OutcomeRecord]) -> int:
     for _ in range(10):
         for _ in range(BATCH):
-            trail.append_later(_outcome(), failed=_fail)
+            trail.append_later(next(made), failed=_fail)
         trail.flush()
     return 10 * BATCH
 

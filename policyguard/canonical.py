@@ -40,6 +40,21 @@ def canonical_bytes(value: object) -> bytes:
         raise CanonicalError(f"no canonical form: {error}") from error
 
 
+def canonical_dump(value: object) -> bytes:
+    """Return the canonical bytes of a value whose schema keeps it in the domain.
+
+    For dumps of frozen models alone, whose keys are ASCII, whose integers are bounded
+    and which have no floats: nothing of that is checked again.
+
+    Raises:
+        CanonicalError: a lone surrogate, or a value that is not JSON.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError) as error:
+        raise CanonicalError(f"no canonical form: {error}") from error
+
+
 def digest(data: bytes) -> str:
     """Return the SHA-256 of bytes as 64 lower-case hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from _thread import LockType
 from collections import deque
 from collections.abc import Callable
@@ -30,6 +31,7 @@ MOST_PER_COMMIT: Final = 1_000
 MOST_WAITING: Final = 1_000
 """With more that nobody waits for, whoever brings one writes first: back-pressure."""
 _IDLE_SECONDS: Final = 5.0
+_LINGER_SECONDS: Final = 0.005
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,6 +126,9 @@ class Recorder:
             self._waiting.append(item)
         if len(self._waiting) > MOST_WAITING:
             self.flush()
+            return
+        if self._brought.is_set():
+            # The flusher has been told, and has not begun yet.
             return
         with self._flusher_lock:
             self._brought.set()
@@ -232,5 +237,8 @@ class Recorder:
                 if not self._brought.is_set():
                     self._flusher = None
                     return
-                self._brought.clear()
+            # What comes now goes along, and most often with a commit that somebody
+            # waits for.
+            time.sleep(_LINGER_SECONDS)
+            self._brought.clear()
             self.flush()

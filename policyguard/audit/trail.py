@@ -28,7 +28,7 @@ from policyguard.audit.layout import Layout
 from policyguard.audit.recorder import Recorder, Waiting
 from policyguard.audit.vault import Callers, Sealed
 from policyguard.audit.writer import Writer, claim_writer
-from policyguard.canonical import canonical_bytes
+from policyguard.canonical import canonical_bytes, canonical_dump
 from policyguard.errors import NotDurableError, PolicyGuardError, TrailError
 from policyguard.vocabulary.decision import Place
 from policyguard.vocabulary.record import DecisionRecord, OutcomeRecord
@@ -264,7 +264,7 @@ class Trail:
 
 
 def _body_of(record: DecisionRecord | OutcomeRecord) -> bytes:
-    body = canonical_bytes(record.model_dump(mode="json"))
+    body = canonical_dump(record.model_dump(mode="json"))
     if len(body) > MAX_LEAF_BYTES:
         raise NotDurableError(
             f"a record of {len(body)} bytes is longer than {MAX_LEAF_BYTES}"

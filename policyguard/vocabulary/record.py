@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
+from policyguard.canonical import MAX_INTEGER
 from policyguard.vocabulary.call import DataClass, PurposeKind
 from policyguard.vocabulary.decision import (
     BundleRef,
@@ -38,7 +39,7 @@ class Commitment(Value):
     """Binds a leaf to content in the vault without revealing it."""
 
     alg: Literal["HMAC-SHA256"] = "HMAC-SHA256"
-    bytes: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0, le=MAX_INTEGER)]
     """How long the content is, in bytes."""
     value: Hex
     """HMAC of the content under the record's own 32-byte salt."""
@@ -77,7 +78,7 @@ class DecisionRecord(Value):
     kind: Literal["decision", "check"]
     id: str
     call_id: str
-    attempt: Annotated[int, Field(ge=0)] = 0
+    attempt: Annotated[int, Field(ge=0, le=MAX_INTEGER)] = 0
     layer: Layer
     time: RecordTime
     """Wall time of the writer: its claim, bounded by witnesses, not proved."""
@@ -122,8 +123,8 @@ class OutcomeRecord(Value):
     """The HTTP status, where a transport saw it."""
     served_model: Id | None = None
     """The catalog's model that the answer named; `None`: not known or not said."""
-    input_tokens: Annotated[int, Field(ge=0)] | None = None
-    output_tokens: Annotated[int, Field(ge=0)] | None = None
+    input_tokens: Annotated[int, Field(ge=0, le=MAX_INTEGER)] | None = None
+    output_tokens: Annotated[int, Field(ge=0, le=MAX_INTEGER)] | None = None
 
 
 AuditRecord: TypeAlias = Annotated[

@@ -51,9 +51,6 @@ CREATE TABLE entry (
   {_GENERATED}
 ) STRICT;
 CREATE UNIQUE INDEX entry_id ON entry (id);
-CREATE INDEX entry_time ON entry (time);
-CREATE INDEX entry_call ON entry (call_id);
-CREATE INDEX entry_caller ON entry (caller, time);
 CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
 CREATE TABLE head (
   only INTEGER PRIMARY KEY CHECK (only = 0),

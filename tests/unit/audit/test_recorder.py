@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from policyguard.audit.recorder import MOST_WAITING
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import NotDurableError, TrailError
+from policyguard.vocabulary.record import OutcomeRecord
 
 TESTS = Path(__file__).parents[2]
 
@@ -194,3 +196,58 @@ def test_threads_that_wait_share_commits(trail: Trail) -> None:
     verified = verify_trail(trail.directory)
     assert verified.logs[0][1] == 321
     assert verified.checkpoints < 321
+
+
+def interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_who_is_interrupted_while_waiting_leaves_nobody_waiting(
+    trail: Trail, *, leads: bool
+) -> None:
+    recorder = trail._process.recorder
+    first = threading.Thread(target=lambda: trail.append(outcome("first")))
+    recorder._lock.acquire()
+    if not leads:
+        first.start()
+        while not recorder._led:
+            time.sleep(0.001)
+    old = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    with pytest.raises(KeyboardInterrupt):
+        trail.append(outcome("interrupted"))
+
+    signal.signal(signal.SIGALRM, old)
+    if leads:
+        first.start()
+    recorder._lock.release()
+    first.join(timeout=10)
+    trail.append(outcome("last"))
+    stored = [
+        record.decision
+        for entry in entries(trail.directory)
+        if isinstance(record := entry.record(), OutcomeRecord)
+    ]
+    assert not first.is_alive()
+    assert sorted(stored) == ["first", "interrupted", "last"]
+
+
+def test_many_threads_and_no_wait_between_them_never_stop(trail: Trail) -> None:
+    def work() -> None:
+        for number in range(60):
+            if number % 3:
+                trail.append(outcome("x"))
+            else:
+                trail.append_later(outcome("y"), failed=never)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    trail.flush()
+
+    assert [thread for thread in threads if thread.is_alive()] == []
+    assert kinds(trail.directory).count("outcome") == 32 * 60
