@@ -33,9 +33,9 @@ def work():
         trail.append(record)
         with told:
             print(record.id, flush=True)
+print("open", flush=True)
 for _ in range(8):
     threading.Thread(target=work, daemon=True).start()
-print("open", flush=True)
 threading.Event().wait()
 """
 
@@ -59,6 +59,8 @@ def main() -> int:
             for entry in log.entries()
         }
     lost = told - kept
+    for name in sorted(lost):
+        print(f"lost: {name}")
     print(
         f"{kills} kills in {time.monotonic() - began:.0f} s: {len(told):,} records were"
         f" acknowledged, {len(lost)} of them lost; {len(kept - told):,} more are in"
@@ -75,12 +77,12 @@ def _killed(directory: Path, *, after: float) -> set[str]:
         text=True,
     ) as writer:
         assert writer.stdout is not None
-        first = writer.stdout.readline()
+        if writer.stdout.readline() != "open\n":
+            raise SystemExit("the writer could not open the trail")
         time.sleep(after)
         writer.send_signal(signal.SIGKILL)
-        lines = (first + writer.stdout.read()).split("\n")
-    # The last line may have been cut off in the middle.
-    return {line for line in lines[:-1] if line != "open"}
+        # What follows the last line end was cut off in the middle.
+        return set(writer.stdout.read().split("\n")[:-1])
 
 
 if __name__ == "__main__":
