@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fmt lint types test policy bench docs check lock clean
+.PHONY: help setup demo fmt lint types test policy bench soak docs check lock clean
 
 help:           ## list the words
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ policy: $(VENV)/.dev ## the rules' own tests, METADATA, golden vectors
 bench: $(VENV)/.dev  ## measure; compared within one run, never gating
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.trail
+
+soak: $(VENV)/.dev   ## kill a writer 200 times under load: nothing acknowledged may be lost
+	$(BIN)/python -m benchmarks.soak
 
 docs: $(VENV)/.dev   ## build the documentation; a warning is an error
 	$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
