@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from policyguard.audit.claim import gate
-from policyguard.audit.heads import KnownHead, read_known_head
+from policyguard.audit.heads import KnownHead, find_known_head
 from policyguard.audit.layout import (
     Layout,
     format_identity,
@@ -156,8 +156,9 @@ def ready_signer(layout: Layout, *, slot: str, origin: str) -> Ed25519Signer:
 
 def _begun(layout: Layout, *, slot: str, origin: str) -> bool:
     memory = layout.head(slot)
-    if not is_blank(memory):
-        return read_known_head(memory, origin=origin).size > 0
+    known = None if is_blank(memory) else find_known_head(memory, origin=origin)
+    if known is not None:
+        return known.size > 0
     if not is_blank(layout.log(slot)):
         raise TrailError(
             f"the lock database has no memory of the log `{origin}`: restore"

@@ -96,6 +96,21 @@ class HeadMemory:
         leak(self._connection)
 
 
+def find_known_head(path: Path, *, origin: str) -> KnownHead | None:
+    """Read what a lock database remembers; `None`: it was made, and nothing written.
+
+    Raises:
+        TrailError: it cannot be read, or remembers another log.
+    """
+    connection = open_for_reading(path)
+    try:
+        query = "SELECT count(*) FROM head"
+        (count,) = next(rows_of(connection, query, types=(int,), path=path))
+        return _known(connection, origin=origin, path=path) if count else None
+    finally:
+        connection.close()
+
+
 def read_known_head(path: Path, *, origin: str) -> KnownHead:
     """Read what a lock database remembers of a log, without writing.
 

@@ -58,9 +58,13 @@ pytestmark = pytest.mark.skipif(
 
 
 def write_with(fault: str, directory: Path) -> tuple[set[str], str, int]:
+    return run_with(fault, WRITE, directory)
+
+
+def run_with(fault: str, script: str, directory: Path) -> tuple[set[str], str, int]:
     command = [STRACE or "", "-f", "-qq", "-o", os.devnull, "-e", f"inject={fault}"]
     done = subprocess.run(
-        [*command, sys.executable, "-c", WRITE, str(directory)],
+        [*command, sys.executable, "-c", script, str(directory)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
@@ -91,3 +95,33 @@ def test_what_was_told_is_kept_whatever_call_fails(
         trail.close()
         verify_trail(directory)
     assert hurt > len(MOMENTS) // 2
+
+
+BEGIN = """
+import sys
+from policyguard.audit.trail import Trail
+Trail.open_or_create(sys.argv[1], name="faults.example").close()
+"""
+
+
+@pytest.mark.parametrize("call", ["fdatasync", "pwrite64", "renameat2,rename,link"])
+def test_a_trail_whose_beginning_was_cut_off_anywhere_can_be_begun(
+    tmp_path: Path, call: str
+) -> None:
+    cut = 0
+    for moment in range(1, 60, 1 if call.startswith("rename") else 4):
+        directory = tmp_path / f"trail-{moment}"
+        fault = f"{call}:signal=SIGKILL:when={moment}"
+
+        _, said, code = run_with(fault, BEGIN, directory)
+        if code == 0:
+            # There are not so many calls.
+            break
+        cut += 1
+
+        assert "Traceback" not in said, said
+        trail = Trail.open_or_create(directory, name="faults.example")
+        append_pair(trail)
+        trail.close()
+        assert verify_trail(directory).logs[0][1] == 3
+    assert cut > 2

@@ -114,13 +114,16 @@ def rows_of(
 def is_blank(path: Path) -> bool:
     """Say whether a file is missing, or a database whose creation was cut off.
 
+    For the process that has claimed the log: what a crash has left half-done is undone
+    on the way, which takes the right to write.
+
     Raises:
         TrailError: it cannot be read.
     """
     if not path.is_file():
         return True
     try:
-        connection = _connect(path, mode="ro")
+        connection = _connect(path, mode="rw")
         try:
             query = "SELECT count(*) FROM sqlite_master"
             return bool(connection.execute(query).fetchone()[0] == 0)
