@@ -71,8 +71,7 @@ lock: $(VENV)/.dev   ## refresh the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	  --no-header --extra demo --group build pyproject.toml -o requirements/demo.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-	  --no-header --extra demo --extra testing --extra openai --group dev \
-	  pyproject.toml -o requirements/dev.lock
+	  --no-header --all-extras --group dev pyproject.toml -o requirements/dev.lock
 
 clean:          ## remove what was built
 	rm -rf $(VENV) dist build docs/_build .mypy_cache .ruff_cache .hypothesis
