@@ -11,9 +11,11 @@ bundle. The library's register machine (`Rvm`) answers wrongly and is never used
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from threading import get_ident
 from typing import Final
 
 from policyguard.canonical import Json, canonical_bytes
@@ -115,6 +117,14 @@ class _ThreadEngines(threading.local):
         return self.owner.engines
 
 
+def _this_thread(
+    process: Callable[[], int] = os.getpid, thread: Callable[[], int] = get_ident
+) -> tuple[int, int]:
+    # With the process: a thread of the child may get the number of one of its parent.
+    # As arguments: at the end of the interpreter a module's names are gone.
+    return process(), thread()
+
+
 class _Owner:
     """Owns the engines of one thread, and goes with it."""
 
@@ -122,12 +132,12 @@ class _Owner:
 
     def __init__(self) -> None:
         self.engines: dict[int, NativeEngine] = {}
-        self.thread = threading.get_ident()
+        self.thread = _this_thread()
 
-    def __del__(self) -> None:
-        # In a forked child the forking thread clears up after threads that it does
+    def __del__(self, this_thread: Callable[[], object] = _this_thread) -> None:
+        # In a forked child some thread clears up after threads that the child does
         # not have. It may not free their engines, so they stay for good.
-        if self.thread != threading.get_ident():
+        if self.thread != this_thread():
             _ABANDONED.append(self.engines)
 
 
