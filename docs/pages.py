@@ -14,6 +14,8 @@ import policyguard
 from docs.docstrings import as_markdown, first_line
 from docs.fields import table, tables
 from policyguard import errors
+from policyguard.audit.query_canned import CANNED
+from policyguard.audit.query_columns import VIEWS
 from policyguard.catalog.schema import CatalogFile
 from policyguard.cli import main as command_line
 from policyguard.settings import Settings
@@ -42,6 +44,7 @@ def fragments() -> Mapping[str, str]:
         "python.md": "\n".join(_python()),
         "record.md": tables(GenesisRecord, DecisionRecord, OutcomeRecord),
         "settings.md": tables(Settings, level=2),
+        "views.md": _views(),
     }
     return {name: f"{_NOTE}{text.rstrip()}\n" for name, text in made.items()}
 
@@ -95,6 +98,21 @@ def _cli() -> str:
         )
         parts += [f"## {name}", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(parts)
+
+
+def _views() -> str:
+    parts: list[str] = []
+    for name, (meaning, columns) in VIEWS.items():
+        rows = [f"| `{item.name}` | {item.type} | {item.meaning} |" for item in columns]
+        heading = ["| column | type | is |", "|---|---|---|"]
+        parts += [f"## `{name}`", "", f"{meaning[0].upper()}{meaning[1:]}.", ""]
+        parts += [*heading, *rows, ""]
+    questions = [
+        f"### `{item.name}`\n\n{item.answers[0].upper()}{item.answers[1:]}.\n\n"
+        f"```sql\n{item.sql.strip()}\n```\n"
+        for item in CANNED.values()
+    ]
+    return "\n".join([*parts, "## Questions with a name", "", *questions])
 
 
 def _errors() -> str:

@@ -19,7 +19,12 @@ from policyguard.audit.creation import origin_of, read_trust
 from policyguard.audit.layout import Layout, read_identity
 from policyguard.audit.stores.database import open_for_reading, rows_of
 from policyguard.audit.stores.sqlite import Head, read_head
-from policyguard.audit.vault import Sealed, read_callers, read_content
+from policyguard.audit.vault import (
+    Sealed,
+    pseudonym_of,
+    read_callers,
+    read_content,
+)
 from policyguard.canonical import parse_canonical
 from policyguard.errors import ConfigurationError, FormatError, TrailError
 from policyguard.signing.keyring import VerifierKey
@@ -239,6 +244,19 @@ class TrailReader:
         for known, _, caller in read_callers(self.layout.callers):
             if known == pseudonym:
                 return caller
+        return None
+
+    def pseudonym(self, caller: str) -> str | None:
+        """Return the pseudonym of a caller; `None`: erased, or never kept.
+
+        Raises:
+            TrailError: the callers cannot be read.
+        """
+        if not self.layout.callers.is_file():
+            return None
+        for pseudonym, salt, known in read_callers(self.layout.callers):
+            if known == caller and pseudonym_of(caller, salt=salt) == pseudonym:
+                return pseudonym
         return None
 
 

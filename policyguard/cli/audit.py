@@ -9,26 +9,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policyguard.cli.audit_export import export, gaps, verify_exported
-from policyguard.cli.command_line import UNANSWERED, one_line
-from policyguard.cli.progress import ProgressBar
+from policyguard.cli.audit_export import export, gaps
+from policyguard.cli.audit_query import query
+from policyguard.cli.audit_verify import verify
 from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from policyguard.audit.verify import Verified
     from policyguard.cli.trail_reading import Found
 
-TAMPERED = 1
 _KINDS = ("genesis", "decision", "check", "outcome")
 _VERDICTS = ("allow", "deny", "require_approval", "unavailable")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(
-    commands=(export, gaps),
+    commands=(export, gaps, query, verify),
     short_help="Read, verify and prove what the trail remembers.",
 )
 def audit() -> None:
@@ -116,74 +114,6 @@ def show(
     print_record(output(), found, content=content, related=related)
 
 
-@audit.command()
-@click.option(
-    "--exported",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Verify what `audit export` wrote there, instead of a trail.",
-)
-@click.option(
-    "--trust",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The public keys that you trust, for --exported.",
-)
-@click.option(
-    "--lock",
-    "lock",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="The directory of the lock database; without it where settings put it, or"
-    " beside the trail.",
-)
-@_json_option
-@trail_option
-@click.pass_context
-def verify(
-    context: click.Context,
-    *,
-    lock: Path | None,
-    exported: Path | None,
-    trust: Path | None,
-    as_json: bool,
-    directory: Path | None,
-) -> None:
-    """Verify every record, checkpoint and content of the trail.
-
-    Exits with 0 if it is intact, with 1 if something was changed, which is named, and
-    with 2 if it cannot be told: there is no trail, or content is gone from the vault.
-    An export is verified from its files and the trusted keys alone.
-    """
-    from policyguard.audit.verify import verify_trail
-    from policyguard.cli.audit_view import print_verified, tampered
-    from policyguard.cli.trail_reading import lock_of
-    from policyguard.errors import TamperedError
-
-    place = trail_of(directory)
-    try:
-        with ProgressBar() as bar:
-            if exported is not None:
-                verified = verify_exported(exported, trust=_given(trust), bar=bar)
-            else:
-                verified = verify_trail(
-                    place, lock=lock or lock_of(place), progress=bar.advance
-                )
-    except TamperedError as error:
-        reason = one_line(str(error))
-        if as_json:
-            click.echo(json.dumps({"intact": False, "reason": reason}, indent=2))
-        else:
-            output().print(tampered(reason), soft_wrap=True)
-        context.exit(TAMPERED)
-    if as_json:
-        click.echo(json.dumps(_verified_document(verified), indent=2))
-    else:
-        print_verified(output(), verified)
-    if verified.erased:
-        context.exit(UNANSWERED)
-
-
 @audit.command(short_help="Print the `.tlog-proof` of a record, for anyone to verify.")
 @click.argument("record")
 @click.option(
@@ -239,32 +169,9 @@ def checkpoint(*, origin: str | None, directory: Path | None) -> None:
     click.echo(log.head().note, nl=False)
 
 
-def _given(trust: Path | None) -> Path:
-    if trust is None:
-        raise click.UsageError(
-            "give the file of trusted keys with --trust: not the one that came with the"
-            " export, which proves nothing"
-        )
-    return trust
-
-
 def _document(found: Found) -> dict[str, object]:
     return {
         "origin": found.entry.origin,
         "index": found.entry.index,
         "record": found.record.model_dump(mode="json"),
-    }
-
-
-def _verified_document(verified: Verified) -> dict[str, object]:
-    return {
-        "intact": True,
-        "logs": [
-            {"origin": origin, "size": size, "root": root.hex()}
-            for origin, size, root in verified.logs
-        ],
-        "checkpoints": verified.checkpoints,
-        "erased": verified.erased,
-        "pending": verified.pending,
-        "lock_database": verified.memory,
     }

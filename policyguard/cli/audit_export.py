@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from policyguard.cli.progress import ProgressBar
 from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
-
-if TYPE_CHECKING:
-    from policyguard.audit.verify import Verified
 
 TRUST: Final = "trust"
 
@@ -28,7 +25,7 @@ def export(folder: Path, *, origin: str | None, directory: Path | None) -> None:
 
     Each log is a folder of C2SP tlog-tiles: a signed checkpoint, hash tiles and the
     records themselves. No personal data is in them; the vault stays where it is. Verify
-    with `policyguard audit verify --exported DIR --trust FILE`, or with tools that are
+    with `policyguard audit verify DIR --trust FILE`, or with tools that are
     not ours.
     """
     from policyguard.audit.export.tiles import export_tiles
@@ -84,37 +81,3 @@ def gaps(*, as_json: bool, directory: Path | None) -> None:
     console = output()
     shown = records_table(left, width=console.width) if left else "no gaps"
     console.print(shown)
-
-
-def verify_exported(folder: Path, *, trust: Path, bar: ProgressBar) -> Verified:
-    """Verify every exported log in a folder.
-
-    Raises:
-        ConfigurationError: there is no export, or no file of trusted keys.
-        TamperedError: an export is not what was signed.
-    """
-    from policyguard.audit.creation import read_trust
-    from policyguard.audit.export.tiles import verify_tiles
-    from policyguard.audit.verify import Verified
-    from policyguard.errors import ConfigurationError, TamperedError
-
-    keys = read_trust(trust).log_keys()
-    exports = sorted(path.parent for path in folder.glob("*/checkpoint"))
-    if not exports:
-        raise ConfigurationError(
-            f"there is no exported log in `{folder}`: give the directory that"
-            " `policyguard audit export` wrote"
-        )
-    found = [verify_tiles(path, vkeys=keys, progress=bar.advance) for path in exports]
-    missing = {key.key_name for key in keys} - {item.origin for item in found}
-    if missing:
-        raise TamperedError(
-            f"the log {min(missing)} is trusted and is not in the export"
-        )
-    return Verified(
-        logs=tuple((item.origin, item.size, item.root) for item in found),
-        checkpoints=len(found),
-        erased=0,
-        memory=False,
-        pending=0,
-    )

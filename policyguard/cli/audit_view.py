@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rich.rule import Rule
@@ -86,16 +87,50 @@ def tampered(reason: str) -> Text:
     return Text.assemble(("TAMPERED", "bold red"), f": {reason}")
 
 
-def print_verified(console: Console, verified: Verified) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """Says which records of a log were proved, up to which checkpoint."""
+
+    origin: str
+    records: int
+    size: int
+    root: bytes
+
+
+def print_proved(console: Console, proved: Sequence[Proved]) -> None:
+    """Print which records stand in which logs."""
+    table = plain_table()
+    table.add_column("log", overflow="fold")
+    table.add_column("proved", justify="right", no_wrap=True)
+    table.add_column("of", justify="right", no_wrap=True)
+    table.add_column("root", no_wrap=True)
+    for item in proved:
+        row = (item.origin, str(item.records), str(item.size))
+        table.add_row(*row, _root(item.root))
+    console.print(table)
+    console.print()
+    word = ("INTACT", "bold green")
+    console.print(Text.assemble(word, ": each of these records stands in its log"))
+    console.print(
+        Text("  whether there are others, proofs of inclusion cannot say", "dim")
+    )
+
+
+def _root(root: bytes) -> Text:
+    half = len(root)
+    return Text(f"{root.hex()[:half]}\n{root.hex()[half:]}", "dim")
+
+
+def print_verified(
+    console: Console, verified: Verified, *, exported: bool = False
+) -> None:
     """Print what a verification that found no fault has looked at."""
     table = plain_table()
     table.add_column("log", overflow="fold")
     table.add_column("records", justify="right", no_wrap=True)
     table.add_column("root", no_wrap=True)
     for origin, size, root in verified.logs:
-        half = len(root.hex()) // 2
-        shown = f"{root.hex()[:half]}\n{root.hex()[half:]}"
-        table.add_row(origin, str(size), Text(shown, "dim"))
+        table.add_row(origin, str(size), _root(root))
     console.print(table)
     console.print()
     word = (
@@ -107,7 +142,7 @@ def print_verified(console: Console, verified: Verified) -> None:
             ": every record is what was signed",
         )
     )
-    for line in _remarks(verified):
+    for line in () if exported else _remarks(verified):
         console.print(Text(f"  {line}", "dim"))
 
 

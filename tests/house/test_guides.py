@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from house.repository import DOCS, marked_blocks
@@ -16,7 +17,12 @@ from house.test_readme import run_page
 
 from policyguard.audit.reader import TrailReader
 
-GUIDES = ("read-and-verify-the-trail", "run-in-production", "verify-with-openssl")
+GUIDES = (
+    "query-the-trail",
+    "read-and-verify-the-trail",
+    "run-in-production",
+    "verify-with-openssl",
+)
 BLOCKS = [
     (guide, name)
     for guide in GUIDES
@@ -44,6 +50,7 @@ class Reader:
                 "POLICYGUARD_CONFIG": str(self.folder / "policyguard.toml"),
                 "RECORD": self.record,
                 "CALL": self.call,
+                "REVISION": self.revision,
             },
             capture_output=True,
             text=True,
@@ -59,9 +66,19 @@ class Reader:
     @property
     def call(self) -> str:
         """The call that this record is about."""
+        return str(self.leaf["call_id"])
+
+    @property
+    def revision(self) -> str:
+        """The revision of the bundle that decided it."""
+        return str(self.leaf["bundle"]["revision"])
+
+    @property
+    def leaf(self) -> dict[str, Any]:
+        """What the leaf of this record says."""
         logs = TrailReader.open(self.folder / "trail").logs
         entries = [entry for log in logs if (entry := log.find(self.record))]
-        return str(json.loads(entries[0].body)["call_id"])
+        return dict(json.loads(entries[0].body))
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +109,15 @@ def test_the_guide_to_the_trail_reads_verifies_and_proves(reader: Reader) -> Non
         ("proof", "bytes", "key")
     )
     assert printed["shell-call"].count("deny") == 1
+
+
+def test_the_guide_to_queries_asks_and_proves(reader: Reader) -> None:
+    printed = run_guide("query-the-trail", reader)
+
+    assert "denies-by-rule" in printed["shell-questions"]
+    assert "COMPLETE" in printed["shell-span"]
+    assert '"columns"' in printed["shell-sql"]
+    assert "INTACT: each of these records" in printed["shell-proofs"]
 
 
 def test_the_guide_to_production_prints_a_checkpoint(reader: Reader) -> None:

@@ -1,4 +1,4 @@
-"""`audit export`, `audit verify --exported` and `audit gaps`."""
+"""`audit export`, `audit verify DIR` and `audit gaps`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_an_export_is_verified_with_trusted_keys_alone(
 
     done = run("audit", "export", out, "--trail", trail)
     shutil.rmtree(trail)
-    verified = run("audit", "verify", "--exported", out, "--trust", keys)
-    as_json = run("audit", "verify", "--json", "--exported", out, "--trust", keys)
+    verified = run("audit", "verify", out, "--trust", keys)
+    as_json = run("audit", "verify", "--json", out, "--trust", keys)
 
     assert (done.exit_code, done.stderr) == (0, "")
     assert f"{out / 'app-1'}: 7 records, 7 of them new" in done.stdout
@@ -50,7 +50,7 @@ def test_a_second_export_adds_what_is_new(trail: Path, tmp_path: Path) -> None:
     again = run("audit", "export", out, "--trail", trail)
 
     assert f"{out / 'app-1'}: 9 records, 2 of them new" in again.stdout
-    verified = run("audit", "verify", "--exported", out, "--trust", trail / "trust")
+    verified = run("audit", "verify", out, "--trust", trail / "trust")
     assert verified.exit_code == 0
 
 
@@ -70,9 +70,9 @@ def test_a_changed_or_missing_export_is_found(trail: Path, tmp_path: Path) -> No
     entries = out / "app-1/tile/entries/000.p/7"
     entries.write_bytes(entries.read_bytes().replace(b'"allow"', b'"denys"', 1))
 
-    changed = run("audit", "verify", "--exported", out, "--trust", trail / "trust")
+    changed = run("audit", "verify", out, "--trust", trail / "trust")
     shutil.rmtree(out / "app-1")
-    missing = run("audit", "verify", "--exported", out, "--trust", trail / "trust")
+    missing = run("audit", "verify", out, "--trust", trail / "trust")
 
     assert changed.exit_code == missing.exit_code == 1
     assert changed.stdout.startswith("TAMPERED: entry 1 of acme.example/app-1")
@@ -83,13 +83,13 @@ def test_what_cannot_be_verified_gets_one_line(trail: Path, tmp_path: Path) -> N
     run("audit", "export", tmp_path / "out", "--trail", trail)
     before = sorted(tmp_path.rglob("*"))
 
-    refused(run("audit", "verify", "--exported", tmp_path / "out"), says="--trust")
+    refused(run("audit", "verify", tmp_path / "out"), says="--trust")
     refused(
-        run("audit", "verify", "--exported", trail, "--trust", trail / "trust"),
-        says="there is no exported log",
+        run("audit", "verify", trail, "--trust", trail / "trust"),
+        says="there is no exported log and no proof",
     )
     refused(
-        run("audit", "verify", "--exported", tmp_path / "out", "--trust", "absent"),
+        run("audit", "verify", tmp_path / "out", "--trust", "absent"),
         says="cannot read",
     )
     refused(

@@ -1,0 +1,331 @@
+"""Reads logs into tables that can be asked, and verifies every leaf on the way.
+
+Owner: whoever opened the index; it is a private database of SQLite in a temporary file
+that nobody else can open, gone when it is closed. Nothing of a store is believed but
+the bytes of the leaves and the signed head: all leaves are hashed, and their root has
+to be the one that the log's key has signed. So whoever changes a column, a schema or an
+index of the store changes no answer, and whoever changes a leaf is told so.
+
+INVARIANT: a statement that is run here can read these tables and do nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final, Self
+
+from policyguard.audit.log_verification import Progress
+from policyguard.audit.query_columns import (
+    INDEXES,
+    Cell,
+    insertions,
+    rows_of_leaf,
+    schema,
+)
+from policyguard.audit.query_proofs import LeafHashes
+from policyguard.audit.reader import Entry, Log
+from policyguard.audit.stores.sqlite import require_signed
+from policyguard.errors import (
+    ConfigurationError,
+    FormatError,
+    TamperedError,
+    VerificationError,
+)
+from policyguard.tlog import Checkpoint, Frontier, leaf_hash
+
+DEFAULT_SECONDS: Final = 30.0
+_BATCH: Final = 1_024
+_STEPS_BETWEEN_LOOKS: Final = 20_000
+_LONGEST_VALUE: Final = 4_000_000
+_LONGEST_STATEMENT: Final = 100_000
+_CURSOR: Final = re.compile(r"([a-z]{1,8}-[0-9]{1,3}):([0-9]{1,18})")
+_READS: Final = frozenset(
+    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Says which records a query looks at.
+
+    `after` is a cursor `LOG:ENTRY` as the last row of an answer has it: logs whose name
+    sorts before that log's are left out, and its records up to that entry.
+    """
+
+    since: str | None = None
+    """RFC 3339 in UTC: records of this time or later."""
+    until: str | None = None
+    """Records before this time."""
+    after: str | None = None
+
+    def first_of(self, log: str) -> int | None:
+        """Return the first index of a log that is looked at; `None`: none is.
+
+        Raises:
+            ConfigurationError: the cursor is none.
+        """
+        if self.after is None:
+            return 0
+        cursor = _CURSOR.fullmatch(self.after)
+        if cursor is None:
+            raise ConfigurationError(
+                f"`{self.after}` is no cursor: give log and entry, as `app-1:4711`"
+            )
+        if log < cursor[1]:
+            return None
+        return int(cursor[2]) + 1 if log == cursor[1] else 0
+
+    def has(self, moment: str) -> bool:
+        """Say whether a record of this time is looked at."""
+        return (self.since is None or moment >= self.since) and (
+            self.until is None or moment < self.until
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """Says what an answer was computed from, of one log."""
+
+    origin: str
+    size: int
+    """How many records the log had: all of them were hashed."""
+    root: str
+    """Their root in hexadecimal, which the log's key has signed."""
+    first: int
+    """The first record that could be in the answer."""
+    matched: int
+    """How many of the records from there on have a time in the span."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TrailIndex:
+    """Holds the records of some logs as tables."""
+
+    covered: tuple[Covered, ...]
+    leaves: Mapping[str, LeafHashes] = field(repr=False)
+    """By the name of the log: what proofs are made of."""
+    connection: sqlite3.Connection = field(repr=False)
+
+    @classmethod
+    def build(
+        cls,
+        logs: Iterable[Log],
+        *,
+        span: Span | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Read and verify logs.
+
+        Args:
+            logs: The logs; they may be written meanwhile.
+            span: The records that can be asked about; without it all.
+            progress: Called as records are verified.
+
+        Raises:
+            TamperedError: a record is not what was signed.
+            TrailError: a log cannot be read.
+            ConfigurationError: the span's cursor is none.
+        """
+        # An empty name is a private temporary file: memory stays bounded.
+        connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        try:
+            connection.executescript(schema())
+            connection.execute("BEGIN")
+            covered, leaves = [], {}
+            for log in sorted(logs, key=lambda item: item.slot):
+                hashes = LeafHashes(log=log)
+                leaves[log.slot] = hashes
+                covered.append(
+                    _read_log(
+                        log,
+                        span=span or Span(),
+                        into=_Tables(connection=connection),
+                        hashes=hashes,
+                        progress=progress,
+                    )
+                )
+            connection.execute("COMMIT")
+            connection.executescript(INDEXES)
+            _lock_down(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(covered=tuple(covered), leaves=leaves, connection=connection)
+
+    def select(
+        self,
+        statement: str,
+        values: Mapping[str, Cell] | None = None,
+        *,
+        limit: int,
+        seconds: float = DEFAULT_SECONDS,
+    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]], bool]:
+        """Run one SELECT; return columns, rows, and whether rows were left out.
+
+        Args:
+            statement: The SQL.
+            values: What stands for its `:names`.
+            limit: The largest number of rows.
+            seconds: How long it may take.
+
+        Raises:
+            ConfigurationError: it is no SELECT over the views, or takes too long.
+        """
+        deadline = time.monotonic() + seconds
+        self.connection.set_progress_handler(
+            lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS
+        )
+        try:
+            found = self.connection.execute(statement, values or {})
+            if found.description is None:
+                raise ConfigurationError("that is no SELECT: only reading is possible")
+            columns = tuple(column[0] for column in found.description)
+            rows = list(islice(found, limit + 1))
+        except sqlite3.OperationalError as error:
+            if str(error) != "interrupted":
+                raise _refused(error) from error
+            raise ConfigurationError(
+                f"the query took longer than {seconds:g} s: ask for less, or give it"
+                " more time"
+            ) from error
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            raise _refused(error) from error
+        finally:
+            self.connection.set_progress_handler(None, 0)
+        return columns, rows[:limit], len(rows) > limit
+
+    def close(self) -> None:
+        """Forget everything."""
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        """Use the index for a block, and close it at its end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the index."""
+        self.close()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tables:
+    """Collects rows and inserts them in batches."""
+
+    connection: sqlite3.Connection
+    waiting: dict[str, list[tuple[Cell, ...]]] = field(default_factory=dict)
+    statements: dict[str, str] = field(default_factory=insertions)
+
+    def add(self, rows: Iterable[tuple[str, tuple[Cell, ...]]]) -> None:
+        for table, row in rows:
+            self.waiting.setdefault(table, []).append(row)
+
+    def write(self) -> None:
+        for table, rows in self.waiting.items():
+            self.connection.executemany(self.statements[table], rows)
+        self.waiting.clear()
+
+
+def _read_log(
+    log: Log,
+    *,
+    span: Span,
+    into: _Tables,
+    hashes: LeafHashes,
+    progress: Progress | None,
+) -> Covered:
+    """Verify a log up to its newest head, and insert what the span has of it."""
+    try:
+        # A head first and its records after: a log only grows.
+        head = log.head()
+        signed = require_signed(head, vkey=log.vkey, path=log.path)
+    except (FormatError, VerificationError) as error:
+        raise TamperedError(
+            f"the head of {log.origin} cannot be verified: {error}"
+        ) from error
+    hashes.checkpoint, hashes.note = signed, head.note
+    first = span.first_of(log.slot)
+    frontier, matched = Frontier(), 0
+    for batch in _batches(log, size=signed.size):
+        leaves = [leaf_hash(entry.body) for entry in batch]
+        frontier = frontier.extend(leaves)
+        hashes.extend(leaves)
+        for entry in batch:
+            if first is not None and entry.index >= first:
+                matched += _insert(entry, log=log, span=span, into=into)
+        into.write()
+        if progress:
+            progress(log.origin, frontier.size, signed.size)
+    _require_root(frontier, signed=signed)
+    return Covered(
+        origin=log.origin,
+        size=signed.size,
+        root=signed.root.hex(),
+        first=signed.size if first is None else min(first, signed.size),
+        matched=matched,
+    )
+
+
+def _insert(entry: Entry, *, log: Log, span: Span, into: _Tables) -> bool:
+    try:
+        rows = list(rows_of_leaf(entry.body, log=log.slot, entry=entry.index))
+    except FormatError as error:
+        raise TamperedError(f"{entry.name} is no record: {error}") from error
+    moment = rows[0][1][4]
+    if not span.has(str(moment)):
+        return False
+    into.add(rows)
+    return True
+
+
+def _batches(log: Log, *, size: int) -> Iterator[Sequence[Entry]]:
+    entries = islice(log.entries(), size)
+    wanted = 0
+    while batch := list(islice(entries, _BATCH)):
+        for entry in batch:
+            if entry.index != wanted:
+                raise TamperedError(
+                    f"entry {wanted} of {log.origin} is missing: run `policyguard audit"
+                    " verify`"
+                )
+            wanted += 1
+        yield batch
+    if wanted != size:
+        raise TamperedError(
+            f"entry {wanted} of {log.origin} is missing: the log ends before its signed"
+            f" size of {size}"
+        )
+
+
+def _require_root(frontier: Frontier, *, signed: Checkpoint) -> None:
+    if frontier.root() != signed.root:
+        raise TamperedError(
+            f"a record of {signed.origin} is not what was signed: run `policyguard audit"
+            " verify`, which names it"
+        )
+
+
+def _lock_down(connection: sqlite3.Connection) -> None:
+    """Let statements read, and nothing else, within bounds."""
+    connection.execute("PRAGMA query_only=ON")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST_STATEMENT)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+
+    def authorize(action: int, *named: object) -> int:
+        function = action == sqlite3.SQLITE_FUNCTION and named[1] != "load_extension"
+        allowed = action in _READS or function
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(authorize)
+
+
+def _refused(error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"the query cannot be run: {error}: one SELECT over `decisions`,"
+        " `rule_answers` and `records`"
+    )

@@ -1,0 +1,182 @@
+"""`policyguard audit verify`: a trail, or what somebody was handed of one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from policyguard.cli.command_line import UNANSWERED, one_line
+from policyguard.cli.progress import ProgressBar
+from policyguard.cli.terminal import output
+from policyguard.cli.trail_option import trail_of, trail_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policyguard.audit.verify import Verified
+    from policyguard.cli.audit_view import Proved
+    from policyguard.signing.keyring import VerifierKey
+
+TAMPERED = 1
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--trust",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The public keys that you trust, for PATH.",
+)
+@click.option(
+    "--lock",
+    "lock",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The directory of the lock database; without it where settings put it, or"
+    " beside the trail.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@trail_option
+@click.pass_context
+def verify(
+    context: click.Context,
+    *,
+    path: Path | None,
+    lock: Path | None,
+    trust: Path | None,
+    as_json: bool,
+    directory: Path | None,
+) -> None:
+    """Verify every record, checkpoint and content of the trail.
+
+    With PATH, verify what `audit export`, `audit query --proofs` or `audit prove` wrote
+    there, from these files and the trusted keys alone.
+
+    Exits with 0 if it is intact, with 1 if something was changed, which is named, and
+    with 2 if it cannot be told: there is no trail, or content is gone from the vault.
+    """
+    from policyguard.cli.audit_view import print_proved, print_verified, tampered
+    from policyguard.errors import TamperedError
+
+    verified: Verified | list[Proved]
+    try:
+        with ProgressBar() as bar:
+            if path is None:
+                verified = _trail(trail_of(directory), lock=lock, bar=bar)
+            else:
+                verified = _handed_out(path, trust=_given(trust), bar=bar)
+    except TamperedError as error:
+        reason = one_line(str(error))
+        if as_json:
+            click.echo(json.dumps({"intact": False, "reason": reason}, indent=2))
+        else:
+            output().print(tampered(reason), soft_wrap=True)
+        context.exit(TAMPERED)
+    if isinstance(verified, list):
+        if as_json:
+            click.echo(json.dumps(_proved_document(verified), indent=2))
+        else:
+            print_proved(output(), verified)
+        return
+    if as_json:
+        click.echo(json.dumps(_verified_document(verified), indent=2))
+    else:
+        print_verified(output(), verified, exported=path is not None)
+    if verified.erased:
+        context.exit(UNANSWERED)
+
+
+def _trail(place: Path, *, lock: Path | None, bar: ProgressBar) -> Verified:
+    from policyguard.audit.verify import verify_trail
+    from policyguard.cli.trail_reading import lock_of
+
+    return verify_trail(place, lock=lock or lock_of(place), progress=bar.advance)
+
+
+def _handed_out(
+    path: Path, *, trust: Path, bar: ProgressBar
+) -> Verified | list[Proved]:
+    """Verify what somebody was handed: proofs of records, or exported logs."""
+    from policyguard.audit.creation import read_trust
+    from policyguard.audit.query_proofs import PROOF, verify_proofs
+    from policyguard.cli.audit_view import Proved
+
+    keys = read_trust(trust).log_keys()
+    if any(path.glob(f"*{PROOF}")):
+        found = verify_proofs(path, vkeys=keys, progress=bar.advance)
+        return [
+            Proved(origin=origin, records=count, size=newest.size, root=newest.root)
+            for origin, (newest, count) in sorted(found.items())
+        ]
+    return _exported(path, keys=keys, bar=bar)
+
+
+def _exported(
+    folder: Path, *, keys: Sequence[VerifierKey], bar: ProgressBar
+) -> Verified:
+    """Verify every exported log in a folder."""
+    from policyguard.audit.export.tiles import verify_tiles
+    from policyguard.audit.verify import Verified
+    from policyguard.errors import ConfigurationError, TamperedError
+
+    exports = sorted(path.parent for path in folder.glob("*/checkpoint"))
+    if not exports:
+        raise ConfigurationError(
+            f"there is no exported log and no proof in `{folder}`: give the directory"
+            " that `policyguard audit export` or `audit query --proofs` wrote"
+        )
+    found = [verify_tiles(path, vkeys=keys, progress=bar.advance) for path in exports]
+    missing = {key.key_name for key in keys} - {item.origin for item in found}
+    if missing:
+        raise TamperedError(
+            f"the log {min(missing)} is trusted and is not in the export"
+        )
+    return Verified(
+        logs=tuple((item.origin, item.size, item.root) for item in found),
+        checkpoints=len(found),
+        erased=0,
+        memory=False,
+        pending=0,
+    )
+
+
+def _given(trust: Path | None) -> Path:
+    if trust is None:
+        raise click.UsageError(
+            "give the file of trusted keys with --trust: not the one that came with the"
+            " export, which proves nothing"
+        )
+    return trust
+
+
+def _proved_document(proved: list[Proved]) -> dict[str, object]:
+    return {
+        "intact": True,
+        "proofs": [
+            {
+                "origin": item.origin,
+                "records": item.records,
+                "size": item.size,
+                "root": item.root.hex(),
+            }
+            for item in proved
+        ],
+    }
+
+
+def _verified_document(verified: Verified) -> dict[str, object]:
+    return {
+        "intact": True,
+        "logs": [
+            {"origin": origin, "size": size, "root": root.hex()}
+            for origin, size, root in verified.logs
+        ],
+        "checkpoints": verified.checkpoints,
+        "erased": verified.erased,
+        "pending": verified.pending,
+        "lock_database": verified.memory,
+    }

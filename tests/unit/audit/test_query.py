@@ -1,0 +1,378 @@
+"""Questions to a trail: what is answered comes from verified leaf bytes alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trails import CALLER, append_pair, copied, decision, made_trail, outcome
+
+from policyguard.audit.query import Answer, Question, ask, instant
+from policyguard.audit.query_canned import CANNED
+from policyguard.audit.query_columns import VIEWS, rows_of_leaf
+from policyguard.audit.query_index import Span, TrailIndex
+from policyguard.audit.reader import TrailReader
+from policyguard.audit.trail import Trail
+from policyguard.errors import ConfigurationError, FormatError, TamperedError
+from policyguard.identity import new_id
+from policyguard.vocabulary.record import OutcomeRecord
+
+DENIED = {"id": "GDPR-01", "effect": "deny", "status": "in_force", "verified": True}
+ENDLESS = (
+    "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+    " SELECT max(x) FROM n"
+)
+
+
+def time(minute: int, second: int = 0) -> str:
+    return f"2026-07-10T12:{minute:02}:{second:02}.000000Z"
+
+
+def append_call(trail: Trail, minute: int, **changes: Any) -> str:
+    """Append a decision, and its outcome three seconds later if it allows."""
+    fields = decision(time=time(minute), **changes)
+    trail.append_decision(fields, caller=changes.get("caller", CALLER), content={})
+    if fields["verdict"] == "allow":
+        trail.append(
+            OutcomeRecord(
+                id=new_id(),
+                call_id=fields["call_id"],
+                decision=fields["id"],
+                time=time(minute, 3),
+                outcome="complete",
+                served_model="glm-5.2",
+                input_tokens=7,
+                output_tokens=11,
+            )
+        )
+    return str(fields["id"])
+
+
+@pytest.fixture
+def trail(tmp_path: Path) -> Path:
+    """Have a trail: allowed at 1 and 3, denied at 2, allowed and cut off at 4."""
+    place = tmp_path / "trail"
+    writer = Trail.create(place, name="acme.example")
+    append_call(writer, 1)
+    append_call(writer, 2, verdict="deny", rules=[DENIED])
+    append_call(writer, 3)
+    fields = decision(time=time(4), bundle={"revision": "2", "digest": "cd" * 32})
+    writer.append_decision(fields, caller="bob", content={})
+    writer.close()
+    return place
+
+
+def answer(trail: Path, name: str | None = None, **more: Any) -> Answer:
+    return ask(Question(name=name, **more), reader=TrailReader.open(trail))
+
+
+def rows(trail: Path, sql: str, **more: Any) -> tuple[tuple[Any, ...], ...]:
+    return answer(trail, sql=sql, **more).rows
+
+
+def test_an_answer_says_what_it_was_computed_from(trail: Path) -> None:
+    found = answer(trail, "without-outcome")
+
+    (covered,) = found.covered
+    log = TrailReader.open(trail).logs[0]
+    assert covered.origin == "acme.example/app-1"
+    assert covered.root == log.head().frontier.root().hex()
+    assert (covered.size, covered.first, covered.matched) == (7, 0, 7)
+    assert (found.left_out, found.after) == (False, None)
+
+
+def test_denials_are_counted_by_rule(trail: Path) -> None:
+    assert answer(trail, "denies-by-rule").rows == (
+        ("GDPR-01", "deny", 1, 1, time(2), time(2)),
+    )
+
+
+def test_allowed_calls_without_an_end_are_found(trail: Path) -> None:
+    (row,) = answer(trail, "without-outcome").rows
+
+    assert row[:4] == ("app-1", 6, time(4), "acme")
+
+
+def test_changes_of_policy_have_their_first_and_last_decision(trail: Path) -> None:
+    found = [row[:4] for row in answer(trail, "policy-changes").rows]
+
+    assert found == [(time(1), time(3), 3, "1"), (time(4), time(4), 1, "2")]
+
+
+@pytest.mark.parametrize(
+    ("at", "revision"),
+    [
+        (time(3), ["1"]),
+        ("2026-07-10T12:03:59Z", ["1"]),
+        (time(4), ["2"]),
+        ("2026-07-10", []),
+    ],
+)
+def test_the_policy_at_an_instant_is_that_of_the_last_decision_before(
+    trail: Path, at: str, revision: list[str]
+) -> None:
+    found = answer(trail, "policy-at", values={"at": at})
+
+    assert [row[3] for row in found.rows] == revision
+
+
+@pytest.mark.parametrize("bundle", ["1", "ab" * 4, "ab" * 32])
+def test_calls_after_a_revocation_are_found_by_revision_or_digest(
+    trail: Path, bundle: str
+) -> None:
+    values = {"bundle": bundle, "at": time(2)}
+
+    found = answer(trail, "after-revocation", values=values)
+
+    assert [(row[1], row[3]) for row in found.rows] == [(3, "deny"), (4, "allow")]
+
+
+def test_models_tokens_and_latency_are_added_up(trail: Path) -> None:
+    deployment = "glm-5.2@api.scaleway.ai"
+
+    assert answer(trail, "top-models").rows == (("glm-5.2", deployment, 3, 14, 22, 0),)
+    assert answer(trail, "latency").rows == ((deployment, 2, 3000, 3000, 3000, 3000),)
+
+
+def test_a_caller_is_found_by_id_and_by_pseudonym(trail: Path) -> None:
+    pseudonym = TrailReader.open(trail).pseudonym("bob")
+
+    for name in ("bob", str(pseudonym)):
+        found = answer(trail, "about-caller", values={"caller": name})
+        assert [row[1] for row in found.rows] == [6]
+    assert answer(trail, "about-caller", values={"caller": "nobody"}).rows == ()
+
+
+def test_every_question_with_a_name_can_be_asked(trail: Path) -> None:
+    given = {"at": "2026-07-10", "bundle": "1", "caller": CALLER}
+    assert len(CANNED) >= 10
+
+    for name, question in CANNED.items():
+        values = {item: given[item] for item in question.takes}
+        assert answer(trail, name, values=values).columns
+
+
+def test_percentiles_are_those_of_the_nearest_rank(tmp_path: Path) -> None:
+    writer = Trail.create(tmp_path / "trail")
+    for seconds in range(1, 21):
+        fields = decision(time=time(0))
+        writer.append_decision(fields, caller=None, content={})
+        ended = outcome(fields["id"]).model_copy(update={"time": time(0, seconds)})
+        writer.append(ended)
+    writer.close()
+
+    ((_, calls, *percentiles),) = answer(tmp_path / "trail", "latency").rows
+
+    assert (calls, percentiles) == (20, [10_000, 19_000, 20_000, 20_000])
+
+
+def test_the_views_have_the_documented_columns(trail: Path) -> None:
+    for view, (_, columns) in VIEWS.items():
+        found = answer(trail, sql=f"SELECT * FROM {view}")
+        assert found.columns == tuple(column.name for column in columns)
+
+
+def test_a_span_is_of_times_and_of_places(trail: Path) -> None:
+    sql = "SELECT entry FROM records ORDER BY entry"
+
+    assert rows(trail, sql, span=Span(after="app-1:4")) == ((5,), (6,))
+    assert rows(trail, sql, span=Span(after="app-1:6")) == ()
+    assert rows(trail, sql, span=Span(after="aaa-1:4")) == tuple((n,) for n in range(7))
+    assert rows(trail, sql, span=Span(after="zzz-1:0")) == ()
+    span = Span(since=time(2), until=time(3))
+    assert rows(trail, sql, span=span) == ((3,),)
+    with pytest.raises(ConfigurationError, match="no cursor"):
+        rows(trail, sql, span=Span(after="4711"))
+
+
+def test_pages_have_every_row_once(tmp_path: Path) -> None:
+    place = made_trail(tmp_path / "trail", pairs=5)
+    second = Trail.open(place, role="cli")
+    append_pair(second)
+    second.close()
+    sql = "SELECT log, entry FROM records ORDER BY log, entry"
+    whole = rows(place, sql)
+
+    pages: list[tuple[Any, ...]] = []
+    after, left_out = None, True
+    while left_out:
+        page = answer(place, sql=sql, limit=4, span=Span(after=after))
+        pages += page.rows
+        after, left_out = page.after, page.left_out
+
+    assert tuple(pages) == whole
+    assert len(whole) == 11 + 3
+
+
+def test_rows_in_another_order_have_no_cursor(trail: Path) -> None:
+    sql = "SELECT log, entry FROM records ORDER BY entry DESC"
+
+    found = answer(trail, sql=sql, limit=2)
+
+    assert (found.left_out, found.after) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM decision",
+        "INSERT INTO decision (log) VALUES ('x')",
+        "UPDATE record SET kind = 'x'",
+        "CREATE TABLE x (y)",
+        "DROP VIEW decisions",
+        "ATTACH 'elsewhere.sqlite' AS x",
+        "PRAGMA query_only = OFF",
+        "SELECT * FROM pragma_database_list",
+        "SELECT load_extension('x')",
+        "VACUUM INTO 'elsewhere.sqlite'",
+        "BEGIN",
+        "SELECT 1; SELECT 2",
+        "SELECT zeroblob(100000000)",
+        "SELECT :missing",
+        "",
+        "SELECT * FROM nothing",
+        "SELECT 1 FROM (",
+        "SELECT '\x00'",
+        "SELECT '\ud800'",
+    ],
+)
+def test_nothing_but_one_select_is_run(
+    trail: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigurationError):
+        answer(trail, sql=sql)
+
+    assert not (tmp_path / "elsewhere.sqlite").exists()
+
+
+def test_an_endless_select_is_ended(trail: Path) -> None:
+    with pytest.raises(ConfigurationError, match="longer than 0 s"):
+        answer(trail, sql=ENDLESS, seconds=0)
+
+
+def test_an_index_is_asked_again_after_a_select_that_was_ended(trail: Path) -> None:
+    with TrailIndex.build(TrailReader.open(trail).logs) as index:
+        with pytest.raises(ConfigurationError):
+            index.select(ENDLESS, limit=1, seconds=0)
+        _, found, _ = index.select("SELECT count(*) FROM records", limit=1)
+
+    assert found == [(7,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("denies", {}, "there is no question"),
+        ("about-caller", {}, "--set caller="),
+        ("latency", {"at": "x"}, "takes no `at`"),
+        ("policy-at", {"at": "noon"}, "no instant"),
+    ],
+)
+def test_a_question_that_cannot_be_put_says_why(
+    trail: Path, name: str, values: dict[str, str], says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        answer(trail, name, values=values)
+
+
+def test_either_a_name_or_a_select_is_asked(trail: Path) -> None:
+    for given in ({}, {"name": "latency", "sql": "SELECT 1"}):
+        with pytest.raises(ConfigurationError, match="one SELECT"):
+            ask(Question(**given), reader=TrailReader.open(trail))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2026-07-10", "2026-07-10T00:00:00.000000Z"),
+        ("2026-07-10T12:30", "2026-07-10T12:30:00.000000Z"),
+        ("2026-07-10 12:30:01.5Z", "2026-07-10T12:30:01.500000Z"),
+    ],
+)
+def test_an_instant_is_written_as_records_have_it(text: str, found: str) -> None:
+    assert instant(text) == found
+
+
+def tampering(trail: Path, *statements: str) -> None:
+    connection = sqlite3.connect(trail / "logs/app-1/log.sqlite")
+    connection.execute("PRAGMA writable_schema=ON")
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_a_flipped_column_deceives_nobody(trail: Path) -> None:
+    sql = "SELECT entry, verdict FROM decisions ORDER BY entry"
+    before = rows(trail, sql)
+    # The computed columns are replaced by stored ones that say something else.
+    tampering(
+        trail,
+        "CREATE TABLE lie (idx INTEGER PRIMARY KEY, body BLOB NOT NULL,"
+        " leaf BLOB NOT NULL, id TEXT, kind TEXT, time TEXT, call_id TEXT,"
+        " decision TEXT, verdict TEXT, caller TEXT) STRICT",
+        "INSERT INTO lie SELECT idx, body, leaf, id, kind, time, call_id, decision,"
+        " 'allow', caller FROM entry",
+        "DROP TABLE entry",
+        "ALTER TABLE lie RENAME TO entry",
+    )
+
+    assert rows(trail, sql) == before
+    assert ("deny" in dict(before).values()) is True
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("UPDATE entry SET body = replace(body, 'deny', 'allo') WHERE idx = 3", "not"),
+        ("DELETE FROM entry WHERE idx = 3", "entry 3 of .* is missing"),
+        ("DELETE FROM entry WHERE idx = 6", "entry 6 of .* is missing"),
+        ("UPDATE head SET size = 6", "cannot be verified"),
+    ],
+)
+def test_a_changed_log_answers_nothing(
+    trail: Path, tmp_path: Path, statement: str, says: str
+) -> None:
+    changed = copied(trail, tmp_path / "changed")
+    tampering(
+        changed,
+        statement.replace("replace(body", "CAST(replace(CAST(body AS TEXT)").replace(
+            "'allo')", "'allo') AS BLOB)"
+        ),
+    )
+
+    with pytest.raises(TamperedError, match=says):
+        answer(changed, "latency")
+
+
+def test_only_the_one_form_of_a_record_has_rows() -> None:
+    bodies = (b'{"kind": "x"}', b'{"a":1,"a":2}', b"[]", b"", b"\xff")
+
+    for body in bodies:
+        with pytest.raises(FormatError):
+            list(rows_of_leaf(body, log="app-1", entry=0))
+
+
+def test_what_is_written_meanwhile_is_the_next_answers(trail: Path) -> None:
+    reader = TrailReader.open(trail)
+    writer = Trail.open(trail)
+
+    def while_reading() -> Iterator[None]:
+        append_pair(writer)
+        yield
+
+    appended = while_reading()
+    found = ask(
+        Question(sql="SELECT count(*) FROM records"),
+        reader=reader,
+        progress=lambda *_: next(appended, None),
+    )
+    writer.close()
+
+    assert found.rows == ((7,),)
+    assert rows(trail, "SELECT count(*) FROM records") == ((9,),)
