@@ -5,9 +5,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 JOBS   ?= auto
+GO     ?= $(shell command -v go || ls /usr/local/go/bin/go 2>/dev/null)
+OPA    ?= v1.22.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo fmt lint types test policy bench soak docs check lock clean
+.PHONY: help setup tools demo fmt lint types test policy bench soak docs check lock clean
 
 help:           ## list the words
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +31,18 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/.python
 	@touch $@ $(VENV)/.demo
 
 setup: $(VENV)/.dev  ## install everything for development into .venv
+
+# OPA compiles for minutes; whoever has no Go gets tests that skip and say so.
+.tools/.opa-$(OPA):
+ifeq ($(GO),)
+	@echo "no Go: OPA is not built, and every test against a real OPA server skips"
+else
+	mkdir -p .tools/bin
+	GOBIN="$(CURDIR)/.tools/bin" nice $(GO) install github.com/open-policy-agent/opa@$(OPA)
+	@touch $@
+endif
+
+tools: .tools/.opa-$(OPA) ## build OPA into .tools, for the tests that ask a real one
 
 demo: $(VENV)/.demo  ## the main job on real input, under 20 seconds
 	$(BIN)/policyguard demo

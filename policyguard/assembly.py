@@ -11,7 +11,7 @@ from policyguard.bundle.shipped import shipped_digests, shipped_directory
 from policyguard.bundle.source import Bundle, load_directory
 from policyguard.catalog.catalog import Catalog
 from policyguard.catalog.load import load_catalog
-from policyguard.engines.protocol import Golden, PolicySet
+from policyguard.engines.protocol import Engine, Golden, PolicySet
 from policyguard.engines.regorus import RegorusEngine
 from policyguard.errors import BundleError, CatalogError, ConfigurationError
 from policyguard.guard.core import Core
@@ -43,7 +43,7 @@ def build_core(
     known = settings if settings is not None else load_settings()
     bundle = bundle_of(known)
     catalog = catalog_of(known)
-    snapshot = RegorusEngine().load(policy_set(bundle=bundle, catalog=catalog))
+    snapshot = engine_of(known).load(policy_set(bundle=bundle, catalog=catalog))
     return Core(
         snapshot=snapshot,
         bundle=bundle,
@@ -101,14 +101,41 @@ def catalog_of(settings: Settings) -> Catalog:
     return load_catalog(files, overlays=settings.catalog.overlays)
 
 
+def engine_of(settings: Settings) -> Engine:
+    """Return the engine that the settings name, connected to nothing yet.
+
+    Raises:
+        ConfigurationError: it cannot be used; says which setting.
+    """
+    named = settings.engine
+    if named.name == "regorus":
+        return RegorusEngine()
+    if named.url is None:
+        raise ConfigurationError(
+            "the engine `opa` needs an address: set `url` under [engine], as"
+            " `https://opa.example:8181`"
+        )
+    from policyguard.engines.opa import OpaEngine
+    from policyguard.engines.opa_server import OpaServer
+
+    return OpaEngine(
+        OpaServer(
+            url=named.url,
+            ca_file=named.ca_file,
+            client_cert=named.client_cert,
+            client_key=named.client_key,
+            token_file=named.token_file,
+            plaintext=named.plaintext,
+            deadline=named.deadline_ms / 1_000,
+        )
+    )
+
+
 def policy_set(*, bundle: Bundle, catalog: Catalog) -> PolicySet:
     """Return text and data as an engine takes them."""
     return PolicySet(
         modules=bundle.modules,
-        data={
-            "policyguard": {"rulebook": bundle.rulebook},
-            "catalog": catalog.document,
-        },
+        data={**bundle.data, "catalog": catalog.document},
         entrypoint=ENTRYPOINT,
         rule_ids=frozenset(bundle.rule_ids),
         bundle_digest=bundle.digest,

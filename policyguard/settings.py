@@ -52,9 +52,22 @@ class TrailSettings(Value):
 
 
 class EngineSettings(Value):
-    """Says which engine evaluates."""
+    """Says which engine evaluates, and where it is when it is not in this process."""
 
-    name: Literal["regorus"] = "regorus"
+    name: Literal["regorus", "opa"] = "regorus"
+    url: str | None = None
+    """Of an OPA server: scheme, host and port, as `https://opa.example:8181`."""
+    ca_file: Path | None = None
+    """PEM of the authorities that may vouch for the server; else the system's."""
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    """For mutual TLS."""
+    token_file: Path | None = None
+    """A file with the bearer token."""
+    plaintext: bool = False
+    """Whether plain HTTP may leave this machine, as behind a service mesh."""
+    deadline_ms: Annotated[int, Field(ge=1, le=60_000)] = 500
+    """Milliseconds for one decision, with connecting and one retry."""
 
 
 class TenantSettings(Value):
@@ -138,6 +151,7 @@ def default_trail() -> Path:
 def _anchored(settings: Settings, *, base: Path) -> Settings:
     """Return the settings with each path made relative to the file that holds it."""
     bundle, catalog, trail = settings.bundle, settings.catalog, settings.trail
+    engine = settings.engine
     return settings.model_copy(
         update={
             "bundle": bundle.model_copy(update={"path": _under(base, bundle.path)}),
@@ -148,6 +162,12 @@ def _anchored(settings: Settings, *, base: Path) -> Settings:
                 update={
                     "directory": _under(base, trail.directory),
                     "lock": _under(base, trail.lock),
+                }
+            ),
+            "engine": engine.model_copy(
+                update={
+                    name: _under(base, getattr(engine, name))
+                    for name in ("ca_file", "client_cert", "client_key", "token_file")
                 }
             ),
         }

@@ -18,6 +18,7 @@ from policyguard.errors import BundleError
 MANIFEST: Final = ".manifest"
 RULEBOOK: Final = "policyguard/rulebook/data.json"
 GOLDEN: Final = "golden/vectors.json"
+SIGNATURES: Final = ".signatures.json"
 MAX_FILES: Final = 2_000
 MAX_FILE_BYTES: Final = 8 << 20
 MAX_BYTES: Final = 32 << 20
@@ -86,10 +87,11 @@ def _require_directory(path: str, *, depth: int) -> None:
 
 
 def _require_known(path: str) -> None:
-    if path in {MANIFEST, RULEBOOK, GOLDEN}:
+    if path in {MANIFEST, GOLDEN, SIGNATURES}:
         return
-    name = path.rpartition("/")[2]
-    if not (name.endswith(".rego") and _NAME.fullmatch(name) and "/" in path):
+    folder, _, name = path.rpartition("/")
+    known = name == "data.json" or (name.endswith(".rego") and _NAME.fullmatch(name))
+    if not known or not folder:
         raise BundleError(f"{path}: is no file of a bundle: remove it")
 
 

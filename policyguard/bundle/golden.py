@@ -65,9 +65,20 @@ def parse_golden(data: bytes) -> GoldenSet:
             that is given twice.
     """
     try:
-        form = _File.model_validate(parse_json(data, max_bytes=MAX_FILE_BYTES))
+        return golden_of(parse_json(data, max_bytes=MAX_FILE_BYTES))
     except FormatError as error:
         raise BundleError(f"{GOLDEN}: {error}") from error
+
+
+def golden_of(document: Json) -> GoldenSet:
+    """Read golden vectors from a parsed document.
+
+    Raises:
+        BundleError: a field that is missing, unknown or wrong, or a name that is
+            given twice.
+    """
+    try:
+        form = _File.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the top"

@@ -7,13 +7,14 @@ Specification: OPA bundles, `.manifest`, of which a policy bundle of ours has
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from policyguard.bundle.files import MANIFEST
-from policyguard.canonical import parse_json
+from policyguard.canonical import Json, parse_json
 from policyguard.errors import BundleError, FormatError
 
 MAX_BYTES: Final = 64 * 1024
@@ -65,6 +66,23 @@ class Manifest:
                 f" `{', '.join(self.roots)}`"
             )
 
+    def require_owned_data(self, *, path: str, document: Mapping[str, Json]) -> None:
+        """Check that every value of a document lies in a root.
+
+        Args:
+            path: The document's path inside the bundle, for the message.
+            document: The document, from the top of `data`.
+
+        Raises:
+            BundleError: a value lies outside the roots.
+        """
+        for place in _leaves(document):
+            if not any(_within(place, root) for root in self.roots):
+                raise BundleError(
+                    f"{path}: data at `{place}` is outside the bundle's roots"
+                    f" `{', '.join(self.roots)}`"
+                )
+
 
 def parse_manifest(data: bytes) -> Manifest:
     """Parse the bytes of a `.manifest`.
@@ -88,6 +106,15 @@ def parse_manifest(data: bytes) -> Manifest:
                     f"{MANIFEST}: roots `{root}` and `{other}` overlap: keep the wider"
                 )
     return Manifest(revision=form.revision, roots=tuple(form.roots))
+
+
+def _leaves(document: Mapping[str, Json], above: str = "") -> Iterator[str]:
+    for key, value in document.items():
+        place = f"{above}/{key}" if above else key
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, place)
+        else:
+            yield place
 
 
 def _within(path: str, root: str) -> bool:

@@ -29,13 +29,12 @@ def version(*, as_json: bool) -> None:
 
 
 def _known(settings: Settings) -> dict[str, Any]:
-    from policyguard.assembly import bundle_of, catalog_of
-    from policyguard.engines.regorus import RegorusEngine
+    from policyguard.assembly import bundle_of, catalog_of, engine_of
     from policyguard.version import __version__
 
     bundle = bundle_of(settings)
     catalog = catalog_of(settings)
-    engine = RegorusEngine().info
+    engine = engine_of(settings).info
     return {
         "version": __version__,
         "bundle": {"revision": bundle.revision, "digest": bundle.digest},

@@ -44,9 +44,8 @@ def test_the_catalog_and_notes_are_passed_over(tmp_path: Path) -> None:
     "path",
     [
         "patch.json",
-        ".signatures.json",
+        "p/.signatures.json",
         "data.json",
-        "p/data.json",
         "p/data.yaml",
         "policy.wasm",
         "a.rego",
