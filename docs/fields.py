@@ -17,9 +17,9 @@ from pydantic.fields import FieldInfo
 
 from docs.docstrings import first_line
 from docs.forms import forms, names_in, without_constraints
-from policyguard.vocabulary import call, decision, record, value
+from policyguard.vocabulary import call, decision, record, rolling, value
 
-_FORMS = (value, call, decision, record)
+_FORMS = (value, rolling, call, decision, record)
 
 
 def tables(*roots: type[BaseModel], level: int = 3) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from docs import pages
+from docs import pages, samples
 from policyguard.bundle.rulebook import rulebook_bytes
 from policyguard.bundle.source import load_directory
 from policyguard.catalog.load import load_catalog
@@ -24,6 +24,19 @@ REFERENCE: Final = ROOT / "docs" / "reference"
 def rulebook() -> Mapping[Path, bytes]:
     """Return the rulebook, which is made from the METADATA of the rules."""
     return {POLICIES / "policyguard/rulebook/data.json": rulebook_bytes(POLICIES)}
+
+
+def vectors() -> Mapping[Path, bytes]:
+    """Return the golden vectors, with every fact that they lack as unknown."""
+    path = POLICIES / "golden/vectors.json"
+    return {path: samples.vectors(path.read_text("utf-8")).encode()}
+
+
+def sample() -> Mapping[Path, bytes]:
+    """Return the catalog for the rules' own tests, which is the golden vectors'."""
+    text = (POLICIES / "golden/vectors.json").read_text("utf-8")
+    path = POLICIES / "policyguard/fixture/catalog_test.rego"
+    return {path: samples.sample(text).encode()}
 
 
 def digests() -> Mapping[Path, bytes]:
@@ -45,9 +58,11 @@ def reference() -> Mapping[Path, bytes]:
     return {path: text.encode() for path, text in texts.items()}
 
 
-# The digest of the bundle covers the rulebook, so the rulebook comes first.
+# The digest of the bundle covers rulebook and vectors, so these come first.
 STEPS: Final[tuple[Callable[[], Mapping[Path, bytes]], ...]] = (
     rulebook,
+    vectors,
+    sample,
     digests,
     reference,
 )

@@ -17,7 +17,15 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from policyguard.errors import ConfigurationError
-from policyguard.vocabulary.call import Contract, Exporter, Licence, Product, Tenant
+from policyguard.vocabulary.call import (
+    Contract,
+    DataSecurity,
+    Exporter,
+    Licence,
+    Organisation,
+    Product,
+    Tenant,
+)
 from policyguard.vocabulary.value import Country, Digest, Id, Value
 
 CONFIG_VARIABLE: Final = "POLICYGUARD_CONFIG"
@@ -85,6 +93,9 @@ class TenantSettings(Value):
     contracts: tuple[Contract, ...] | None = None
     licences: tuple[Licence, ...] = ()
     product: Product = Product()
+    organisation: Organisation | None = None
+    """The tenant itself, its owners and the lists that it was screened against."""
+    data_security: DataSecurity = DataSecurity()
 
     def tenant(self) -> Tenant:
         """Return the tenant as calls carry it."""

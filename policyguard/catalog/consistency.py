@@ -10,7 +10,7 @@ from typing import Final
 
 from policyguard.catalog.endpoints import host_key
 from policyguard.catalog.resolve import answers_of
-from policyguard.catalog.schema import CatalogFile, Window
+from policyguard.catalog.schema import CatalogFile, Developer, Operator, Window
 from policyguard.catalog.yaml_text import Place
 
 _START: Final = datetime.min.replace(tzinfo=UTC)
@@ -37,10 +37,12 @@ def faults_of(file: CatalogFile) -> Iterator[Fault]:
 
 
 def _dangling(file: CatalogFile) -> Iterator[Fault]:
-    parties = file.developers.keys() | file.operators.keys()
     for key, model in file.models.items():
         here = ("models", key)
         yield from _missing(file, "developers", model.developer, (*here, "developer"))
+        for name in ("supported", "unsupported"):
+            listed = getattr(model.access_terms, name, None)
+            yield from _missing(file, "lists", listed, (*here, "access_terms", name))
         for i, base in enumerate(model.base_models or ()):
             yield from _missing(file, "models", base, (*here, "base_models", i))
     for key, weights in file.weights.items():
@@ -53,13 +55,33 @@ def _dangling(file: CatalogFile) -> Iterator[Fault]:
         if item.installed is not None:
             place = (*here, "installed", "weights")
             yield from _missing(file, "weights", item.installed.weights, place)
+    yield from _dangling_parties(file)
+
+
+def _dangling_parties(file: CatalogFile) -> Iterator[Fault]:
     for key, listed in file.lists.items():
         for i, entry in enumerate(listed.parties):
-            if entry.party not in parties:
-                yield Fault(
-                    place=("lists", key, "parties", i, "party"),
-                    cause=f"`{entry.party}` is no developer or operator of the catalog",
-                )
+            place: Place = ("lists", key, "parties", i, "party")
+            yield from _no_party(file, entry.party, place)
+    for key, operator in file.operators.items():
+        yield from _no_party(file, operator.parent, ("operators", key, "parent"))
+    for section, key, owned in _owned(file):
+        for i, share in enumerate(owned.owners or ()):
+            place = (section, key, "owners", i, "party")
+            yield from _no_party(file, share.party, place)
+
+
+def _owned(file: CatalogFile) -> Iterator[tuple[str, str, Developer | Operator]]:
+    for key, operator in file.operators.items():
+        yield "operators", key, operator
+    for key, developer in file.developers.items():
+        yield "developers", key, developer
+
+
+def _no_party(file: CatalogFile, key: str | None, place: Place) -> Iterator[Fault]:
+    if key is not None and key not in file.developers and key not in file.operators:
+        cause = f"`{key}` is no developer or operator of the catalog"
+        yield Fault(place=place, cause=cause)
 
 
 def _missing(
@@ -132,6 +154,13 @@ def _overlaps(file: CatalogFile) -> Iterator[Fault]:
         ]
         yield from _overlapping(("lists", key, "parties"), parties)
         yield from _overlapping(("lists", key, "countries"), countries)
+        regions = [(entry.region, entry) for entry in listed.regions]
+        items = [(entry.item, entry) for entry in listed.items]
+        yield from _overlapping(("lists", key, "regions"), regions)
+        yield from _overlapping(("lists", key, "items"), items)
+    for section, key, owned in _owned(file):
+        shares = [(share.party or share.owner, share) for share in owned.owners or ()]
+        yield from _overlapping((section, key, "owners"), shares)
 
 
 def _overlapping(

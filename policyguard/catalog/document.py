@@ -74,6 +74,8 @@ def _list(listed: List) -> Json:
         "max_age_days": listed.max_age_days,
         "parties": _windows_by("party", dumped["parties"]),
         "countries": _windows_by("country", dumped["countries"]),
+        "regions": _windows_by("region", dumped["regions"]),
+        "items": _windows_by("item", dumped["items"]),
     }
 
 

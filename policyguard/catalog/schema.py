@@ -12,11 +12,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from policyguard.vocabulary.call import EarClass, PersonStatus
 from policyguard.vocabulary.value import (
     Country,
     Digest,
     Id,
     Instant,
+    Subdivision,
     Text,
     Value,
 )
@@ -71,11 +73,43 @@ class DeploymentState(Window):
 
 
 class Share(Window):
-    """Is one owner's share of a company, in hundredths of a percent."""
+    """Is one direct owner's share of a company, in hundredths of a percent."""
 
     owner: Text
+    party: Id | None = None
+    """The owner's own entry, a developer or an operator: the chain goes on there."""
     country: Country | None = None
+    """Where the owner is organised."""
+    listed: tuple[Id, ...] | None = None
+    """Lists that name an owner without an entry; `None`: nobody has screened it."""
     share_bp: Annotated[int, Field(ge=0, le=10_000)] | None = None
+
+
+class Reader(Value):
+    """Is a kind of person who can read what a deployment is sent."""
+
+    role: Literal["administrator", "support", "annotator", "user"]
+    person_status: PersonStatus | None = None
+    citizenships: tuple[Country, ...] | None = None
+    latest_citizenship: Country | None = None
+    """The most recent citizenship or permanent residency (15 CFR 734.13(b))."""
+
+
+class Sealing(Value):
+    """Is how what passes a hop is encrypted (15 CFR 734.18(a)(5), 22 CFR 120.54(a)(5)).
+
+    Only for a hop that carries or keeps ciphertext; who runs a model must decrypt.
+    """
+
+    end_to_end: bool | None = None
+    """Never in the clear between the originator and the recipient."""
+    fips: bool | None = None
+    """By modules of FIPS 140-2 or its successor, or means as effective."""
+    strength_bits: Annotated[int, Field(ge=0, le=1024)] | None = None
+    keys_withheld: bool | None = None
+    """Whether no third party is given keys or other means of access."""
+    enclave: bool = False
+    """Whether it decrypts, inside an attested trusted execution environment."""
 
 
 class Developer(Sourced):
@@ -86,6 +120,7 @@ class Developer(Sourced):
     aliases: tuple[Text, ...] = ()
     country: Country | None = None
     parent_country: Country | None = None
+    owners: tuple[Share, ...] | None = None
     advisories: tuple[Text, ...] = ()
 
 
@@ -93,6 +128,18 @@ class OutputTerms(Value):
     """Is what the developer's terms say about training on outputs."""
 
     competing_training: Literal["prohibited", "exceptions", "permitted"] | None = None
+    source: Text | None = None
+
+
+class AccessTerms(Value):
+    """Is where and to whom a developer offers its models, by its own terms."""
+
+    supported: Id | None = None
+    """The list of countries where the service is offered."""
+    unsupported: Id | None = None
+    """The list of countries where it is not; in neither list: unknown."""
+    since: Instant | None = None
+    """When the limit on owners began."""
     source: Text | None = None
 
 
@@ -115,6 +162,10 @@ class Model(Sourced):
     notices: tuple[Text, ...] = ()
     """What the licence asks its users to keep or show."""
     output_terms: OutputTerms = OutputTerms()
+    access_terms: AccessTerms | None = None
+    """`None`: the terms name no countries (published weights), or none were seen."""
+    tuned_on: EarClass | None = None
+    """The export class of what it was tuned on, besides its base models."""
     restrictions: tuple[Restriction, ...] = ()
 
 
@@ -158,7 +209,10 @@ class Operator(Sourced):
     country: Country | None = None
     control_country: Country | None = None
     """Whose law can compel it: the country of its ultimate parent."""
+    parent: Id | None = None
+    """Its ultimate parent, if that has an entry: under it, counts add up."""
     owners: tuple[Share, ...] | None = None
+    """Direct owners whose share matters; empty: no share does."""
 
 
 class DataPolicy(Value):
@@ -194,7 +248,12 @@ class Deployment(Sourced):
     processing_countries: tuple[Country, ...] | None = None
     storage_countries: tuple[Country, ...] | None = None
     remote_access_countries: tuple[Country, ...] | None = None
-    accelerator: Text | None = None
+    accelerator: Id | None = None
+    """The chip that it runs on, as `nvidia-h200` or `ascend-910b`."""
+    readers: tuple[Reader, ...] | None = None
+    """Who else can read what is sent; empty: nobody; `None`: nobody has said."""
+    sealing: Sealing | None = None
+    """`None`: it reads what it is sent."""
     data_policy: DataPolicy = DataPolicy()
     states: tuple[DeploymentState, ...] = ()
     installed: InstalledWeights | None = None
@@ -220,13 +279,29 @@ class CountryListing(Window):
     """What a recipient there must show for it to count, as `dpf`."""
 
 
+class RegionListing(Window):
+    """Is one region's membership of a list."""
+
+    region: Subdivision
+    partial: bool = False
+    """Whether the list means a part of it, which the code cannot tell apart."""
+
+
+class ItemListing(Window):
+    """Is the membership of a list of one kind of thing, as a chip."""
+
+    item: Id
+
+
 class List(Sourced):
-    """Is a dated list of parties or countries, as its keeper publishes it."""
+    """Is a dated list of parties, countries, regions or things."""
 
     name: Text
     max_age_days: Annotated[int, Field(ge=1)] | None = None
     parties: tuple[Listing, ...] = ()
     countries: tuple[CountryListing, ...] = ()
+    regions: tuple[RegionListing, ...] = ()
+    items: tuple[ItemListing, ...] = ()
 
 
 class CatalogFile(Value):

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, field_validator
 
+from policyguard.vocabulary.rolling import Counts, Rolling
 from policyguard.vocabulary.value import (
     Country,
     Id,
@@ -28,13 +29,14 @@ DataClass: TypeAlias = Literal[
     "health",
     "financial",
     "genomic",
+    "omic",
     "biometric",
     "geolocation",
     "government_related",
     "source_code",
     "technical",
 ]
-"""What kind of data is sent; a closed enumeration."""
+"""What kind of data is sent; a closed enumeration. `omic` is human 'omic data but genomes."""
 
 PurposeKind: TypeAlias = Literal[
     "inference", "embed", "fine_tune", "train", "distil", "evaluate"
@@ -53,12 +55,39 @@ EarClass = Annotated[
 """`not_technology`, `published` (15 CFR 734.7), `EAR99` or an ECCN as `3E001`."""
 
 
+EndUse: TypeAlias = Literal["civil", "military", "military_intelligence", "wmd"]
+"""What the outcome is for, as far as 15 CFR part 744 asks."""
+DspExemption: TypeAlias = Literal[
+    "personal_communications",
+    "information",
+    "travel",
+    "official_business",
+    "financial_services",
+    "corporate_group",
+    "required_by_law",
+    "investment_agreement",
+    "telecommunications",
+    "drug_authorisation",
+    "clinical_investigation",
+]
+"""The exemptions of 28 CFR 202.501 to 202.511, in their order."""
+PersonStatus: TypeAlias = Literal["us_citizen", "us_lpr", "us_protected", "foreign"]
+"""Status by 15 CFR 772.1: only `foreign` is a foreign person."""
+
+
 class Purpose(Value):
     """Says what the call, and what comes back, is for."""
 
     kind: PurposeKind
     competes: bool | None = None
     """Whether the output serves a model that competes with this model's developer."""
+    beneficiary_headquarters: Country | None = None
+    """Where the ultimate parent of whom the work is for is headquartered."""
+    end_use: EndUse | None = None
+    compute_zettaops: Annotated[int, Field(ge=0)] | None = None
+    """Operations of the whole training run in units of 10^21; 10^26 is 100000."""
+    publishes: bool | None = None
+    """Whether the weights that come out will be published (15 CFR 734.7)."""
 
 
 class CallContext(Value):
@@ -70,10 +99,13 @@ class CallContext(Value):
 
 
 class Owner(Value):
-    """Is one owner of an organisation, with the share in hundredths of a percent."""
+    """Is one owner, direct or indirect, with the share in hundredths of a percent."""
 
     name: Text
     country: Country | None = None
+    """Where its ultimate parent is headquartered."""
+    listed: tuple[Id, ...] | None = None
+    """Lists of the catalog that name it; `None`: nobody has screened it."""
     share_bp: Annotated[int, Field(ge=0, le=10_000)] | None = None
     since: Instant | None = None
     until: Instant | None = None
@@ -86,6 +118,9 @@ class Organisation(Value):
     country: Country | None = None
     headquarters: Country | None = None
     owners: tuple[Owner, ...] | None = None
+    """Who holds a share that matters, at any remove; empty: nobody does."""
+    listed: tuple[Id, ...] | None = None
+    """Lists of the catalog that name it; `None`: nobody has screened it."""
     annexes: tuple[Text, ...] | None = None
     """Annexes of official letters that name this organisation, as `bis-2026-06-26:A`."""
 
@@ -94,15 +129,17 @@ class Caller(Value):
     """Is who asks; `id` stays out of `input` and out of every leaf."""
 
     id: Annotated[str, StringConstraints(min_length=1, max_length=256)]
-    person_status: Literal["us_citizen", "us_lpr", "us_protected", "foreign"] | None = (
-        None
-    )
-    """Status by 15 CFR 772.1: only `foreign` is a foreign person."""
+    person_status: PersonStatus | None = None
     citizenships: tuple[Country, ...] | None = None
+    """All of them; what is deemed an export under the ITAR goes to each."""
+    latest_citizenship: Country | None = None
+    """The most recent citizenship or permanent residency (15 CFR 734.13(b))."""
     residence: Country | None = None
     location: Country | None = None
     subdivision: Subdivision | None = None
+    """Country and subdivision are where the person is during the call."""
     organisation: Organisation | None = None
+    """Whom the caller acts for; `None`: the tenant's own organisation, if it is known."""
 
 
 class Exporter(Value):
@@ -121,6 +158,10 @@ class ExportControl(Value):
     us_origin: bool | None = None
     evidence: Text | None = None
     """Where the publication can be seen, for `published`."""
+    exception: Text | None = None
+    """The licence exception that is claimed, as `TSR` (15 CFR part 740)."""
+    no_licence_countries: tuple[Country, ...] | None = None
+    """Countries for which your classification found that no licence is needed."""
 
 
 class DataFacts(Value):
@@ -130,8 +171,15 @@ class DataFacts(Value):
     subjects: tuple[Country, ...] | None = None
     """Where the people are whom the data is about."""
     anonymous_evidence: Text | None = None
+    counts: Counts = Counts()
+    """US persons in this one call."""
+    brokerage: bool | None = None
+    """Whether the data is sold or licensed to who receives it (28 CFR 202.214)."""
+    dsp_exemption: DspExemption | None = None
+    """The exemption of 28 CFR part 202 that is claimed."""
     ear: ExportControl = ExportControl()
     itar: bool | None = None
+    """Whether it holds technical data (22 CFR 120.33)."""
 
     @field_validator("classes", "subjects")
     @classmethod
@@ -155,6 +203,10 @@ class Contract(Value):
     retention_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
     remote_access_countries: tuple[Country, ...] | None = None
     baa: bool | None = None
+    us_persons_only: bool | None = None
+    """Whether only US persons, in the United States, can read what is sent."""
+    onward_transfer_ban: bool | None = None
+    """Whether it forbids onward transfer to countries of concern (28 CFR 202.302)."""
     source: Text | None = None
     """Where the signed text is filed."""
 
@@ -166,7 +218,24 @@ class Licence(Value):
     authority: Literal["BIS", "DDTC", "OFAC", "other"]
     operators: tuple[Id, ...] = ()
     models: tuple[Id, ...] = ()
+    classifications: tuple[EarClass, ...] = ()
+    """What it covers; empty: it does not say."""
+    countries: tuple[Country, ...] = ()
+    """Where what is sent may go, or be served; empty: it does not say."""
+    persons: tuple[Country, ...] = ()
+    """Of which countries the foreign persons are to whom it may be released."""
     expires: Instant
+
+
+class DataSecurity(Value):
+    """Is what stands of the programme for restricted transactions (28 CFR 202)."""
+
+    requirements: bool | None = None
+    """Whether CISA's security requirements are met (28 CFR 202.248, 202.401)."""
+    certified: Instant | None = None
+    """When an officer last certified the compliance programme (28 CFR 202.1001)."""
+    audited: Instant | None = None
+    """When the last independent audit ended (28 CFR 202.1002)."""
 
 
 class Product(Value):
@@ -189,6 +258,9 @@ class Tenant(Value):
     """One for each operator; `None`: nobody has said which contracts there are."""
     licences: tuple[Licence, ...] = ()
     product: Product = Product()
+    organisation: Organisation | None = None
+    """The tenant itself: for whom a caller acts that names no other organisation."""
+    data_security: DataSecurity = DataSecurity()
 
     @field_validator("contracts")
     @classmethod
@@ -223,6 +295,8 @@ class ModelCall(Value):
     exporter: Exporter = Exporter()
     tenant: Tenant
     data: DataFacts = DataFacts()
+    rolling: Rolling = Rolling()
+    """Filled by the guard's own counters; a caller's code cannot declare it."""
     asked: Asked = Asked()
     model: Id | None = None
     """The catalog's model, or `None`: unknown."""

@@ -12,8 +12,13 @@
 #     object), lineage (its base models up to three steps back) and restrictions (those
 #     that stand at the instant, with the annexes that relieve by then).
 #   hops: for each deployment of the route: id, known, label, deployment, parties
-#     (operator and host cloud, with their active listings), contract (with the party
-#     that receives the data), weights (the manifest), suspensions, places, gaps.
+#     (operator and host cloud, with their active listings and what listed owners hold
+#     of them), contract (with the party that receives the data), weights (the
+#     manifest), suspensions, places, gaps, seal (whether what passes it is encrypted
+#     so that it is no export), chip (the listings of its accelerator).
+#   groups: for each group of countries, those that the call mentions.
+#   embargo: where the caller is, as the embargoes have it.
+#   rolling: what earlier calls add up to, as it came.
 #   countries: of the countries that the call mentions: eea, and the conditions of
 #     their adequacy decisions (null: without condition).
 #   licences: those that have not expired. lists: each list that was read, by as_of.
@@ -26,12 +31,15 @@ view := {
 	"context": input.context,
 	"countries": _countries,
 	"data": input.data,
+	"embargo": _embargo,
 	"exporter": input.exporter,
+	"groups": _groups,
 	"hops": _hops,
 	"licences": _licences,
 	"lists": _lists,
 	"model": _model,
 	"purpose": _purpose,
+	"rolling": input.rolling,
 	"status": _status,
 	"tenant": input.tenant,
 }
@@ -51,29 +59,91 @@ _status := data.policyguard.rulebook.intervals[index] if {
 
 # A catalog without one of these lists has no view, and so no answer: a list that is
 # not there must not read as a list that names nobody.
-_lists := {
-	"bis-entity-list": data.catalog.lists["bis-entity-list"].as_of,
-	"eea": data.catalog.lists.eea.as_of,
-	"eu-adequacy": data.catalog.lists["eu-adequacy"].as_of,
+_lists := {id: list.as_of | some id, list in data.catalog.lists} if {
+	count(_needed_lists - object.keys(data.catalog.lists)) == 0
 }
 
-default _caller := {
+_party_lists := {
+	"bis-denied-persons",
+	"bis-entity-list",
+	"bis-meu",
+	"bis-unverified",
+	"dsp-covered-persons",
+	"ofac-sdn",
+}
+
+_country_groups := {
+	"bis-d5",
+	"bis-e1",
+	"bis-e2",
+	"dsp-countries-of-concern",
+	"itar-126-1",
+	"ofac-embargoed",
+}
+
+_needed_lists := (_party_lists | _country_groups) | {"eea", "eu-adequacy", "prc-advanced-ics"}
+
+_no_caller := {
 	"declared": false,
 	"person_status": null,
 	"citizenships": null,
+	"latest_citizenship": null,
 	"residence": null,
 	"location": null,
 	"subdivision": null,
-	"organisation": {"name": null, "country": null, "headquarters": null, "owners": null, "annexes": null},
 }
 
-_caller := object.union(input.caller, {"declared": true, "organisation": _organisation}) if is_object(input.caller)
+# A caller that names no other organisation acts for the tenant, if that is known.
+_caller := object.union(input.caller, {"declared": true, "organisation": _organisation(input.caller.organisation)}) if {
+	is_object(input.caller)
+} else := object.union(_no_caller, {"organisation": _organisation(null)})
 
-default _organisation := {"name": null, "country": null, "headquarters": null, "owners": null, "annexes": null}
+_no_organisation := {
+	"name": null,
+	"country": null,
+	"headquarters": null,
+	"owners": null,
+	"listed": null,
+	"annexes": null,
+}
 
-_organisation := input.caller.organisation if is_object(input.caller.organisation)
+_organisation(declared) := _owned_now(declared) if {
+	is_object(declared)
+} else := _owned_now(input.tenant.organisation) if {
+	is_object(input.tenant.organisation)
+} else := _no_organisation
 
-default _purpose := {"kind": null, "competes": null}
+# Owners at the instant.
+_owned_now(organisation) := object.union(organisation, {"owners": [owner |
+	some owner in organisation.owners
+	_begun_text(owner.since)
+	_goes_on_text(owner.until)
+]}) if {
+	is_array(organisation.owners)
+} else := organisation
+
+_begun_text(since) if since == null
+
+_begun_text(since) if {
+	is_string(since)
+	_age(since) >= 0
+}
+
+_goes_on_text(until) if until == null
+
+_goes_on_text(until) if {
+	is_string(until)
+	_age(until) < 0
+}
+
+default _purpose := {
+	"kind": null,
+	"competes": null,
+	"beneficiary_headquarters": null,
+	"end_use": null,
+	"compute_zettaops": null,
+	"publishes": null,
+}
 
 _purpose := input.purpose if is_object(input.purpose)
 
@@ -88,7 +158,7 @@ _unknown_model := {
 	"name": null,
 	"family": null,
 	"version": null,
-	"developer": {"id": null, "name": null, "country": null, "parent_country": null},
+	"developer": _no_developer,
 	"names": [],
 	"base_models": null,
 	"lineage": [],
@@ -98,6 +168,8 @@ _unknown_model := {
 	"code_licence": null,
 	"notices": [],
 	"output_terms": {"competing_training": null, "source": null},
+	"access_terms": null,
+	"tuned_on": null,
 	"restrictions": [],
 }
 
@@ -126,7 +198,9 @@ _relief(restriction) := restriction.relief if {
 
 _developer(id) := object.union(data.catalog.developers[id], {"id": id}) if {
 	data.catalog.developers[id]
-} else := {"id": null, "name": null, "country": null, "parent_country": null}
+} else := _no_developer
+
+_no_developer := {"id": null, "name": null, "country": null, "parent_country": null, "owners": null}
 
 _lineage(entry) := [] if {
 	count(_bases([entry])) == 0
@@ -166,6 +240,8 @@ _hop(id) := {
 	"suspensions": [state | some state in deployment.states; _active(state)],
 	"places": _places(deployment, contract),
 	"gaps": _gaps(deployment),
+	"seal": _seal(deployment),
+	"chip": _chip(deployment.accelerator),
 } if {
 	deployment := data.catalog.deployments[id]
 	contract := _contract(_recipient(deployment))
@@ -181,6 +257,8 @@ _hop(id) := {
 	"suspensions": [],
 	"places": [],
 	"gaps": [],
+	"seal": _no_seal,
+	"chip": [],
 }
 
 # The host that was asked for, where the deployment answers there.
@@ -194,12 +272,38 @@ _label(id, deployment) := host if {
 _party(id, role) := {
 	"id": id,
 	"role": role,
-	"name": object.get(data.catalog.operators, [id, "name"], id),
-	"listings": {"bis-entity-list": _listings("bis-entity-list", id)},
+	"name": operator.name,
+	"country": operator.country,
+	"control_country": operator.control_country,
+	"counterparty": _counterparty(operator.parent, id),
+	"listings": _all_listings(id),
+	"held": _held(id, operator.owners, operator.control_country),
+} if {
+	operator := data.catalog.operators[id]
+} else := {
+	"id": id,
+	"role": role,
+	"name": id,
+	"country": null,
+	"control_country": null,
+	"counterparty": id,
+	"listings": _all_listings(id),
+	"held": _held(id, null, null),
 }
+
+_counterparty(parent, id) := parent if {
+	parent != null
+} else := id
+
+_all_listings(id) := {list: _listings(list, id) | some list in _party_lists}
 
 _listings(list, party) := [listing |
 	some listing in data.catalog.lists[list].parties[party]
+	_active(listing)
+]
+
+_chip(accelerator) := [listing |
+	some listing in data.catalog.lists["prc-advanced-ics"].items[accelerator]
 	_active(listing)
 ]
 
@@ -236,6 +340,8 @@ _unknown_contract := {
 	"retention_days": null,
 	"remote_access_countries": null,
 	"baa": null,
+	"us_persons_only": null,
+	"onward_transfer_ban": null,
 	"source": null,
 }
 
@@ -251,6 +357,8 @@ _no_contract := {
 	"retention_days": null,
 	"remote_access_countries": null,
 	"baa": false,
+	"us_persons_only": false,
+	"onward_transfer_ban": false,
 	"source": null,
 }
 
@@ -267,6 +375,8 @@ _no_deployment := {
 	"storage_countries": null,
 	"remote_access_countries": null,
 	"accelerator": null,
+	"readers": null,
+	"sealing": null,
 	"data_policy": {"training": null, "retention_days": null, "zero_retention": null, "safety_retention_days": null},
 	"states": [],
 	"installed": null,

@@ -14,7 +14,7 @@ test_an_undeclared_caller_has_every_fact_as_null if {
 }
 
 test_an_undeclared_purpose_has_every_fact_as_null if {
-	_view(fixture.asking({"purpose": null})).purpose == {"kind": null, "competes": null}
+	_view(fixture.asking({"purpose": null})).purpose == object.union(fixture.call.purpose, {"kind": null})
 }
 
 test_an_undeclared_organisation_has_every_fact_as_null if {
@@ -92,7 +92,7 @@ test_an_ancestor_that_the_catalog_does_not_have_is_unknown if {
 	view.model.lineage == [{
 		"id": "lost-1",
 		"base_models": null,
-		"developer": {"id": null, "name": null, "country": null, "parent_country": null},
+		"developer": {"id": null, "name": null, "country": null, "parent_country": null, "owners": null},
 		"weights_licence": null,
 	}]
 }
@@ -111,7 +111,23 @@ test_the_last_microsecond_before_a_second_is_before_it if {
 }
 
 test_a_catalog_without_a_list_has_no_view if {
-	every list in ["bis-entity-list", "eea", "eu-adequacy"] {
+	every list in [
+		"bis-d5",
+		"bis-denied-persons",
+		"bis-e1",
+		"bis-e2",
+		"bis-entity-list",
+		"bis-meu",
+		"bis-unverified",
+		"dsp-countries-of-concern",
+		"dsp-covered-persons",
+		"eea",
+		"eu-adequacy",
+		"itar-126-1",
+		"ofac-embargoed",
+		"ofac-sdn",
+		"prc-advanced-ics",
+	] {
 		lists := object.remove(data.policyguard.sample.catalog.lists, [list])
 		known := object.union(object.remove(data.policyguard.sample.catalog, ["lists"]), {"lists": lists})
 		views := [view | view := data.policyguard.facts.view with input as fixture.call with data.catalog as known]
@@ -124,4 +140,42 @@ test_replaced_entries_that_the_call_refers_to_are_listed if {
 	known := object.union(data.policyguard.sample.catalog, {"replaced": ids})
 	found := data.policyguard.facts.replaced with input as fixture.call with data.catalog as known
 	found == ["eea", "glm-5", "glm-5.2@api.scaleway.ai", "scaleway", "zhipu"]
+}
+
+test_a_caller_that_names_no_organisation_acts_for_the_tenant if {
+	ours := object.union(fixture.organisation, {"name": "ACME", "country": "DE"})
+	theirs := object.union(fixture.organisation, {"name": "Other"})
+	own := {"tenant": {"organisation": ours}}
+	_view(fixture.asking(own)).caller.organisation == ours
+	_view(fixture.asking(object.union(own, {"caller": {"organisation": theirs}}))).caller.organisation == theirs
+	_view(fixture.asking(object.union(own, {"caller": null}))).caller.organisation == ours
+}
+
+test_owners_of_an_organisation_are_those_of_the_instant if {
+	owner := data.policyguard.sample.blank_owner
+	owners := [
+		object.union(owner, {"name": "always"}),
+		object.union(owner, {"name": "from now", "since": "2026-07-10T12:00:00Z"}),
+		object.union(owner, {"name": "not yet", "since": "2026-07-10T12:00:01Z"}),
+		object.union(owner, {"name": "still", "until": "2026-07-10T12:00:01Z"}),
+		object.union(owner, {"name": "no more", "until": "2026-07-10T12:00:00Z"}),
+	]
+	asked := fixture.asking({"caller": {"organisation": object.union(fixture.organisation, {"owners": owners})}})
+	[entry.name | some entry in _view(asked).caller.organisation.owners] == ["always", "from now", "still"]
+}
+
+test_an_operator_that_the_catalog_does_not_have_is_unknown if {
+	known := fixture.catalog_with("deployments", "glm-5.2@us", {"operator": "lost"})
+	view := data.policyguard.facts.view with input as fixture.asking_at("glm-5.2@us", {}) with data.catalog as known
+	[party] := view.hops[0].parties
+	object.keys(party) == object.keys(_view(fixture.call).hops[0].parties[0])
+	[party.name, party.country, party.held.bis.perhaps] == ["lost", null, 10000]
+}
+
+test_the_chip_is_listed_from_the_day_of_the_guidance if {
+	known := fixture.catalog_with("deployments", "glm-5.2@fra-1", {"accelerator": "ascend-910b"})
+	[count(view.hops[0].chip) |
+		some at in ["2025-05-12T23:59:59Z", "2025-05-13T00:00:00Z"]
+		view := data.policyguard.facts.view with input as fixture.asking_at("glm-5.2@fra-1", {"at": at}) with data.catalog as known
+	] == [0, 1]
 }

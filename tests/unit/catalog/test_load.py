@@ -246,6 +246,47 @@ def test_a_listed_party_must_be_known() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        (
+            "operators: {a: {name: A, parent: x, ENTRY}}",
+            "`operators.a.parent`: `x` is no developer or operator of the catalog",
+        ),
+        (
+            "developers: {a: {name: A, owners: [{owner: X, party: x}], ENTRY}}",
+            (
+                "`developers.a.owners.0.party`: `x` is no developer or operator of the"
+                " catalog"
+            ),
+        ),
+        (
+            "models: {n: {name: N, family: n, access_terms: {supported: x}, ENTRY}}",
+            (
+                "`models.n.access_terms.supported`: `x` is not among the lists of the"
+                " catalog"
+            ),
+        ),
+    ],
+)
+def test_an_owner_a_parent_and_the_lists_of_terms_must_be_known(
+    entry: str, fault: str
+) -> None:
+    own = source(entry.replace("ENTRY", ENTRY) + "\n", "own.yaml")
+
+    assert refusal(BASE, own) == f"own.yaml:1: {fault}"
+
+
+def test_two_shares_of_one_owner_at_one_time_are_refused() -> None:
+    shares = "[{owner: Op, party: op}, {owner: Op, party: op, share_bp: 1}]"
+    own = f"operators:\n  a: {{name: A, owners: {shares}, {ENTRY}}}\n"
+
+    assert refusal(BASE, source(own, "own.yaml")) == (
+        "own.yaml:2: `operators.a.owners.1`: a window of `op` begins before the one"
+        " before it ends"
+    )
+
+
 def test_an_instant_that_is_no_whole_second_is_refused() -> None:
     text = f"""\
 lists:
@@ -356,6 +397,8 @@ lists:
                     }
                 ]
             },
+            "regions": {},
+            "items": {},
         }
     }
     assert document["operators"] == {
@@ -364,6 +407,7 @@ lists:
             "legal_name": None,
             "country": "NO",
             "control_country": None,
+            "parent": None,
             "owners": None,
             "source": "s",
             "as_of": "2026-01-01",
