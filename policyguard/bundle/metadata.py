@@ -105,6 +105,8 @@ class Custom(_Form):
     as_of: date
     """The day on which the text of the law was last read."""
     locked: Annotated[bool, Field(strict=True)] = False
+    exceptions: tuple[_Text, ...] = ()
+    """The cases in which it does not object, for people who read the rule."""
     citation: _Text | None = None
     regime: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")] | None = (
         None

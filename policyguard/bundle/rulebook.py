@@ -55,9 +55,18 @@ class RuleInfo:
     as_of: date
     locked: bool
     """Whether no override may soften it."""
+    exceptions: tuple[str, ...]
+    """The cases in which it does not object, in words."""
     windows: tuple[RuleWindow, ...]
     file: str
     """The module's path inside the bundle."""
+
+    def window_at(self, instant: int) -> RuleWindow | None:
+        """Return the window of an instant, in seconds since 1970; `None`: no status."""
+        for window in self.windows:
+            if _beginning(window) <= instant < _end(window):
+                return window
+        return None
 
 
 def rulebook_bytes(directory: Path | str) -> bytes:
@@ -150,6 +159,7 @@ def _rule(metadata: Metadata, custom: Custom) -> RuleInfo:
         severity=custom.severity,
         as_of=custom.as_of,
         locked=custom.locked,
+        exceptions=custom.exceptions,
         windows=_windows(custom, place),
         file=metadata.file,
     )

@@ -1,4 +1,4 @@
-"""The command line: check a call, read and verify the trail, show keys, run the demo.
+"""The command line: check calls, read rules, read and verify the trail, run the demo.
 
 Each group of commands is a module. What a command needs is imported when it runs, so
 that `policyguard --help` answers at once.
@@ -13,6 +13,7 @@ from policyguard.cli.check import check
 from policyguard.cli.command_line import CommandLine
 from policyguard.cli.demo import demo
 from policyguard.cli.keys import keys
+from policyguard.cli.policy import policy
 from policyguard.cli.version import version
 
 __all__ = ["main"]
@@ -22,7 +23,7 @@ __all__ = ["main"]
     cls=CommandLine,
     name="policyguard",
     context_settings={"help_option_names": ["-h", "--help"]},
-    commands=(audit, check, demo, keys, version),
+    commands=(audit, check, demo, keys, policy, version),
 )
 def main() -> None:
     """Ask before each model call whether it may be made, and prove it later.

@@ -19,6 +19,7 @@ from policyguard.audit.reader import TrailReader
 
 GUIDES = (
     "query-the-trail",
+    "read-a-rule",
     "read-and-verify-the-trail",
     "run-in-production",
     "verify-with-openssl",
@@ -118,6 +119,13 @@ def test_the_guide_to_queries_asks_and_proves(reader: Reader) -> None:
     assert "COMPLETE" in printed["shell-span"]
     assert '"columns"' in printed["shell-sql"]
     assert "INTACT: each of these records" in printed["shell-proofs"]
+
+
+def test_the_guide_to_rules_lists_and_explains_them(reader: Reader) -> None:
+    printed = run_guide("read-a-rule", reader)
+
+    assert "GDPR-01" in printed["shell-list"]
+    assert "15 CFR 744.22" in printed["shell-explain"]
 
 
 def test_the_guide_to_production_prints_a_checkpoint(reader: Reader) -> None:

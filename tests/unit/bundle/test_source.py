@@ -56,6 +56,7 @@ def test_a_bundle_says_what_its_metadata_says_of_a_rule(tmp_path: Path) -> None:
         severity="high",
         as_of=date(2026, 11, 1),
         locked=False,
+        exceptions=bundle.rule("EAR-01").exceptions,
         windows=(
             RuleWindow(since=1781299260, until=None, status="in_force", verified=True),
         ),

@@ -1,0 +1,61 @@
+"""What is read out of a rule's text: facts, effects, obligations, remedies."""
+
+from __future__ import annotations
+
+from policyguard.bundle.reading import RuleReading, read_rule
+from policyguard.bundle.shipped import load_shipped
+
+TEXT = """package policyguard.rules
+
+# METADATA
+# custom:
+#   id: NEW-01
+findings contains {
+	"id": "NEW-01",
+	"effect": "indeterminate",
+	"msg": sprintf("%s is not known", [input.model.label]),
+	# "data.subjects" is none of them
+	"facts": {"deployment.operator": null},
+	"missing": ["data.ear.us_origin"],
+	"remedy": "say \\"where\\" it is from",
+} if {
+	some hop in input.hops
+	hop.deployment.mode == "self_hosted"
+	input.lists["bis-entity-list"]
+	input.data
+}
+
+findings contains {
+	"id": "NEW-01",
+	"effect": "deny",
+	"remedy": "",
+	"obligation": {"type": "notify"},
+}
+"""
+
+
+def test_a_rule_is_read_out_of_its_text() -> None:
+    assert read_rule(TEXT) == RuleReading(
+        facts=(
+            "data.ear.us_origin",
+            "deployment.mode",
+            "deployment.operator",
+            "lists.bis-entity-list",
+        ),
+        effects=("deny", "indeterminate"),
+        obligations=("notify",),
+        remedies=('say "where" it is from',),
+    )
+
+
+def test_every_shipped_rule_says_what_it_reads_and_does() -> None:
+    bundle = load_shipped()
+
+    silent = [
+        rule.id
+        for rule in bundle.rules.values()
+        for reading in [read_rule(bundle.modules[rule.file])]
+        if not reading.facts or not reading.effects
+    ]
+
+    assert silent == []
