@@ -103,7 +103,10 @@ def test_the_json_of_a_rule_has_all_that_the_page_has() -> None:
 def test_what_cannot_be_shown_is_one_line(
     arguments: tuple[str, ...], says: str
 ) -> None:
-    refused(run("policy", *arguments), says=says)
+    done = run("policy", *arguments)
+
+    assert done.exit_code == 2
+    refused(done, says=says)
 
 
 def test_an_instant_without_offset_is_utc_and_now_is_the_default() -> None:
