@@ -193,11 +193,11 @@ def test_a_forked_child_answers_while_other_threads_have_engines() -> None:
         from policyguard.engines.regorus import RegorusEngine
 
         snapshot = RegorusEngine().load(policy())
-        ready, leave = threading.Event(), threading.Event()
+        ready, leave = threading.Barrier(4), threading.Event()
 
         def work():
             snapshot.evaluate(b"{}")
-            ready.set()
+            ready.wait(30)
             leave.wait(30)
 
         threads = [threading.Thread(target=work) for _ in range(3)]
