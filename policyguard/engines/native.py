@@ -166,7 +166,12 @@ def evaluate_on(
     # Raised here and not above, so that no chained exception carries the values that
     # the engine's own message quotes.
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            # Or the error and this frame would hold each other, with the engine, until
+            # a garbage collection frees them in any thread, which the library refuses.
+            failure = None
     if answer == _UNDEFINED:
         raise EvaluationError(
             f"`{entrypoint}` is undefined: give it a default", code="engine.undefined"
