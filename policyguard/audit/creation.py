@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from policyguard.audit.claim import gate
-from policyguard.audit.heads import KnownHead, find_known_head
+from policyguard.audit.heads import find_known_head
 from policyguard.audit.layout import (
     Layout,
     format_identity,
@@ -21,6 +21,7 @@ from policyguard.audit.layout import (
     write_small,
 )
 from policyguard.audit.stores.database import is_blank
+from policyguard.audit.stores.protocol import KnownHead
 from policyguard.audit.stores.sqlite import LogStore
 from policyguard.errors import ConfigurationError, FormatError, TrailError
 from policyguard.signing.ed25519 import Ed25519Signer

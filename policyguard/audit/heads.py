@@ -10,7 +10,6 @@ it on another volume (`[trail] lock`).
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,20 +19,13 @@ from policyguard.audit.stores.database import (
     open_for_writing,
     rows_of,
 )
+from policyguard.audit.stores.protocol import KnownHead
 from policyguard.errors import TrailError
 
 _SCHEMA: Final = """
 CREATE TABLE head (
   origin TEXT PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL
 ) STRICT"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownHead:
-    """Is the newest head that was ever acknowledged; size 0: begun, nothing signed."""
-
-    size: int
-    note: str
 
 
 class HeadMemory:

@@ -2,44 +2,29 @@
 
 Every stored record is hashed and compared with its leaf; the leaves make the tree of
 RFC 6962, whose root has to be the signed one, and that of every checkpoint on the way.
-What the records say is not looked at here.
-
-INVARIANT: rows are read in the order of their index from the table itself, never
-through an index that could hide one.
+What the records say is not looked at here, nor which store they come from.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from heapq import merge
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from policyguard.audit.reader import Entry
-from policyguard.audit.stores.database import open_for_reading
 from policyguard.audit.stores.sqlite import CHECKPOINT_EVERY
-from policyguard.errors import (
-    FormatError,
-    TamperedError,
-    TrailError,
-    VerificationError,
-)
+from policyguard.errors import FormatError, TamperedError, VerificationError
 from policyguard.tlog import EMPTY_ROOT, Checkpoint, Frontier, open_checkpoint
 from policyguard.tlog.merkle import SIZE_LIMIT
 
 if TYPE_CHECKING:
     from policyguard.audit.reader import Log
-    from policyguard.audit.stores.sqlite import Head
+    from policyguard.audit.stores.protocol import Head, Row
 
 Progress = Callable[[str, int, int], None]
 """Called with the log's origin, the number of records verified, and their total."""
-
-_BATCH: Final = 4_096
-_QUERY: Final = "SELECT idx, body, leaf FROM entry NOT INDEXED ORDER BY idx"
-_Row = tuple[int, bytes, bytes]
 
 
 def verify_records(
@@ -66,7 +51,7 @@ def verify_records(
     boundary = next(signed)
     frontier = Frontier()
     held = met = 0
-    for rows in _batches(log, size=head.size):
+    for rows in log.source.batches(size=head.size):
         leaves = _leaves(rows, log=log, first=frontier.size)
         while leaves:
             room = boundary.checkpoint.size - frontier.size
@@ -132,21 +117,7 @@ def _stored(log: Log, *, head: Head) -> Iterator[Checkpoint]:
         )
 
 
-def _batches(log: Log, *, size: int) -> Iterator[list[_Row]]:
-    connection = open_for_reading(log.path)
-    try:
-        rows = connection.execute(_QUERY)
-        left = size
-        while left > 0 and (batch := list(islice(rows, min(left, _BATCH)))):
-            left -= len(batch)
-            yield batch
-    except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
-        raise TrailError(f"cannot read `{log.path}`: {error}: restore it") from error
-    finally:
-        connection.close()
-
-
-def _leaves(rows: Sequence[_Row], *, log: Log, first: int) -> list[bytes]:
+def _leaves(rows: Sequence[Row], *, log: Log, first: int) -> list[bytes]:
     """Return the leaf hashes of rows, each compared with what is stored."""
     if {type(body) for _, body, _ in rows} != {bytes}:
         raise TamperedError(f"a record of {log.origin} is not bytes")

@@ -1,30 +1,24 @@
 """The trail as auditors read it: logs, records, proofs and what the vault still knows.
 
-Nothing here writes, except where SQLite itself keeps its side files while a writer is
-active. Reading is not verifying: `verify_trail` is.
+Nothing here writes, and nothing here knows which store a trail is in. Reading is not
+verifying: `verify_trail` is.
 """
 
 from __future__ import annotations
 
-import sqlite3
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from pydantic import ValidationError
 
-from policyguard.audit.creation import origin_of, read_trust
-from policyguard.audit.layout import Layout, read_identity
-from policyguard.audit.stores.database import open_for_reading, rows_of
-from policyguard.audit.stores.sqlite import Head, read_head
-from policyguard.audit.vault import (
-    Sealed,
-    pseudonym_of,
-    read_callers,
-    read_content,
-)
+from policyguard.audit.creation import origin_of
+from policyguard.audit.layout import Layout
+from policyguard.audit.stores.files import FileLog, FileTrail
+from policyguard.audit.stores.protocol import Head, LogSource, Row, TrailSource
+from policyguard.audit.vault import Sealed, pseudonym_of
 from policyguard.canonical import parse_canonical
 from policyguard.errors import ConfigurationError, FormatError, TrailError
 from policyguard.signing.keyring import VerifierKey
@@ -37,6 +31,8 @@ from policyguard.vocabulary.record import (
 )
 
 AnyRecord: TypeAlias = GenesisRecord | DecisionRecord | OutcomeRecord
+_INDEX_DIGITS: Final = len(str(2**63))
+"""An index is below 2**63."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +73,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """Is one log of a trail."""
+    """Is one log of a trail, in whatever store."""
 
-    layout: Layout = field(repr=False)
+    source: LogSource = field(repr=False)
     slot: str
     vkey: VerifierKey
 
@@ -89,9 +85,22 @@ class Log:
         return self.vkey.key_name
 
     @property
+    def layout(self) -> Layout:
+        """The paths of a trail in files.
+
+        Raises:
+            TrailError: the trail is not in files.
+        """
+        return _in_files(self.source).layout
+
+    @property
     def path(self) -> Path:
-        """The log's database."""
-        return self.layout.log(self.slot)
+        """The log's database, of a trail in files.
+
+        Raises:
+            TrailError: the trail is not in files.
+        """
+        return _in_files(self.source).path
 
     def head(self) -> Head:
         """Return the newest head.
@@ -99,8 +108,7 @@ class Log:
         Raises:
             TrailError: there is none that can be read.
         """
-        with _reading(self.path) as connection:
-            head = read_head(connection, path=self.path)
+        head = self.source.head()
         if head is None:
             raise TrailError(f"the log `{self.origin}` has no records: restore it")
         return head
@@ -111,12 +119,8 @@ class Log:
         Raises:
             TrailError: the log cannot be read.
         """
-        order = "DESC" if newest_first else "ASC"
-        if start == 0:
-            # Without a condition, so that nothing below index 0 could hide.
-            yield from self._select(f"ORDER BY idx {order}")
-        else:
-            yield from self._select(f"WHERE idx >= ? ORDER BY idx {order}", start)
+        for row in self.source.rows(start=start, newest_first=newest_first):
+            yield self._entry(row)
 
     def find(self, record: str) -> Entry | None:
         """Return the record with an id, or with an index.
@@ -124,10 +128,13 @@ class Log:
         Raises:
             TrailError: the log cannot be read.
         """
-        column = "idx" if record.isdecimal() and record.isascii() else "id"
-        if column == "idx" and len(record) > len(str(2**63)) - 1:
+        if not (record.isdecimal() and record.isascii()):
+            row = self.source.row_of(record)
+        elif len(record) < _INDEX_DIGITS:
+            row = self.source.row_at(int(record))
+        else:
             return None
-        return next(self._select(f"WHERE {column} = ?", record), None)
+        return None if row is None else self._entry(row)
 
     def checkpoints(self) -> Iterator[tuple[int, str]]:
         """Read the size and the text of each checkpoint, oldest first.
@@ -135,9 +142,7 @@ class Log:
         Raises:
             TrailError: the log cannot be read.
         """
-        with _reading(self.path) as connection:
-            query = "SELECT size, note FROM checkpoint ORDER BY size"
-            yield from rows_of(connection, query, types=(int, str), path=self.path)
+        yield from self.source.checkpoints()
 
     def proof(self, index: int) -> ProofFile:
         """Return the proof that a record is in the log, up to the newest checkpoint.
@@ -146,16 +151,16 @@ class Log:
             ConfigurationError: there is no such record.
             TrailError: the log cannot be read.
         """
-        with _reading(self.path) as connection:
-            head = read_head(connection, path=self.path)
-            query = "SELECT body FROM entry ORDER BY idx"
-            rows = rows_of(connection, query, types=(bytes,), path=self.path)
-            leaves = [leaf_hash(body) for (body,) in rows]
-        size = head.size if head else 0
+        head = self.head()
+        leaves = [
+            leaf_hash(body)
+            for rows in self.source.batches(size=head.size)
+            for _, body, _ in rows
+        ]
         return ProofFile(
             index=index,
-            hashes=prove_inclusion(index=index, size=size, tree=leaves[:size]),
-            checkpoint=Note.parse(head.note if head else ""),
+            hashes=prove_inclusion(index=index, size=head.size, tree=leaves),
+            checkpoint=Note.parse(head.note),
         )
 
     def sealed(self) -> Iterator[Sealed]:
@@ -164,7 +169,7 @@ class Log:
         Raises:
             TrailError: the vault cannot be read.
         """
-        yield from read_content(self.layout.vault(self.slot))
+        yield from self.source.sealed()
 
     def content(self, record: str) -> Sealed | None:
         """Return what the vault holds for a record; `None`: erased.
@@ -172,54 +177,61 @@ class Log:
         Raises:
             TrailError: the vault cannot be read.
         """
-        path = self.layout.vault(self.slot)
-        if not path.exists():
+        if not self.source.has_vault():
             return None
-        return next(read_content(path, record=record), None)
+        return next(self.source.sealed(record=record), None)
 
-    def _select(self, clause: str, *values: object) -> Iterator[Entry]:
-        query = f"SELECT idx, body, leaf FROM entry {clause}"  # noqa: S608 -- ours
-        with _reading(self.path) as connection:
-            types = (int, bytes, bytes)
-            for index, body, leaf in rows_of(
-                connection, query, *values, types=types, path=self.path
-            ):
-                yield Entry(origin=self.origin, index=index, body=body, leaf=leaf)
+    def _entry(self, row: Row) -> Entry:
+        index, body, leaf = row
+        return Entry(origin=self.origin, index=index, body=body, leaf=leaf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailReader:
     """Is a trail that is read and never written."""
 
-    layout: Layout = field(repr=False)
+    source: TrailSource = field(repr=False)
     name: str
     logs: tuple[Log, ...]
 
     @classmethod
-    def open(cls, directory: str | Path, *, lock: Path | None = None) -> Self:
+    def open(
+        cls, place: str | os.PathLike[str], *, lock: str | Path | None = None
+    ) -> Self:
         """Open a trail for reading.
+
+        Args:
+            place: The trail's directory.
+            lock: Where the lock database is; without it `<directory>.lock`.
 
         Raises:
             TrailError: there is none, or its name or its keys cannot be read.
         """
-        layout = Layout.of(directory, lock)
-        if not layout.identity.is_file():
-            raise TrailError(
-                f"there is no trail at `{layout.directory}`: give its directory with"
-                " `--trail`, or make a first call"
-            )
-        name, _ = read_identity(layout.identity)
+        source = source_of(place, lock=lock)
+        name = source.name()
         prefix = origin_of(name, "")
+        slots = source.slots()
         logs = []
-        for trusted in read_trust(layout.trust).logs:
+        for trusted in source.trust().logs:
             slot = trusted.key.key_name.removeprefix(prefix)
-            if slot not in layout.slots():
+            if slot not in slots:
                 raise TrailError(
                     f"the log `{trusted.key.key_name}` is missing from"
-                    f" `{layout.directory}`: restore it"
+                    f" `{source.where}`: restore it"
                 )
-            logs.append(Log(layout=layout, slot=slot, vkey=trusted.key))
-        return cls(layout=layout, name=name, logs=tuple(logs))
+            logs.append(Log(source=source.log(slot), slot=slot, vkey=trusted.key))
+        return cls(source=source, name=name, logs=tuple(logs))
+
+    @property
+    def layout(self) -> Layout:
+        """The paths of a trail in files.
+
+        Raises:
+            TrailError: the trail is not in files.
+        """
+        if not isinstance(self.source, FileTrail):
+            raise _not_in_files(self.source.where)
+        return self.source.layout
 
     def log(self, origin: str) -> Log:
         """Return the log of an origin.
@@ -239,9 +251,7 @@ class TrailReader:
         Raises:
             TrailError: the callers cannot be read.
         """
-        if not self.layout.callers.is_file():
-            return None
-        for known, _, caller in read_callers(self.layout.callers):
+        for known, _, caller in self.source.callers():
             if known == pseudonym:
                 return caller
         return None
@@ -252,19 +262,29 @@ class TrailReader:
         Raises:
             TrailError: the callers cannot be read.
         """
-        if not self.layout.callers.is_file():
-            return None
-        for pseudonym, salt, known in read_callers(self.layout.callers):
+        for pseudonym, salt, known in self.source.callers():
             if known == caller and pseudonym_of(caller, salt=salt) == pseudonym:
                 return pseudonym
         return None
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database for a block."""
-    connection = open_for_reading(path)
-    try:
-        yield connection
-    finally:
-        connection.close()
+def source_of(
+    place: str | os.PathLike[str], *, lock: str | Path | None = None
+) -> TrailSource:
+    """Return what reads the trail at a place; nothing is opened yet.
+
+    Args:
+        place: The trail's directory.
+        lock: Where the lock database is; without it `<directory>.lock`.
+    """
+    return FileTrail(layout=Layout.of(place, Path(lock) if lock else None))
+
+
+def _in_files(source: LogSource) -> FileLog:
+    if not isinstance(source, FileLog):
+        raise _not_in_files(source.where)
+    return source
+
+
+def _not_in_files(where: str) -> TrailError:
+    return TrailError(f"the trail at `{where}` is not in files: export it first")

@@ -16,14 +16,10 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
 
-from policyguard.audit.creation import read_trust
-from policyguard.audit.heads import read_known_head
-from policyguard.audit.layout import read_identity, read_small
 from policyguard.audit.log_verification import Progress, verify_records
-from policyguard.audit.reader import AnyRecord, Entry, Log, TrailReader
-from policyguard.audit.stores.database import open_for_reading, require_sound
+from policyguard.audit.reader import AnyRecord, Entry, Log, TrailReader, source_of
 from policyguard.audit.stores.sqlite import require_signed
-from policyguard.audit.vault import pseudonym_of, read_callers
+from policyguard.audit.vault import pseudonym_of
 from policyguard.errors import (
     ConfigurationError,
     FormatError,
@@ -53,16 +49,16 @@ class Verified:
 
 
 def verify_trail(
-    directory: str | Path,
+    place: str | os.PathLike[str],
     *,
-    lock: Path | None = None,
+    lock: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Verified:
     """Verify a trail, and say what was verified.
 
     Args:
-        directory: Where the trail is.
-        lock: The directory of the lock database; without it `<directory>.lock`.
+        place: Where the trail is.
+        lock: Where the lock database is; without it `<directory>.lock`.
         progress: Called as records are verified.
 
     Raises:
@@ -70,9 +66,10 @@ def verify_trail(
         TrailError: there is no trail, or it is being written in a way that does not
             let it be read.
     """
-    plain = TrailReader.open(directory, lock=lock) if _is_absent(directory) else None
+    # Where there is none, nobody has changed it.
+    source_of(place, lock=lock).require_present()
     with _as_tampered("the trail"):
-        reader = plain or TrailReader.open(directory, lock=lock)
+        reader = TrailReader.open(place, lock=lock)
         memory = _require_complete(reader)
         _require_callers(reader)
     tallies = [
@@ -111,15 +108,11 @@ class _Tally:
             self.ended.add(record.decision)
 
 
-def _is_absent(directory: str | Path) -> bool:
-    return not (Path(directory) / "trail.json").exists()
-
-
 def _verify_log(log: Log, *, memory: bool, progress: Progress | None) -> _Tally:
     with _as_tampered(f"the log {log.origin}"):
         _require_own_key(log)
         head = log.head()
-        checkpoint = require_signed(head, vkey=log.vkey, path=log.path)
+        checkpoint = require_signed(head, vkey=log.vkey, where=log.source.where)
         tally = _Tally(log, checkpoint)
         known = _known(log, size=head.size) if memory else None
         tally.checkpoints = verify_records(
@@ -128,9 +121,7 @@ def _verify_log(log: Log, *, memory: bool, progress: Progress | None) -> _Tally:
         _read_records(log, tally=tally)
         _verify_content(log, tally=tally)
         # Last, because it names no record: an index that contradicts its table.
-        for path in (log.path, log.layout.vault(log.slot)):
-            if path.exists():
-                _require_sound(path)
+        log.source.require_sound()
     return tally
 
 
@@ -157,7 +148,7 @@ def _record_of(entry: Entry, *, log: Log) -> AnyRecord:
 
 def _verify_content(log: Log, *, tally: _Tally) -> None:
     """Open each commitment whose content the vault still has."""
-    if not log.layout.vault(log.slot).exists():
+    if not log.source.has_vault():
         # A log may be handed out without its vault: all of its content counts as gone.
         return
     for sealed in log.sealed():
@@ -175,7 +166,7 @@ def _verify_content(log: Log, *, tally: _Tally) -> None:
 
 def _known(log: Log, *, size: int) -> Checkpoint | None:
     """Return the checkpoint that the lock database remembers."""
-    known = read_known_head(log.layout.head(log.slot), origin=log.origin)
+    known = log.source.known_head(origin=log.origin)
     # The log was read first: by now it may have grown.
     if known.size > log.head().size:
         raise TamperedError(
@@ -189,66 +180,54 @@ def _known(log: Log, *, size: int) -> Checkpoint | None:
 
 def _require_complete(reader: TrailReader) -> bool:
     """Compare the trail with its memory; say whether there is one."""
-    layout = reader.layout
-    origins = {log.slot for log in reader.logs}
-    unknown = [slot for slot in layout.slots() if slot not in origins]
-    known = layout.remembered.exists()
-    for slot in unknown:
-        if layout.log(slot).exists() or (
-            known
-            and read_known_head(layout.head(slot), origin=_origin(reader, slot)).size
-        ):
+    source = reader.source
+    trusted = {log.slot for log in reader.logs}
+    known = source.remembered_name()
+    for slot in source.slots():
+        if slot in trusted:
+            continue
+        log, origin = source.log(slot), _origin(reader, slot)
+        if log.exists() or (known and log.known_head(origin=origin).size):
             raise TamperedError(
-                f"the log {_origin(reader, slot)} has no key in the trust file"
-                f" `{layout.trust}`"
+                f"the log {origin} has no key in the trust file `{source.trust_name}`"
             )
-    if known and read_identity(layout.remembered)[0] != reader.name:
+    if known is not None and known != reader.name:
         raise TamperedError(
-            f"the lock database `{layout.lock}` belongs to another trail"
+            f"the lock database of `{source.where}` belongs to another trail"
         )
-    if read_trust(layout.trust).quorum != "none":
+    if source.trust().quorum != "none":
         raise TamperedError(
-            f"the trust file `{layout.trust}` asks for witnesses, which this version"
-            " does not verify"
+            f"the trust file `{source.trust_name}` asks for witnesses, which this"
+            " version does not verify"
         )
-    return known
+    return known is not None
 
 
 def _origin(reader: TrailReader, slot: str) -> str:
     return f"{reader.name}/{slot}"
 
 
-def _require_sound(path: Path) -> None:
-    connection = open_for_reading(path)
-    try:
-        require_sound(connection, path=path)
-    finally:
-        connection.close()
-
-
 def _require_own_key(log: Log) -> None:
     """Refuse a private key that is not the log's, where it can be read at all."""
-    path = log.layout.key(log.slot)
-    if not os.access(path, os.R_OK):
+    pem = log.source.private_key()
+    if pem is None:
         # An auditor has no private keys.
         return
     try:
-        signer = Ed25519Signer.from_pem(read_small(path), key_name=log.origin)
+        signer = Ed25519Signer.from_pem(pem, key_name=log.origin)
     except ConfigurationError as error:
-        raise TamperedError(f"the key `{path}` was changed: {error}") from error
+        raise TamperedError(f"the key of {log.origin} was changed: {error}") from error
     if signer.public_key != log.vkey.public_key:
-        raise TamperedError(f"the key `{path}` is not the one that signs {log.origin}")
+        raise TamperedError(f"the key of {log.origin} is not the one that signs it")
 
 
 def _require_callers(reader: TrailReader) -> None:
-    path = reader.layout.callers
-    if not path.is_file():
-        return
-    _require_sound(path)
-    for pseudonym, salt, caller in read_callers(path):
+    reader.source.require_sound()
+    for pseudonym, salt, caller in reader.source.callers():
         if pseudonym_of(caller, salt=salt) != pseudonym:
             raise TamperedError(
-                f"the caller behind the pseudonym {pseudonym} was changed in `{path}`"
+                f"the caller behind the pseudonym {pseudonym} was changed in"
+                f" `{reader.source.where}`"
             )
 
 

@@ -43,7 +43,7 @@ def export(folder: Path, *, origin: str | None, directory: Path | None) -> None:
                 f"{folder / log.slot}: {done.checkpoint.size} records, {new} of them"
                 f" new, {done.files} files written"
             )
-    write_small(folder / TRUST, reader.layout.trust.read_bytes())
+    write_small(folder / TRUST, reader.source.trust().format().encode())
     click.echo(
         f"{folder / TRUST}: the public keys: hand them to an auditor by another way"
     )

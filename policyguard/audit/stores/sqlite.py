@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from policyguard.audit.stores.database import leak, open_for_writing, rows_of
+from policyguard.audit.stores.protocol import Head
 from policyguard.errors import (
     FormatError,
     InvalidCheckpointError,
@@ -58,15 +58,6 @@ CREATE TABLE head (
 ) STRICT"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """Is the end of a log: how many records, the tree's right edge, the checkpoint."""
-
-    size: int
-    frontier: Frontier
-    note: str
-
-
 class LogStore:
     """Appends records to one log."""
 
@@ -85,7 +76,7 @@ class LogStore:
             self._head = read_head(self._connection, path=path)
             if self._head is not None:
                 vkey = VerifierKey.of_signer(signer)
-                require_signed(self._head, vkey=vkey, path=path)
+                require_signed(self._head, vkey=vkey, where=str(path))
                 _require_last(self._connection, size=self._head.size, path=path)
         except (FormatError, VerificationError) as error:
             self._connection.close()
@@ -182,7 +173,7 @@ def read_head(connection: sqlite3.Connection, *, path: Path) -> Head | None:
         ) from error
 
 
-def require_signed(head: Head, *, vkey: VerifierKey, path: Path) -> Checkpoint:
+def require_signed(head: Head, *, vkey: VerifierKey, where: str) -> Checkpoint:
     """Refuse a head that is not what its checkpoint signs; return the checkpoint.
 
     Raises:
@@ -193,7 +184,7 @@ def require_signed(head: Head, *, vkey: VerifierKey, path: Path) -> Checkpoint:
     held = (head.size, head.frontier.size, head.frontier.root())
     if held != (checkpoint.size, checkpoint.size, checkpoint.root):
         raise InvalidCheckpointError(
-            f"the head in `{path}` is not the one that its checkpoint signs: run"
+            f"the head in `{where}` is not the one that its checkpoint signs: run"
             " `policyguard audit verify`, then restore the trail"
         )
     return checkpoint

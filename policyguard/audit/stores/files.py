@@ -1,0 +1,201 @@
+"""A trail in files, as it is read: one SQLite database for each log and vault.
+
+Nothing here writes, except where SQLite itself keeps its side files while a writer is
+active. A directory that cannot be written is read as it stands.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from policyguard.audit.creation import read_trust
+from policyguard.audit.heads import read_known_head
+from policyguard.audit.layout import Layout, read_identity, read_small
+from policyguard.audit.stores.database import (
+    open_for_reading,
+    require_sound,
+    rows_of,
+)
+from policyguard.audit.stores.protocol import Head, KnownHead, Row
+from policyguard.audit.stores.sqlite import read_head
+from policyguard.audit.vault import Sealed, read_callers, read_content
+from policyguard.errors import TrailError
+from policyguard.signing.trust_file import TrustFile
+
+_BATCH: Final = 4_096
+# INVARIANT: rows come in the order of their index from the table itself, never through
+# an index that could hide one.
+_ROWS: Final = "SELECT idx, body, leaf FROM entry NOT INDEXED"
+_ONE: Final = "SELECT idx, body, leaf FROM entry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLog:
+    """Reads one log of a trail in files."""
+
+    layout: Layout
+    slot: str
+
+    @property
+    def where(self) -> str:
+        """The path of the log's database."""
+        return str(self.path)
+
+    @property
+    def path(self) -> Path:
+        """The log's database."""
+        return self.layout.log(self.slot)
+
+    def exists(self) -> bool:
+        """Say whether the log is there."""
+        return self.path.exists()
+
+    def head(self) -> Head | None:
+        """Return the newest head; `None`: nothing was written."""
+        with _reading(self.path) as connection:
+            return read_head(connection, path=self.path)
+
+    def rows(self, *, start: int = 0, newest_first: bool = False) -> Iterator[Row]:
+        """Read the records in order of their index."""
+        order = "DESC" if newest_first else "ASC"
+        if start == 0:
+            # Without a condition, so that nothing below index 0 could hide.
+            yield from self._select(f"{_ROWS} ORDER BY idx {order}")
+        else:
+            query = f"{_ROWS} WHERE idx >= ? ORDER BY idx {order}"
+            yield from self._select(query, start)
+
+    def batches(self, *, size: int) -> Iterator[list[Row]]:
+        """Read the first `size` records fast, of whatever types they are."""
+        with _reading(self.path) as connection:
+            try:
+                rows = connection.execute(f"{_ROWS} ORDER BY idx")
+                left = size
+                while left > 0 and (batch := list(islice(rows, min(left, _BATCH)))):
+                    left -= len(batch)
+                    yield batch
+            except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
+                raise TrailError(
+                    f"cannot read `{self.path}`: {error}: restore it"
+                ) from error
+
+    def row_at(self, index: int) -> Row | None:
+        """Return the record at an index."""
+        return next(self._select(f"{_ONE} WHERE idx = ?", index), None)
+
+    def row_of(self, record: str) -> Row | None:
+        """Return the record with an id."""
+        return next(self._select(f"{_ONE} WHERE id = ?", record), None)
+
+    def checkpoints(self) -> Iterator[tuple[int, str]]:
+        """Read size and text of each kept checkpoint, oldest first."""
+        with _reading(self.path) as connection:
+            query = "SELECT size, note FROM checkpoint ORDER BY size"
+            yield from rows_of(connection, query, types=(int, str), path=self.path)
+
+    def has_vault(self) -> bool:
+        """Say whether the log has its vault."""
+        return self.layout.vault(self.slot).exists()
+
+    def sealed(self, *, record: str | None = None) -> Iterator[Sealed]:
+        """Read what the vault holds for each record, or for one."""
+        return read_content(self.layout.vault(self.slot), record=record)
+
+    def known_head(self, *, origin: str) -> KnownHead:
+        """Return what the lock database remembers of the log."""
+        return read_known_head(self.layout.head(self.slot), origin=origin)
+
+    def private_key(self) -> bytes | None:
+        """Return the log's private key, where this process may read it."""
+        path = self.layout.key(self.slot)
+        return read_small(path) if os.access(path, os.R_OK) else None
+
+    def require_sound(self) -> None:
+        """Refuse databases whose pages or indexes contradict each other."""
+        for path in (self.path, self.layout.vault(self.slot)):
+            if path.exists():
+                _require_sound(path)
+
+    def _select(self, query: str, *values: object) -> Iterator[Row]:
+        types = (int, bytes, bytes)
+        with _reading(self.path) as connection:
+            yield from rows_of(connection, query, *values, types=types, path=self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTrail:
+    """Reads what the logs of a trail in files share."""
+
+    layout: Layout
+
+    @property
+    def where(self) -> str:
+        """The trail's directory."""
+        return str(self.layout.directory)
+
+    @property
+    def trust_name(self) -> str:
+        """The path of the trust file."""
+        return str(self.layout.trust)
+
+    def require_present(self) -> None:
+        """Refuse a place where there is no trail at all."""
+        if not self.layout.identity.exists():
+            raise TrailError(
+                f"there is no trail at `{self.where}`: give its directory with"
+                " `--trail`, or make a first call"
+            )
+
+    def name(self) -> str:
+        """Return the trail's name."""
+        self.require_present()
+        return read_identity(self.layout.identity)[0]
+
+    def trust(self) -> TrustFile:
+        """Return the verifier keys of all logs."""
+        return read_trust(self.layout.trust)
+
+    def slots(self) -> list[str]:
+        """Return the slots that the trail or its lock database has, sorted."""
+        return self.layout.slots()
+
+    def log(self, slot: str) -> FileLog:
+        """Return the log of a slot, which may not be there."""
+        return FileLog(layout=self.layout, slot=slot)
+
+    def remembered_name(self) -> str | None:
+        """Return the trail that the lock database belongs to."""
+        path = self.layout.remembered
+        return read_identity(path)[0] if path.exists() else None
+
+    def callers(self) -> Iterator[tuple[str, bytes, str]]:
+        """Read pseudonym, salt and id of each caller that was not erased."""
+        if self.layout.callers.is_file():
+            yield from read_callers(self.layout.callers)
+
+    def require_sound(self) -> None:
+        """Refuse a database of callers that contradicts itself."""
+        if self.layout.callers.is_file():
+            _require_sound(self.layout.callers)
+
+
+def _require_sound(path: Path) -> None:
+    with _reading(path) as connection:
+        require_sound(connection, path=path)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database for a block."""
+    connection = open_for_reading(path)
+    try:
+        yield connection
+    finally:
+        connection.close()

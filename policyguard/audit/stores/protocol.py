@@ -1,0 +1,151 @@
+"""What a store of trails is, whichever database it uses: the seam below the readers.
+
+A trail is read through a `TrailSource` and each of its logs through a `LogSource`.
+Verification, queries, proofs and exports know these two alone, so what holds for files
+holds for a server. Nothing here writes, and nothing that is read is authenticated:
+`verify_trail` is what does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from policyguard.tlog import Frontier
+
+if TYPE_CHECKING:
+    from policyguard.audit.vault import Sealed
+    from policyguard.signing.trust_file import TrustFile
+
+Row: TypeAlias = tuple[int, bytes, bytes]
+"""Index, body and leaf hash of a record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Is the end of a log: how many records, the tree's right edge, the checkpoint."""
+
+    size: int
+    frontier: Frontier
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownHead:
+    """Is the newest head that was ever acknowledged; size 0: begun, nothing signed."""
+
+    size: int
+    note: str
+
+
+class LogSource(Protocol):
+    """Reads one log, its vault and its memory.
+
+    Every method raises `TrailError` for what cannot be read.
+    """
+
+    @property
+    def where(self) -> str:
+        """Where the log is, for messages."""
+        ...
+
+    def exists(self) -> bool:
+        """Say whether the log is there."""
+        ...
+
+    def head(self) -> Head | None:
+        """Return the newest head; `None`: nothing was written."""
+        ...
+
+    def rows(self, *, start: int = 0, newest_first: bool = False) -> Iterator[Row]:
+        """Read the records in order of their index, each of the right types.
+
+        Without `start` nothing is left out, not even what has an index below 0.
+        """
+        ...
+
+    def batches(self, *, size: int) -> Iterator[list[Row]]:
+        """Read the first `size` records fast, of whatever types they are."""
+        ...
+
+    def row_at(self, index: int) -> Row | None:
+        """Return the record at an index."""
+        ...
+
+    def row_of(self, record: str) -> Row | None:
+        """Return the record with an id."""
+        ...
+
+    def checkpoints(self) -> Iterator[tuple[int, str]]:
+        """Read size and text of each kept checkpoint, oldest first."""
+        ...
+
+    def has_vault(self) -> bool:
+        """Say whether the log has its vault: it may be handed out without."""
+        ...
+
+    def sealed(self, *, record: str | None = None) -> Iterator[Sealed]:
+        """Read what the vault holds for each record, or for one."""
+        ...
+
+    def known_head(self, *, origin: str) -> KnownHead:
+        """Return what the lock database remembers of the log."""
+        ...
+
+    def private_key(self) -> bytes | None:
+        """Return the log's private key in PEM, where this process may read it."""
+        ...
+
+    def require_sound(self) -> None:
+        """Refuse a database whose own structures contradict each other."""
+        ...
+
+
+class TrailSource(Protocol):
+    """Reads what the logs of a trail share.
+
+    Every method raises `TrailError` for what cannot be read.
+    """
+
+    @property
+    def where(self) -> str:
+        """Where the trail is, for messages."""
+        ...
+
+    @property
+    def trust_name(self) -> str:
+        """Where the trail's trust file is, for messages."""
+        ...
+
+    def require_present(self) -> None:
+        """Refuse a place where there is no trail at all."""
+        ...
+
+    def name(self) -> str:
+        """Return the trail's name."""
+        ...
+
+    def trust(self) -> TrustFile:
+        """Return the verifier keys of all logs."""
+        ...
+
+    def slots(self) -> list[str]:
+        """Return the slots that the trail or its memory has, sorted."""
+        ...
+
+    def log(self, slot: str) -> LogSource:
+        """Return the log of a slot, which may not be there."""
+        ...
+
+    def remembered_name(self) -> str | None:
+        """Return the trail that the lock database belongs to; `None`: there is none."""
+        ...
+
+    def callers(self) -> Iterator[tuple[str, bytes, str]]:
+        """Read pseudonym, salt and id of each caller that was not erased."""
+        ...
+
+    def require_sound(self) -> None:
+        """Refuse a database of callers whose structures contradict each other."""
+        ...
