@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from policyguard.cli.audit import audit
+from policyguard.cli.bundle import bundle
 from policyguard.cli.check import check
 from policyguard.cli.command_line import CommandLine
 from policyguard.cli.demo import demo
@@ -23,7 +24,7 @@ __all__ = ["main"]
     cls=CommandLine,
     name="policyguard",
     context_settings={"help_option_names": ["-h", "--help"]},
-    commands=(audit, check, demo, keys, policy, version),
+    commands=(audit, bundle, check, demo, keys, policy, version),
 )
 def main() -> None:
     """Ask before each model call whether it may be made, and prove it later.

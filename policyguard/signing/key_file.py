@@ -103,6 +103,28 @@ def read_key_file(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
+def read_public_file(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a small file that others may read, as of a public key.
+
+    Raises:
+        ConfigurationError: there is none, it is not a regular file, or it is longer
+            than 16 KiB.
+    """
+    target = Path(path)
+    try:
+        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            data = file.read(MAX_KEY_FILE_BYTES + 1) if regular else b""
+    except (OSError, ValueError) as cause:
+        raise ConfigurationError(
+            f"key file `{target}` cannot be read: {cause}"
+        ) from cause
+    if not data or len(data) > MAX_KEY_FILE_BYTES:
+        raise ConfigurationError(f"key file `{target}` holds no key")
+    return data
+
+
 def _refuse_shared(status: os.stat_result, *, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise ConfigurationError(f"key file `{path}` is not a regular file")
