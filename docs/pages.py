@@ -26,6 +26,8 @@ from policyguard.vocabulary.record import (
     DecisionRecord,
     GenesisRecord,
     OutcomeRecord,
+    PolicyLoadRecord,
+    PolicyRejectRecord,
 )
 
 _NOTE: Final = "<!-- written by `python -m docs.generate`: do not edit -->\n\n"
@@ -42,7 +44,13 @@ def fragments() -> Mapping[str, str]:
         "errors.md": _errors(),
         "input.md": tables(ModelCall, level=2),
         "python.md": "\n".join(_python()),
-        "record.md": tables(GenesisRecord, DecisionRecord, OutcomeRecord),
+        "record.md": tables(
+            GenesisRecord,
+            DecisionRecord,
+            OutcomeRecord,
+            PolicyLoadRecord,
+            PolicyRejectRecord,
+        ),
         "settings.md": tables(Settings, level=2),
         "views.md": _views(),
     }

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from policyguard.audit.trail import Role, Trail
+from policyguard.audit.versions import Versions
+from policyguard.bundle.archive import pack, unpack
 from policyguard.bundle.shipped import shipped_digests, shipped_directory
-from policyguard.bundle.source import Bundle, load_directory
+from policyguard.bundle.source import Bundle, load_directory, load_files
+from policyguard.canonical import Json, digest, parse_json
 from policyguard.catalog.catalog import Catalog
 from policyguard.catalog.load import load_catalog
 from policyguard.engines.protocol import Engine, Golden, PolicySet
 from policyguard.engines.regorus import RegorusEngine
-from policyguard.errors import BundleError, CatalogError, ConfigurationError
+from policyguard.errors import (
+    BundleError,
+    CatalogError,
+    ConfigurationError,
+    TamperedError,
+)
 from policyguard.guard.core import Core
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
+from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.identity import wall_clock
 from policyguard.settings import Settings, default_trail, load_settings
 
@@ -44,11 +54,12 @@ def build_core(
     bundle = bundle_of(known)
     catalog = catalog_of(known)
     snapshot = engine_of(known).load(policy_set(bundle=bundle, catalog=catalog))
+    policy = Policy(snapshot=snapshot, bundle=bundle, catalog=catalog)
+    trail = trail_of(known, role=role)
+    keep(trail.versions, bundle=bundle, catalog=catalog)
     return Core(
-        snapshot=snapshot,
-        bundle=bundle,
-        catalog=catalog,
-        trail=trail_of(known, role=role),
+        policies=PolicyInUse(policy),
+        trail=trail,
         tenant=known.tenant.tenant(),
         defaults=Facts(exporter=known.tenant.exporter()),
         clock=clock or wall_clock,
@@ -131,15 +142,77 @@ def engine_of(settings: Settings) -> Engine:
     )
 
 
+def keep(
+    versions: Versions,
+    *,
+    bundle: Bundle,
+    catalog: Catalog,
+    files: Mapping[str, bytes] | None = None,
+) -> None:
+    """Keep a bundle and a catalog for as long as the trail, before they decide.
+
+    Args:
+        versions: Where.
+        bundle: What decides.
+        catalog: What it decides from.
+        files: Everything that came with the bundle, its signature too; without it
+            what its digest covers.
+
+    Raises:
+        TrailError: they cannot be kept.
+    """
+    if not versions.has("bundle", bundle.digest):
+        versions.keep("bundle", bundle.digest, pack(files or bundle.files))
+    versions.keep("catalog", catalog.digest, catalog.document_json)
+
+
+def kept_policy(
+    versions: Versions, *, bundle: str, catalog: str
+) -> tuple[Bundle, PolicySet]:
+    """Return what a recorded decision was made from, as an engine takes it.
+
+    Args:
+        versions: What the decision's trail keeps.
+        bundle: The bundle's digest in the record.
+        catalog: The catalog's digest in the record.
+
+    Raises:
+        TrailError: one of them is not kept.
+        TamperedError: what is kept has another digest.
+        BundleError: what is kept does not load.
+    """
+    found = load_files(
+        unpack(versions.read("bundle", bundle), name=f"the kept bundle `{bundle}`"),
+        name=bundle,
+    )
+    document = versions.read("catalog", catalog)
+    for kind, wanted, has in (
+        ("bundle", bundle, found.digest),
+        ("catalog", catalog, digest(document)),
+    ):
+        if has != wanted:
+            raise TamperedError(
+                f"the kept {kind} `{wanted}` has the digest `{has}`: it was changed"
+            )
+    facts = cast("dict[str, Json]", parse_json(document, max_bytes=len(document)))
+    return found, _policy_set(found, facts=facts, catalog_digest=catalog)
+
+
 def policy_set(*, bundle: Bundle, catalog: Catalog) -> PolicySet:
     """Return text and data as an engine takes them."""
+    return _policy_set(bundle, facts=catalog.document, catalog_digest=catalog.digest)
+
+
+def _policy_set(
+    bundle: Bundle, *, facts: Mapping[str, Json], catalog_digest: str
+) -> PolicySet:
     return PolicySet(
         modules=bundle.modules,
-        data={**bundle.data, "catalog": catalog.document},
+        data={**bundle.data, "catalog": facts},
         entrypoint=ENTRYPOINT,
         rule_ids=frozenset(bundle.rule_ids),
         bundle_digest=bundle.digest,
-        catalog_digest=catalog.digest,
+        catalog_digest=catalog_digest,
         golden=tuple(
             Golden(
                 name=vector.name,

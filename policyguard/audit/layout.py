@@ -7,8 +7,11 @@
     DIR/logs/<slot>/log.sqlite  records, head and checkpoints
     DIR/logs/<slot>/vault.sqlite  what was asked, and the salts; erasable
     DIR/logs/<slot>/claim       locked by the process that writes the log
+    DIR/versions/bundle/<digest>.tar.gz   each bundle that decided
+    DIR/versions/catalog/<digest>.json    each catalog that it decided from
     LOCK/trail.json             the same name, and whether its creation was finished
     LOCK/<slot>.sqlite          the newest head of the log: the lock database
+    LOCK/policy.json            the bundle that was in use last
     LOCK/gate                   locked while a trail or a log is created
 
 INVARIANT: LOCK remembers every log that was ever begun. A log that it remembers and
@@ -75,6 +78,16 @@ class Layout:
     def callers(self) -> Path:
         """The callers behind the pseudonyms."""
         return self.directory / "callers.sqlite"
+
+    @property
+    def versions(self) -> Path:
+        """The bundles and catalogs that decisions were made from."""
+        return self.directory / "versions"
+
+    @property
+    def policy(self) -> Path:
+        """The lock database's memory of the bundle that was in use last."""
+        return self.lock / "policy.json"
 
     def key(self, slot: str) -> Path:
         """Return the private key of a log."""

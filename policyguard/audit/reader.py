@@ -28,11 +28,19 @@ from policyguard.vocabulary.record import (
     DecisionRecord,
     GenesisRecord,
     OutcomeRecord,
+    PolicyLoadRecord,
+    PolicyRejectRecord,
 )
 
-AnyRecord: TypeAlias = GenesisRecord | DecisionRecord | OutcomeRecord
 _INDEX_DIGITS: Final = len(str(2**63))
 """An index is below 2**63."""
+AnyRecord: TypeAlias = (
+    GenesisRecord
+    | DecisionRecord
+    | OutcomeRecord
+    | PolicyLoadRecord
+    | PolicyRejectRecord
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

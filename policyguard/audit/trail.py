@@ -27,11 +27,17 @@ from policyguard.audit.creation import begin_trail, require_trail
 from policyguard.audit.layout import Layout
 from policyguard.audit.recorder import Recorder, Waiting
 from policyguard.audit.vault import Callers, Sealed
+from policyguard.audit.versions import Versions
 from policyguard.audit.writer import Writer, claim_writer
 from policyguard.canonical import canonical_bytes, canonical_dump
 from policyguard.errors import NotDurableError, PolicyGuardError, TrailError
 from policyguard.vocabulary.decision import Place
-from policyguard.vocabulary.record import DecisionRecord, OutcomeRecord
+from policyguard.vocabulary.record import (
+    DecisionRecord,
+    OutcomeRecord,
+    PolicyLoadRecord,
+    PolicyRejectRecord,
+)
 
 MAX_LEAF_BYTES: Final = 60_000
 """Room below the 65,535 bytes of an entry in C2SP tlog-tiles."""
@@ -146,7 +152,19 @@ class Trail:
         """Where the trail is."""
         return self._layout.directory
 
-    def append(self, record: OutcomeRecord) -> Place:
+    @property
+    def versions(self) -> Versions:
+        """The bundles and catalogs that the trail's decisions were made from."""
+        return Versions(self._layout.versions)
+
+    @property
+    def policy_memory(self) -> Path:
+        """The file that remembers which bundle was in use last."""
+        return self._layout.policy
+
+    def append(
+        self, record: OutcomeRecord | PolicyLoadRecord | PolicyRejectRecord
+    ) -> Place:
         """Make a record durable, and return where it is.
 
         Raises:
@@ -263,7 +281,9 @@ class Trail:
             left.callers.leak()
 
 
-def _body_of(record: DecisionRecord | OutcomeRecord) -> bytes:
+def _body_of(
+    record: DecisionRecord | OutcomeRecord | PolicyLoadRecord | PolicyRejectRecord,
+) -> bytes:
     body = canonical_dump(record.model_dump(mode="json"))
     if len(body) > MAX_LEAF_BYTES:
         raise NotDurableError(

@@ -11,7 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from policyguard.cli.terminal import VERDICT_STYLE, plain_table
-from policyguard.vocabulary.record import DecisionRecord, GenesisRecord, OutcomeRecord
+from policyguard.vocabulary.record import (
+    DecisionRecord,
+    GenesisRecord,
+    OutcomeRecord,
+    PolicyLoadRecord,
+    PolicyRejectRecord,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -184,6 +190,10 @@ def _answer(item: Found) -> Text:
         return Text(record.code or record.verdict, VERDICT_STYLE[record.verdict])
     if isinstance(record, OutcomeRecord):
         return Text(record.outcome, _OUTCOME_STYLE.get(record.outcome, "yellow"))
+    if isinstance(record, PolicyLoadRecord):
+        return Text("loaded", "cyan")
+    if isinstance(record, PolicyRejectRecord):
+        return Text(record.code, "bold yellow")
     return Text("-", "dim")
 
 
@@ -197,6 +207,8 @@ def _about(item: Found, *, room: int, apart: bool) -> Text:
         return Text(_broken([kind, origin], room=room), "dim")
     if isinstance(record, OutcomeRecord):
         return Text(_broken(_outcome(record), room=room), "dim")
+    if isinstance(record, PolicyLoadRecord | PolicyRejectRecord):
+        return Text(_broken([kind, *_policy(record)], room=room))
     parts = [name or "unknown deployment" for name in record.deployments]
     if not parts and record.model:
         parts.append(record.model)
@@ -215,6 +227,15 @@ def _outcome(record: OutcomeRecord) -> list[str]:
         f"HTTP {record.status}" if (record.status or 0) >= _HTTP_ERROR else "",
         "" if None in tokens else f"{tokens[0]} + {tokens[1]} tokens",
     ]
+
+
+def _policy(record: PolicyLoadRecord | PolicyRejectRecord) -> list[str]:
+    if isinstance(record, PolicyRejectRecord):
+        kept = f"revision {record.kept.revision} stays" if record.kept else "no start"
+        return [record.source, kept]
+    before = f"after {record.previous.revision}" if record.previous else ""
+    lowered = "older than before" if record.lowered else ""
+    return [record.source, f"revision {record.bundle.revision}", before, lowered]
 
 
 def _broken(parts: Sequence[str], *, room: int) -> str:

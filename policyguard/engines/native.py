@@ -11,7 +11,7 @@ import functools
 import importlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import orjson
@@ -104,6 +104,27 @@ def compile_modules(modules: Mapping[str, str]) -> NativeEngine:
     for path in sorted(modules):
         _loading(functools.partial(engine.add_policy, path, modules[path]), what=path)
     return engine
+
+
+def in_slices(
+    modules: Mapping[str, str], data: str, *, entrypoint: str
+) -> Iterator[NativeEngine | None]:
+    """Make an engine in many short steps, in the thread that will use it.
+
+    Yields:
+        None after each step, and the engine after the last.
+
+    Raises:
+        EngineLoadError: the engine refuses policy or data.
+    """
+    engine = new_engine()
+    for path in sorted(modules):
+        _loading(functools.partial(engine.add_policy, path, modules[path]), what=path)
+        yield None
+    _loading(lambda: engine.add_data_json(data), what="data")
+    yield None
+    _prepare(engine, entrypoint)
+    yield engine
 
 
 def syntax_tree(engine: NativeEngine) -> Any:

@@ -68,6 +68,13 @@ class Snapshot(Protocol):
     def catalog_digest(self) -> str:
         """Say which catalog answers."""
 
+    def prepare_some(self) -> bool:
+        """Do a few milliseconds' work towards the calling thread's first evaluation.
+
+        Returns:
+            Whether nothing is left to do.
+        """
+
     def evaluate(self, input_json: bytes) -> Mapping[str, Json]:
         """Evaluate the entrypoint on `input` and return the decision document.
 

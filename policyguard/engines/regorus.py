@@ -13,8 +13,9 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from threading import get_ident
 from typing import Final
 
@@ -26,6 +27,7 @@ from policyguard.engines.native import (
     NativeEngine,
     compile_modules,
     evaluate_on,
+    in_slices,
     syntax_tree,
     with_data,
     without_frames,
@@ -40,6 +42,9 @@ from policyguard.errors import (
     EngineLoadError,
     EvaluationError,
 )
+
+_SLICE_SECONDS: Final = 0.004
+"""How long a caller may work towards its thread's next engine; a step may exceed it."""
 
 
 class RegorusEngine:
@@ -86,6 +91,19 @@ class RegorusEngine:
             failure = without_frames(error)
         raise failure
 
+    def admit(self, policy: PolicySet) -> RegorusSnapshot:
+        """Return what evaluates a policy that `load` accepted in another process.
+
+        Nothing is compiled yet: each thread makes its engine, in slices or when it
+        first evaluates.
+        """
+        return RegorusSnapshot(
+            policy=policy,
+            data_text=_data_text(policy.data, what="data"),
+            info=self._info,
+            max_input_bytes=self._max_input_bytes,
+        )
+
     def _load(self, policy: PolicySet) -> RegorusSnapshot:
         require_known_semantics()
         require_parsable(policy.modules)
@@ -128,22 +146,36 @@ def _this_thread(
 class _Owner:
     """Owns the engines of one thread, and goes with it."""
 
-    __slots__ = ("engines", "thread")
+    __slots__ = ("engines", "thread", "unfinished")
 
     def __init__(self) -> None:
         self.engines: dict[int, NativeEngine] = {}
+        self.unfinished: dict[int, Iterator[NativeEngine | None]] = {}
         self.thread = _this_thread()
 
     def __del__(self, this_thread: Callable[[], object] = _this_thread) -> None:
         # In a forked child some thread clears up after threads that the child does
         # not have. It may not free their engines, so they stay for good.
         if self.thread != this_thread():
-            _ABANDONED.append(self.engines)
+            _ABANDONED.append((self.engines, self.unfinished))
 
 
-_ABANDONED: Final[list[dict[int, NativeEngine]]] = []
+class _Turn:
+    """Is held for a slice: threads build their engines one after the other."""
+
+    def __init__(self) -> None:
+        self.renew()
+        # The thread that holds it may not exist in a forked child.
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        self.lock = threading.Lock()
+
+
+_ABANDONED: Final[list[object]] = []
 _THREAD: Final = _ThreadEngines()
 _GENERATIONS: Final = itertools.count()
+_BUILDING: Final = _Turn()
 _LIVE: Final[weakref.WeakValueDictionary[int, RegorusSnapshot]] = (
     weakref.WeakValueDictionary()
 )
@@ -193,6 +225,26 @@ class RegorusSnapshot:
         """
         self._base()
 
+    def prepare_some(self) -> bool:
+        """Build a part of the calling thread's engine, for some milliseconds.
+
+        One thread builds at a time, because a step holds the interpreter's lock.
+
+        Returns:
+            Whether the engine is ready.
+        """
+        if self._generation in _THREAD.by_generation:
+            return True
+        if not _BUILDING.lock.acquire(blocking=False):
+            return False
+        try:
+            return self._build_some()
+        except EngineLoadError:
+            # Evaluating will say so, and refuse.
+            return True
+        finally:
+            _BUILDING.lock.release()
+
     def evaluate(self, input_json: bytes) -> Mapping[str, Json]:
         """Evaluate the entrypoint on `input` and return the decision document.
 
@@ -220,19 +272,42 @@ class RegorusSnapshot:
         """Do the same inline: 0.3 ms are less than a hand-over to a thread costs."""
         return self.evaluate(input_json)
 
+    def _build_some(self) -> bool:
+        owner = _THREAD.owner
+        steps = owner.unfinished.pop(self._generation, None)
+        if steps is None:
+            _drop_stale(owner)
+            steps = in_slices(
+                self._modules, self._data_text, entrypoint=self._entrypoint
+            )
+        until = time.perf_counter() + _SLICE_SECONDS
+        for engine in steps:
+            if engine is not None:
+                owner.engines[self._generation] = engine
+                return True
+            if time.perf_counter() >= until:
+                break
+        owner.unfinished[self._generation] = steps
+        return False
+
     def _base(self) -> NativeEngine:
         engines = _THREAD.by_generation
         base = engines.get(self._generation)
         if base is None:
-            # Dropped here, by the thread that owns them.
-            for stale in [old for old in engines if old not in _LIVE]:
-                del engines[stale]
+            _drop_stale(_THREAD.owner)
             base = engines[self._generation] = with_data(
                 compile_modules(self._modules),
                 self._data_text,
                 entrypoint=self._entrypoint,
             )
         return base
+
+
+def _drop_stale(owner: _Owner) -> None:
+    """Drop what no snapshot needs any more; called by the thread that owns it."""
+    for kept in (owner.engines, owner.unfinished):
+        for stale in [old for old in kept if old not in _LIVE]:
+            del kept[stale]
 
 
 def _require_same_rules(*, listed: frozenset[str], held: frozenset[str]) -> None:

@@ -14,20 +14,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, Literal
 
 from policyguard.audit.trail import Trail
 from policyguard.bundle.source import Bundle
-from policyguard.canonical import canonical_bytes
 from policyguard.catalog.catalog import Catalog
 from policyguard.engines.protocol import Snapshot
 from policyguard.errors import EngineError, PolicyGuardError
 from policyguard.guard import recording
-from policyguard.guard.answer import Answer, read_answer
+from policyguard.guard.answer import Answer
 from policyguard.guard.describe import Described
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
 from policyguard.guard.obligations import undischarged
+from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.guard.routing import alternatives
 from policyguard.identity import new_id, wall_clock
 from policyguard.vocabulary.call import (
@@ -54,18 +55,40 @@ class Asking:
     attempt: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Is one question, how it is asked, and the policy that answers it."""
+
+    call: ModelCall
+    asking: Asking
+    policy: Policy
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
     """Holds the parts that answer and remember."""
 
-    snapshot: Snapshot
-    bundle: Bundle
-    catalog: Catalog
+    policies: PolicyInUse
     trail: Trail
     tenant: Tenant
     defaults: Facts
     clock: Callable[[], datetime]
     simulated: bool
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Give the engine's newest loaded version."""
+        return self.policies.newest.snapshot
+
+    @property
+    def bundle(self) -> Bundle:
+        """Give the newest bundle."""
+        return self.policies.newest.bundle
+
+    @property
+    def catalog(self) -> Catalog:
+        """Give the newest catalog."""
+        return self.policies.newest.catalog
 
     def question(self, *, described: Described, facts: Facts) -> ModelCall:
         """Put what is known of a call into one question, at the guard's own instant."""
@@ -95,13 +118,17 @@ class Core:
 
     def decide(self, call: ModelCall, *, asking: Asking) -> Decision:
         """Answer a question and make the answer durable; never raises."""
-        return self._recorded(self._answered(call, asking=asking), asking=asking)
+        return self._recorded(
+            self._answered(call, asking=asking, policy=self.policies.current),
+            asking=asking,
+        )
 
     def refuse(
         self, call: ModelCall, *, asking: Asking, code: str, detail: str
     ) -> Decision:
         """Record that a question could not be answered."""
-        refusal = self._decision(call, asking=asking, code=code, detail=detail)
+        case = _Case(call, asking, self.policies.newest)
+        refusal = self._decision(case, code=code, detail=detail)
         return self._recorded(refusal, asking=asking)
 
     def record_outcome(self, outcome: OutcomeRecord) -> None:
@@ -121,52 +148,40 @@ class Core:
 
         self.trail.append_later(outcome, failed=failed)
 
-    def _answered(self, call: ModelCall, *, asking: Asking) -> Decision:
+    def _answered(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Decision:
+        # INVARIANT: one policy answers, names itself, and offers alternatives.
+        decided = partial(self._decision, _Case(call, asking, policy))
         try:
-            answer = self._answer(call)
+            answer = policy.answer(call)
         except EngineError as error:
-            return self._decision(
-                call, asking=asking, code=error.code, detail=str(error)
-            )
+            return decided(code=error.code, detail=str(error))
         except Exception as error:  # noqa: BLE001 -- any surprise means: no decision
             detail = f"{type(error).__name__} while evaluating"
-            return self._decision(
-                call, asking=asking, code="engine.error", detail=detail
-            )
+            return decided(code="engine.error", detail=detail)
         left = undischarged(answer.obligations)
         if answer.verdict == "allow" and left:
             named = ", ".join(f"`{item.type}` of {item.id}" for item in left)
-            return self._decision(
-                call,
-                asking=asking,
+            return decided(
                 answer=answer,
                 code="obligation.unknown",
                 detail=f"this guard cannot discharge {named}",
             )
-        return self._decision(call, asking=asking, answer=answer)
-
-    def _answer(self, call: ModelCall) -> Answer:
-        document = self.snapshot.evaluate(canonical_bytes(call.engine_input()))
-        return read_answer(document, rules=self.bundle)
+        return decided(answer=answer)
 
     def allows(self, call: ModelCall) -> bool:
         """Say whether a call would be allowed, without recording that it was asked."""
-        try:
-            answer = self._answer(call)
-        except PolicyGuardError:
-            return False
-        return answer.verdict == "allow" and not undischarged(answer.obligations)
+        return self.policies.newest.allows(call)
 
     def _decision(
         self,
-        call: ModelCall,
+        case: _Case,
         *,
-        asking: Asking,
         answer: Answer | None = None,
         code: str | None = None,
         detail: str = "",
     ) -> Decision:
-        info = self.snapshot.info
+        call, asking, policy = case.call, case.asking, case.policy
+        info = policy.snapshot.info
         objected = answer is not None and answer.verdict != "allow" and code is None
         return Decision(
             id=new_id(),
@@ -179,17 +194,17 @@ class Core:
             obligations=answer.obligations if answer else (),
             advice=answer.advice if answer else (),
             alternatives=(
-                alternatives(call, catalog=self.catalog, allows=self.allows)
+                alternatives(call, catalog=policy.catalog, allows=policy.allows)
                 if objected
                 else ()
             ),
             call=call,
             bundle=BundleRef(
-                revision=self.bundle.revision, digest=self.snapshot.bundle_digest
+                revision=policy.bundle.revision, digest=policy.snapshot.bundle_digest
             ),
             catalog=CatalogRef(
-                version=self.catalog.version,
-                digest=self.snapshot.catalog_digest,
+                version=policy.catalog.version,
+                digest=policy.snapshot.catalog_digest,
                 replaced=answer.replaced if answer else (),
             ),
             engine=EngineRef(name=info.name, version=info.version, digest=info.digest),

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from policyguard.canonical import parse_json
 from policyguard.errors import ConfigurationError, FormatError, InvalidSignatureError
 from policyguard.signing.text import excerpt
 
@@ -91,9 +90,7 @@ def parse_jws(text: str) -> Token:
     parts = text.split(".")
     if len(parts) != 3:  # noqa: PLR2004 -- header, payload, signature
         raise FormatError("the token has not three parts")
-    header = parse_json(_decoded(parts[0]))
-    if not isinstance(header, dict) or "crit" in header or "b64" in header:
-        raise FormatError("the token's header is none that is understood here")
+    header = _header(_decoded(parts[0]))
     return Token(
         header=header,
         payload=_decoded(parts[1]),
@@ -246,6 +243,22 @@ def _wrong_key(key: JwsKey) -> ConfigurationError:
         f"the key `{excerpt(key.id)}` is no key for `{key.algorithm}`: give a PEM of that"
         f" kind, and an RSA key of {_LEAST_RSA_BITS} bits or more"
     )
+
+
+def _header(data: bytes) -> Mapping[str, Any]:
+    try:
+        header = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as cause:
+        raise FormatError("the token's header is no JSON") from cause
+    if not isinstance(header, dict) or "crit" in header or "b64" in header:
+        raise FormatError("the token's header is none that is understood here")
+    return header
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key is given twice")
+    return dict(pairs)
 
 
 def _encoded(data: bytes) -> str:

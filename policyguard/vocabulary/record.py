@@ -22,7 +22,7 @@ from policyguard.vocabulary.decision import (
     Status,
     Verdict,
 )
-from policyguard.vocabulary.value import Country, Id, RuleId, Value
+from policyguard.vocabulary.value import Country, Digest, Id, RuleId, Value
 
 RecordTime = Annotated[
     str,
@@ -32,7 +32,19 @@ RecordTime = Annotated[
 
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 Layer: TypeAlias = Literal["call", "http"]
-Kind: TypeAlias = Literal["genesis", "decision", "check", "outcome"]
+Kind: TypeAlias = Literal[
+    "genesis", "decision", "check", "outcome", "policy.load", "policy.reject"
+]
+PolicySource: TypeAlias = Literal["shipped", "directory", "archive", "http", "kept"]
+"""Where policy came from; `kept`: a version that this trail remembers."""
+RejectCode: TypeAlias = Literal[
+    "bundle.unreadable",
+    "bundle.signature",
+    "bundle.malformed",
+    "bundle.revision",
+    "bundle.engine",
+]
+_KeyId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
 
 
 class Commitment(Value):
@@ -127,11 +139,54 @@ class OutcomeRecord(Value):
     output_tokens: Annotated[int, Field(ge=0, le=MAX_INTEGER)] | None = None
 
 
+class PolicyLoadRecord(Value):
+    """Records that from here on other policy decides, in the process that says so."""
+
+    v: Literal[1] = 1
+    kind: Literal["policy.load"] = "policy.load"
+    id: str
+    time: RecordTime
+    source: PolicySource
+    signed_by: _KeyId | None = None
+    """The key that signed the bundle; `None`: it is trusted by its digest."""
+    lowered: bool = False
+    """Whether an older revision took over, by the settings' leave."""
+    previous: BundleRef | None = None
+    """The bundle that was in use before; `None`: not known."""
+    bundle: BundleRef
+    catalog: CatalogRef
+    engine: EngineRef
+
+
+class PolicyRejectRecord(Value):
+    """Records that a bundle was refused, and that the one in use stays."""
+
+    v: Literal[1] = 1
+    kind: Literal["policy.reject"] = "policy.reject"
+    id: str
+    time: RecordTime
+    source: PolicySource
+    code: RejectCode
+    offered: Digest | None = None
+    """SHA-256 of the archive that was offered; `None`: none could be read."""
+    kept: BundleRef | None = None
+    """The bundle that stays in use; `None`: there is none, nothing was started."""
+
+
 AuditRecord: TypeAlias = Annotated[
-    GenesisRecord | DecisionRecord | OutcomeRecord, Field(discriminator="kind")
+    GenesisRecord
+    | DecisionRecord
+    | OutcomeRecord
+    | PolicyLoadRecord
+    | PolicyRejectRecord,
+    Field(discriminator="kind"),
 ]
 
-AUDIT_RECORD: TypeAdapter[GenesisRecord | DecisionRecord | OutcomeRecord] = TypeAdapter(
-    AuditRecord
-)
+AUDIT_RECORD: TypeAdapter[
+    GenesisRecord
+    | DecisionRecord
+    | OutcomeRecord
+    | PolicyLoadRecord
+    | PolicyRejectRecord
+] = TypeAdapter(AuditRecord)
 """Validates a record of any kind."""
