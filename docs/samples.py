@@ -31,6 +31,7 @@ _ENTRIES: Final[Mapping[str, type[schema.Sourced]]] = {
     "developers": schema.Developer,
     "models": schema.Model,
     "weights": schema.Weights,
+    "evidence": schema.WeightsEvidence,
     "operators": schema.Operator,
     "deployments": schema.Deployment,
 }
@@ -102,7 +103,7 @@ def _catalog(given: Mapping[str, Any]) -> dict[str, Any]:
     for section in SECTIONS[:-1]:
         filled[section] = {
             key: _filled(_ENTRIES[section], entry)
-            for key, entry in given[section].items()
+            for key, entry in given.get(section, {}).items()
         }
     filled["lists"] = {key: _list(entry) for key, entry in given["lists"].items()}
     return filled

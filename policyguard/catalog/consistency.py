@@ -11,6 +11,7 @@ from typing import Final
 from policyguard.catalog.endpoints import host_key
 from policyguard.catalog.resolve import answers_of
 from policyguard.catalog.schema import CatalogFile, Developer, Operator, Window
+from policyguard.catalog.weights.evidence import evidence_digest
 from policyguard.catalog.yaml_text import Place
 
 _START: Final = datetime.min.replace(tzinfo=UTC)
@@ -30,6 +31,7 @@ def faults_of(file: CatalogFile) -> Iterator[Fault]:
     yield from dangling
     yield from _cycles(file)
     yield from _weights_of_others(file)
+    yield from _evidence(file)
     yield from _hosts(file)
     if not dangling:
         yield from _contested_names(file)
@@ -120,6 +122,15 @@ def _weights_of_others(file: CatalogFile) -> Iterator[Fault]:
         if weights is not None and weights.model != item.model:
             cause = f"these are weights of `{weights.model}`, not of `{item.model}`"
             yield Fault(place=(*place, "weights"), cause=cause)
+
+
+def _evidence(file: CatalogFile) -> Iterator[Fault]:
+    for key, item in file.evidence.items():
+        yield from _missing(file, "weights", item.weights, ("evidence", key, "weights"))
+        measured = evidence_digest(item)
+        if measured != key:
+            cause = f"it was changed: its digest is `{measured}`, so measure it again"
+            yield Fault(place=("evidence", key), cause=cause)
 
 
 def _hosts(file: CatalogFile) -> Iterator[Fault]:

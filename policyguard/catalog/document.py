@@ -20,6 +20,7 @@ SECTIONS: Final = (
     "developers",
     "models",
     "weights",
+    "evidence",
     "operators",
     "deployments",
     "lists",

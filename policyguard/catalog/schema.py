@@ -8,6 +8,7 @@ windows `[since, until)`; an open end is `None`.
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -147,7 +148,7 @@ class Model(Sourced):
     """Is a language model, whoever runs it."""
 
     name: Text
-    family: Id
+    family: Id | None = None
     version: Text | None = None
     developer: Id | None = None
     names: tuple[Text, ...] = ()
@@ -201,6 +202,37 @@ class InstalledWeights(Value):
     remote_code: bool | None = None
 
 
+class WeightsSignature(Value):
+    """Is a signature over weights that was verified (OpenSSF Model Signing 1.0)."""
+
+    method: Literal["key", "certificate", "sigstore"]
+    signer: Text
+    """SHA-256 of the public key or of the chain, or the identity at its issuer."""
+    bundle: Digest
+    """SHA-256 of the signature file."""
+
+
+class WeightsEvidence(Sourced):
+    """Is what was measured of weights where they are loaded.
+
+    Its key in the catalog is its digest, by which a `ModelCall` refers to it. A
+    signature says who signed these bytes, never how they were trained.
+    """
+
+    weights: Id
+    """The manifest that they were held to."""
+    revision: Revision | None = None
+    digest: Digest
+    """SHA-256 over the canonical list of files."""
+    format: Literal["safetensors", "gguf", "pickle"] | None = None
+    remote_code: bool
+    """Whether loading them runs code that came with them."""
+    parameters: Annotated[int, Field(ge=0)] | None = None
+    signature: WeightsSignature | None = None
+    lineage: Digest | None = None
+    """SHA-256 of the CycloneDX BOM that states where they come from."""
+
+
 class Operator(Sourced):
     """Runs endpoints."""
 
@@ -235,7 +267,8 @@ class Deployment(Sourced):
     """Is one way to reach a model."""
 
     model: Id
-    mode: Literal["self_hosted", "vendor_api", "cloud_managed", "gateway"]
+    mode: Literal["self_hosted", "vendor_api", "cloud_managed", "gateway"] | None
+    """Who stands between the caller and the weights; `None`: nobody has said."""
     operator: Id | None = None
     host_cloud: Id | None = None
     hosts: tuple[HostName, ...] = ()
@@ -271,6 +304,25 @@ class Listing(Window):
     policy: Text | None = None
 
 
+class PotentialMatch(Listing):
+    """Is a listed name that a party of the catalog goes by, too.
+
+    It lists nobody: a person has to confirm it (move it to `parties`) or clear it
+    (move it to `cleared`).
+    """
+
+
+class Cleared(Value):
+    """Is a person's word that a party is not who a list names."""
+
+    party: Id
+    names: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """The listed names that mean somebody else."""
+    source: Text
+    """Who looked at it, and what shows it."""
+    as_of: date
+
+
 class CountryListing(Window):
     """Is one country's membership of a list."""
 
@@ -293,15 +345,52 @@ class ItemListing(Window):
     item: Id
 
 
-class List(Sourced):
-    """Is a dated list of parties, countries, regions or things."""
+class Edition(Value):
+    """Is a list as it was known on an earlier day."""
 
-    name: Text
-    max_age_days: Annotated[int, Field(ge=1)] | None = None
+    source: Text
+    as_of: date
     parties: tuple[Listing, ...] = ()
     countries: tuple[CountryListing, ...] = ()
     regions: tuple[RegionListing, ...] = ()
     items: tuple[ItemListing, ...] = ()
+    potential: tuple[PotentialMatch, ...] = ()
+    cleared: tuple[Cleared, ...] = ()
+
+    @classmethod
+    def of(cls, listed: List) -> Self:
+        """Return what a list says now, to be kept beside its next edition."""
+        return cls(**{name: getattr(listed, name) for name in cls.model_fields})
+
+
+class List(Sourced):
+    """Is a dated list of parties, countries, regions or things."""
+
+    name: Text
+    max_age_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """After how many days from `as_of` the list is stale; `None`: nobody has said."""
+    parties: tuple[Listing, ...] = ()
+    countries: tuple[CountryListing, ...] = ()
+    regions: tuple[RegionListing, ...] = ()
+    items: tuple[ItemListing, ...] = ()
+    potential: tuple[PotentialMatch, ...] = ()
+    cleared: tuple[Cleared, ...] = ()
+    editions: tuple[Edition, ...] = ()
+    """What was known earlier, oldest first: each older than the next, and than this."""
+
+    @model_validator(mode="after")
+    def _grows_older_backwards(self) -> Self:
+        days = [edition.as_of for edition in self.editions] + [self.as_of]
+        if any(after <= before for before, after in pairwise(days)):
+            raise ValueError("editions of a list stand oldest first, one for each day")
+        return self
+
+    def known_on(self, day: date) -> Edition | None:
+        """Return what the list said on a day, or `None` where it was not known yet."""
+        known = [
+            item for item in (*self.editions, Edition.of(self)) if item.as_of <= day
+        ]
+        return known[-1] if known else None
 
 
 class CatalogFile(Value):
@@ -311,6 +400,7 @@ class CatalogFile(Value):
     developers: dict[Id, Developer] = Field(default_factory=dict)
     models: dict[Id, Model] = Field(default_factory=dict)
     weights: dict[Id, Weights] = Field(default_factory=dict)
+    evidence: dict[Digest, WeightsEvidence] = Field(default_factory=dict)
     operators: dict[Id, Operator] = Field(default_factory=dict)
     deployments: dict[Id, Deployment] = Field(default_factory=dict)
     lists: dict[Id, List] = Field(default_factory=dict)

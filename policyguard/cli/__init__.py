@@ -10,12 +10,14 @@ import click
 
 from policyguard.cli.audit import audit
 from policyguard.cli.bundle import bundle
+from policyguard.cli.catalog import catalog
 from policyguard.cli.check import check
 from policyguard.cli.command_line import CommandLine
 from policyguard.cli.demo import demo
 from policyguard.cli.keys import keys
 from policyguard.cli.policy import policy
 from policyguard.cli.version import version
+from policyguard.cli.weights import weights
 
 __all__ = ["main"]
 
@@ -24,7 +26,17 @@ __all__ = ["main"]
     cls=CommandLine,
     name="policyguard",
     context_settings={"help_option_names": ["-h", "--help"]},
-    commands=(audit, bundle, check, demo, keys, policy, version),
+    commands=(
+        audit,
+        bundle,
+        catalog,
+        check,
+        demo,
+        keys,
+        policy,
+        version,
+        weights,
+    ),
 )
 def main() -> None:
     """Ask before each model call whether it may be made, and prove it later.

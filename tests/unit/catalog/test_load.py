@@ -60,7 +60,7 @@ def refusal(text: str, *more: Source, overlay: str | None = None) -> str:
                 " string should match pattern '^[A-Z]{2}$'"
             ),
         ),
-        ("family: f", "kind: f", "base.yaml:7: `models.m.family`: is missing (and 1"),
+        ("name: M", "title: M", "base.yaml:7: `models.m.name`: is missing (and 1"),
         (
             "mode: vendor_api",
             "mode: api",

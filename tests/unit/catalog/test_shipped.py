@@ -37,7 +37,8 @@ def test_every_entry_has_a_source_and_a_day(catalog: Catalog) -> None:
     for section in SECTIONS:
         entries = document[section]
         assert isinstance(entries, dict)
-        assert entries
+        # Evidence is measured where weights are loaded: none can be shipped.
+        assert entries or section == "evidence"
         for key, entry in entries.items():
             assert len(entry["source"]) > 5, key
             assert "2025-03-01" < entry["as_of"] < "2026-11-24", key
