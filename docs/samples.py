@@ -14,7 +14,7 @@ from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
-from policyguard.catalog import schema
+from policyguard.catalog import lists, schema, sourced
 from policyguard.catalog.document import SECTIONS
 from policyguard.vocabulary.call import (
     Caller,
@@ -27,7 +27,7 @@ from policyguard.vocabulary.call import (
 )
 
 _WIDTH: Final = 100
-_ENTRIES: Final[Mapping[str, type[schema.Sourced]]] = {
+_ENTRIES: Final[Mapping[str, type[sourced.Sourced]]] = {
     "developers": schema.Developer,
     "models": schema.Model,
     "weights": schema.Weights,
@@ -35,11 +35,11 @@ _ENTRIES: Final[Mapping[str, type[schema.Sourced]]] = {
     "operators": schema.Operator,
     "deployments": schema.Deployment,
 }
-_MEMBERS: Final[Mapping[str, type[schema.Window]]] = {
-    "parties": schema.Listing,
-    "countries": schema.CountryListing,
-    "regions": schema.RegionListing,
-    "items": schema.ItemListing,
+_MEMBERS: Final[Mapping[str, type[sourced.Window]]] = {
+    "parties": lists.Listing,
+    "countries": lists.CountryListing,
+    "regions": lists.RegionListing,
+    "items": lists.ItemListing,
 }
 _KEYS: Final = frozenset({"party", "country", "region", "item"})
 """What a compiled list is grouped by, and its members therefore lack."""

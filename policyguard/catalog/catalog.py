@@ -13,12 +13,12 @@ import orjson
 
 from policyguard.canonical import Json, canonical_bytes, digest
 from policyguard.catalog.document import compile_document
+from policyguard.catalog.lists import List
 from policyguard.catalog.resolve import Index, Resolution, index_of
 from policyguard.catalog.schema import (
     CatalogFile,
     Deployment,
     Developer,
-    List,
     Model,
     Operator,
     Weights,

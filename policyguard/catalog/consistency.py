@@ -10,7 +10,8 @@ from typing import Final
 
 from policyguard.catalog.endpoints import host_key
 from policyguard.catalog.resolve import answers_of
-from policyguard.catalog.schema import CatalogFile, Developer, Operator, Window
+from policyguard.catalog.schema import CatalogFile, Developer, Operator
+from policyguard.catalog.sourced import Window
 from policyguard.catalog.weights.evidence import evidence_digest
 from policyguard.catalog.yaml_text import Place
 

@@ -13,7 +13,8 @@ from typing import Final, cast
 
 from policyguard.canonical import Json
 from policyguard.catalog.consistency import Fault
-from policyguard.catalog.schema import CatalogFile, List
+from policyguard.catalog.lists import List
+from policyguard.catalog.schema import CatalogFile
 from policyguard.catalog.yaml_text import Place
 
 SECTIONS: Final = (

@@ -21,7 +21,8 @@ from policyguard.canonical import Json
 from policyguard.catalog.catalog import Catalog, catalog_of
 from policyguard.catalog.consistency import Fault, faults_of
 from policyguard.catalog.document import SECTIONS, fractions_of
-from policyguard.catalog.schema import CatalogFile, Sourced
+from policyguard.catalog.schema import CatalogFile
+from policyguard.catalog.sourced import Sourced
 from policyguard.catalog.yaml_text import (
     MAX_BYTES,
     Place,

@@ -31,7 +31,8 @@ from policyguard.catalog.importers.overlay import (
     parse_source,
     text_of,
 )
-from policyguard.catalog.schema import CatalogFile, Edition, List, PotentialMatch
+from policyguard.catalog.lists import Edition, List, PotentialMatch
+from policyguard.catalog.schema import CatalogFile
 from policyguard.errors import CatalogError
 
 WHAT: Final = "the Consolidated Screening List"

@@ -12,8 +12,8 @@ from policyguard.catalog.catalog import Catalog
 from policyguard.catalog.importers.names import name_key
 from policyguard.catalog.importers.overlay import Imported, overlay_text
 from policyguard.catalog.importers.screening_list import import_screening_list
+from policyguard.catalog.lists import Edition, List, PotentialMatch
 from policyguard.catalog.load import Source, compile_catalog
-from policyguard.catalog.schema import Edition, List, PotentialMatch
 from policyguard.errors import CatalogError
 
 EL = "Entity List (EL) - Bureau of Industry and Security"
