@@ -64,6 +64,7 @@ def build_core(
         defaults=Facts(exporter=known.tenant.exporter()),
         clock=clock or wall_clock,
         simulated=clock is not None,
+        keep_prompts=known.trail.keep_prompts,
     )
 
 

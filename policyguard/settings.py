@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -26,7 +27,7 @@ from policyguard.vocabulary.call import (
     Product,
     Tenant,
 )
-from policyguard.vocabulary.value import Country, Digest, Id, Value
+from policyguard.vocabulary.value import Country, Digest, Id, Text, Value
 
 CONFIG_VARIABLE: Final = "POLICYGUARD_CONFIG"
 TRAIL_VARIABLE: Final = "POLICYGUARD_TRAIL"
@@ -47,8 +48,36 @@ class CatalogSettings(Value):
     overlays: tuple[Path, ...] = ()
 
 
+class RetentionSettings(Value):
+    """Says how long what is kept of some records has to be kept, beside the law."""
+
+    rules: Annotated[str, StringConstraints(pattern=r"^([A-Z][A-Z0-9_]*|\*)$")]
+    """Beginning of the ids of the rules that found something, as `GDPR`; `*`: any."""
+    years: Annotated[int, Field(ge=1, le=100)]
+    source: Text
+    """What demands it."""
+
+
+class HoldSettings(Value):
+    """Keeps records as they are, whatever else allows to erase them.
+
+    A record is held if it fits every criterion that is given; without any, all are.
+    """
+
+    name: Id
+    until: date | None = None
+    """The day on which it ends; without it until this entry is removed."""
+    callers: tuple[Text, ...] = ()
+    tenants: tuple[Id, ...] = ()
+    rules: tuple[
+        Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")], ...
+    ] = ()
+    """Beginnings of rule ids."""
+    records: tuple[Text, ...] = ()
+
+
 class TrailSettings(Value):
-    """Says where the trail is."""
+    """Says where the trail is, what it keeps, and who may erase."""
 
     directory: Path | None = None
     lock: Path | None = None
@@ -57,6 +86,14 @@ class TrailSettings(Value):
         Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9./-]*$")] | None
     ) = None
     """First part of the origin of each log, as `acme.example/policyguard`."""
+    keep_prompts: bool = False
+    """Whether prompts are kept, sealed in the vault under keys that can be erased."""
+    erasers: tuple[
+        Annotated[str, StringConstraints(pattern=r"^[^+\s]+\+[0-9a-f]{8}\+")], ...
+    ] = ()
+    """Verifier keys of those who may order an erasure."""
+    retention: tuple[RetentionSettings, ...] = ()
+    holds: tuple[HoldSettings, ...] = ()
 
 
 class EngineSettings(Value):

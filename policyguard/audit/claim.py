@@ -66,6 +66,34 @@ def gate(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Is a lock that is waited for, again and again, for a moment each time."""
+
+    descriptor: int
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Open a gate; whoever opens the same path waits at the same one.
+
+        Raises:
+            TrailError: the file cannot be opened.
+        """
+        return cls(descriptor=_open(path))
+
+    def __enter__(self) -> None:
+        """Wait until nobody else is inside."""
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        """Let the next one in."""
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file; in a forked child the parent keeps its own."""
+        os.close(self.descriptor)
+
+
 def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)

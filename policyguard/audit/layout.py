@@ -3,9 +3,12 @@
     DIR/trail.json              format and name of the trail
     DIR/trust                   a verifier key for each log (C2SP tlog-policy)
     DIR/callers.sqlite          callers behind pseudonyms; erasable
+    DIR/people.sqlite           whom records are about, with their data keys; erasable
     DIR/keys/<slot>.pem         the log's private key, mode 0600
+    DIR/keys/vault.key          wraps the data keys; only where prompts are kept
     DIR/logs/<slot>/log.sqlite  records, head and checkpoints
     DIR/logs/<slot>/vault.sqlite  what was asked, and the salts; erasable
+    DIR/logs/<slot>/vault.gate  locked for a moment by whoever writes the vault
     DIR/logs/<slot>/claim       locked by the process that writes the log
     DIR/versions/bundle/<digest>.tar.gz   each bundle that decided
     DIR/versions/catalog/<digest>.json    each catalog that it decided from
@@ -88,6 +91,16 @@ class Layout:
     def policy(self) -> Path:
         """The lock database's memory of the bundle that was in use last."""
         return self.lock / "policy.json"
+
+    @property
+    def people(self) -> Path:
+        """The people whom records are about."""
+        return self.directory / "people.sqlite"
+
+    @property
+    def vault_key(self) -> Path:
+        """The key that wraps the data keys of people."""
+        return self.directory / "keys" / "vault.key"
 
     def key(self, slot: str) -> Path:
         """Return the private key of a log."""

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
 from pydantic import ValidationError
 
@@ -23,24 +23,10 @@ from policyguard.canonical import parse_canonical
 from policyguard.errors import ConfigurationError, FormatError, TrailError
 from policyguard.signing.keyring import VerifierKey
 from policyguard.tlog import Note, ProofFile, leaf_hash, prove_inclusion
-from policyguard.vocabulary.record import (
-    AUDIT_RECORD,
-    DecisionRecord,
-    GenesisRecord,
-    OutcomeRecord,
-    PolicyLoadRecord,
-    PolicyRejectRecord,
-)
+from policyguard.vocabulary.record import AUDIT_RECORD, AnyRecord
 
 _INDEX_DIGITS: Final = len(str(2**63))
 """An index is below 2**63."""
-AnyRecord: TypeAlias = (
-    GenesisRecord
-    | DecisionRecord
-    | OutcomeRecord
-    | PolicyLoadRecord
-    | PolicyRejectRecord
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

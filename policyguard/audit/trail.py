@@ -16,8 +16,9 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, Self, TypeAlias
 
@@ -25,15 +26,19 @@ from pydantic import ValidationError
 
 from policyguard.audit.creation import begin_trail, require_trail
 from policyguard.audit.layout import Layout
+from policyguard.audit.people import People, salted
 from policyguard.audit.recorder import Recorder, Waiting
 from policyguard.audit.vault import Callers, Sealed
 from policyguard.audit.versions import Versions
 from policyguard.audit.writer import Writer, claim_writer
 from policyguard.canonical import canonical_bytes, canonical_dump
 from policyguard.errors import NotDurableError, PolicyGuardError, TrailError
+from policyguard.tlog import leaf_hash
 from policyguard.vocabulary.decision import Place
 from policyguard.vocabulary.record import (
+    AnyRecord,
     DecisionRecord,
+    EraseRecord,
     OutcomeRecord,
     PolicyLoadRecord,
     PolicyRejectRecord,
@@ -53,6 +58,7 @@ class _Process:
     pid: int = field(default_factory=os.getpid)
     caller_lock: threading.Lock = field(default_factory=threading.Lock)
     callers: Callers | None = None
+    people: People | None = None
 
 
 class Trail:
@@ -153,6 +159,11 @@ class Trail:
         return self._layout.directory
 
     @property
+    def layout(self) -> Layout:
+        """Where the parts of the trail are."""
+        return self._layout
+
+    @property
     def versions(self) -> Versions:
         """The bundles and catalogs that the trail's decisions were made from."""
         return Versions(self._layout.versions)
@@ -163,7 +174,8 @@ class Trail:
         return self._layout.policy
 
     def append(
-        self, record: OutcomeRecord | PolicyLoadRecord | PolicyRejectRecord
+        self,
+        record: OutcomeRecord | PolicyLoadRecord | PolicyRejectRecord | EraseRecord,
     ) -> Place:
         """Make a record durable, and return where it is.
 
@@ -206,6 +218,8 @@ class Trail:
         *,
         caller: str | None,
         content: Mapping[str, object],
+        prompt: bytes | None = None,
+        people: Sequence[str] = (),
     ) -> Place:
         """Make a decision's record durable, and return where it is.
 
@@ -213,23 +227,36 @@ class Trail:
             fields: Those of `DecisionRecord` but `caller` and `input`.
             caller: Who asked; a pseudonym goes into the leaf.
             content: What goes into the vault, bound to the leaf by a commitment.
+            prompt: What was sent, if it is to be kept: sealed in the vault under the
+                keys of all whom it is about, the caller among them.
+            people: The ids of those whom the call is about.
 
         Raises:
             NotDurableError: it could not be made durable, or is no record.
         """
         try:
             sealed = Sealed.of(str(fields["id"]), canonical_bytes(content))
+            salty, committed = (b"", None) if prompt is None else salted(prompt)
             record = DecisionRecord.model_validate(
                 {
                     **fields,
                     "caller": None if caller is None else self._pseudonym(caller),
                     "input": sealed.commitment(),
+                    "prompt": committed,
                 }
             )
+            body = _body_of(record)
+            named = {*people, *([] if prompt is None or caller is None else [caller])}
+            if named or prompt is not None:
+                sealed = self._about(
+                    sealed,
+                    named=named,
+                    prompt=salty if prompt is not None else None,
+                    leaf=leaf_hash(body),
+                )
         except (PolicyGuardError, ValidationError) as error:
             raise NotDurableError(f"no record can be made: {error}") from error
-        item = Waiting(body=_body_of(record), sealed=sealed)
-        return self._here().recorder.append(item)
+        return self._here().recorder.append(Waiting(body=body, sealed=sealed))
 
     def close(self) -> None:
         """Write what is left, and release the log for other processes.
@@ -243,6 +270,9 @@ class Trail:
             if process.callers is not None:
                 process.callers.close()
                 process.callers = None
+            if process.people is not None:
+                process.people.close()
+                process.people = None
 
     def _claim(self) -> Writer:
         if self._closed:
@@ -264,6 +294,39 @@ class Trail:
                     raise
                 raise TrailError(f"the caller cannot be kept: {error}") from error
 
+    def _about(
+        self,
+        sealed: Sealed,
+        *,
+        named: AbstractSet[str],
+        prompt: bytes | None,
+        leaf: bytes,
+    ) -> Sealed:
+        """Return content with whom it is about, and with its prompt if that is kept."""
+        process = self._here()
+        with process.caller_lock:
+            try:
+                if process.people is None:
+                    process.people = People(self._layout)
+                kept = process.people
+                found = sorted(map(kept.person, named), key=lambda item: item.pseudonym)
+                return replace(
+                    sealed,
+                    about=tuple(item.pseudonym for item in found),
+                    prompt=(
+                        None
+                        if prompt is None
+                        else kept.seal(prompt, people=found, leaf=leaf)
+                    ),
+                )
+            except BaseException as error:
+                process.people = None
+                if isinstance(error, PolicyGuardError) or not isinstance(
+                    error, Exception
+                ):
+                    raise
+                raise TrailError(f"the people cannot be kept: {error}") from error
+
     def _here(self) -> _Process:
         """Return the state of this process; after a fork, a fresh one."""
         if self._process.pid != os.getpid():
@@ -279,11 +342,11 @@ class Trail:
         left.recorder.leak()
         if left.callers is not None:
             left.callers.leak()
+        if left.people is not None:
+            left.people.leak()
 
 
-def _body_of(
-    record: DecisionRecord | OutcomeRecord | PolicyLoadRecord | PolicyRejectRecord,
-) -> bytes:
+def _body_of(record: AnyRecord) -> bytes:
     body = canonical_dump(record.model_dump(mode="json"))
     if len(body) > MAX_LEAF_BYTES:
         raise NotDurableError(

@@ -1,12 +1,17 @@
 """The vault: what was asked, who asked, and the salts that bind both to the log.
 
-Owner: the writer of the log; the callers are shared by all writers of a trail. It is
-written before the log, so a crash leaves content without a record, never a record
-without its content. Whoever reads the vault reads personal data; whoever changes it is
-noticed by `verify_trail`; without it the log still verifies and names nobody.
+Owner: the writer of the log, and for a moment whoever erases; the callers are shared by
+all writers of a trail. It is written before the log, so a crash leaves content without a
+record, never a record without its content. Whoever reads the vault reads personal data;
+whoever changes it is noticed by `verify_trail`; without it the log still verifies and
+names nobody.
 
 INVARIANT: a commitment is HMAC-SHA256 (RFC 2104) under a random salt of 32 bytes that
 is used once. Without the salt it says nothing, even about short content.
+
+INVARIANT: every connection that writes a vault is opened, used and closed inside its
+gate. So at no time do two of them write or checkpoint, which SQLite before 3.51.3 does
+not survive, and content can be erased while an application runs.
 """
 
 from __future__ import annotations
@@ -14,17 +19,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator, Sequence
+import sqlite3
+import time
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from policyguard.audit.claim import Gate
 from policyguard.audit.stores.database import (
     leak,
     open_for_reading,
     open_for_writing,
     rows_of,
 )
+from policyguard.errors import TrailError
 from policyguard.vocabulary.record import Commitment
 
 SALT_BYTES: Final = 32
@@ -33,7 +42,17 @@ _REMEMBERED_CALLERS: Final = 10_000
 _CONTENT_SCHEMA: Final = """
 CREATE TABLE content (
   record TEXT PRIMARY KEY, salt BLOB NOT NULL, body BLOB NOT NULL
-) STRICT"""
+) STRICT;
+CREATE TABLE prompt (
+  record TEXT PRIMARY KEY, body BLOB NOT NULL, key BLOB
+) STRICT;
+CREATE TABLE about (
+  record TEXT NOT NULL, person TEXT NOT NULL, PRIMARY KEY (person, record)
+) STRICT, WITHOUT ROWID"""
+_ERASABLE: Final = ("content", "prompt", "about")
+_SCRUB_ATTEMPTS: Final = 20
+_SCRUB_PAUSE_SECONDS: Final = 0.1
+_MOST_IN_MEMORY: Final = 256 << 20
 _CALLER_SCHEMA: Final = """
 CREATE TABLE caller (
   pseudonym TEXT PRIMARY KEY, salt BLOB NOT NULL, id TEXT NOT NULL UNIQUE
@@ -47,6 +66,9 @@ class Sealed:
     record: str
     salt: bytes
     body: bytes
+    prompt: SealedPrompt | None = None
+    about: tuple[str, ...] = ()
+    """Pseudonyms of the people whom the record is about."""
 
     @classmethod
     def of(cls, record: str, body: bytes) -> Sealed:
@@ -55,8 +77,24 @@ class Sealed:
 
     def commitment(self) -> Commitment:
         """Return what the leaf says of the content."""
-        value = hmac.digest(self.salt, self.body, hashlib.sha256).hex()
-        return Commitment(bytes=len(self.body), value=value)
+        return commitment_of(self.body, salt=self.salt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPrompt:
+    """Is a prompt that nobody opens without the keys of all whom it is about."""
+
+    body: bytes
+    key: bytes | None
+    """A wrapped key of its own, where it is about nobody who was named."""
+    about: tuple[str, ...] = ()
+    """Pseudonyms of the people whose keys open it."""
+
+
+def commitment_of(content: bytes, *, salt: bytes) -> Commitment:
+    """Return what a leaf says of content under a salt."""
+    value = hmac.digest(salt, content, hashlib.sha256).hex()
+    return Commitment(bytes=len(content), value=value)
 
 
 def pseudonym_of(caller: str, *, salt: bytes) -> str:
@@ -68,7 +106,7 @@ def pseudonym_of(caller: str, *, salt: bytes) -> str:
 class Vault:
     """Keeps the content of one log's records."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_gate", "_path")
 
     def __init__(self, path: Path) -> None:
         """Open the vault of a log.
@@ -76,7 +114,14 @@ class Vault:
         Raises:
             TrailError: it cannot be opened.
         """
-        self._connection = open_for_writing(path, schema=_CONTENT_SCHEMA)
+        self._path = path
+        self._gate = Gate.at(path.with_name("vault.gate"))
+        try:
+            with self._gate:
+                self._connection = open_for_writing(path, schema=_CONTENT_SCHEMA)
+        except BaseException:
+            self._gate.close()
+            raise
 
     def keep(self, sealed: Sequence[Sealed]) -> None:
         """Keep contents durably, all or none.
@@ -85,26 +130,80 @@ class Vault:
             sqlite3.Error: they are not durable; the vault must not be used again.
         """
         run = self._connection.execute
-        run("BEGIN IMMEDIATE")
-        self._connection.executemany(
-            "INSERT INTO content VALUES (?, ?, ?)",
-            [(item.record, item.salt, item.body) for item in sealed],
-        )
-        run("COMMIT")
+        with self._gate:
+            run("BEGIN IMMEDIATE")
+            self._connection.executemany(
+                "INSERT INTO content VALUES (?, ?, ?)",
+                [(item.record, item.salt, item.body) for item in sealed],
+            )
+            for item in sealed:
+                if item.prompt is not None:
+                    row = (item.record, item.prompt.body, item.prompt.key)
+                    run("INSERT INTO prompt VALUES (?, ?, ?)", row)
+                for person in item.about:
+                    run("INSERT INTO about VALUES (?, ?)", (item.record, person))
+            run("COMMIT")
+
+    def erase(self, records: Collection[str]) -> None:
+        """Delete all that is kept of some records, and every trace of it in the files.
+
+        Deleted bytes are overwritten (`secure_delete`), the file is written anew
+        (`VACUUM`), and the write-ahead log is emptied.
+
+        Raises:
+            TrailError: somebody reads the vault all the time: nothing is lost by
+                trying again.
+            sqlite3.Error: it is not done.
+        """
+        with self._gate:
+            run = self._connection.execute
+            run("BEGIN IMMEDIATE")
+            for table in _ERASABLE:
+                self._connection.executemany(
+                    f"DELETE FROM {table} WHERE record = ?",  # noqa: S608 -- ours
+                    [(record,) for record in records],
+                )
+            run("COMMIT")
+            scrub(self._connection, path=self._path)
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        with self._gate:
+            self._connection.close()
+        self._gate.close()
 
     def leak(self) -> None:
         """Let go of the file in a forked child, without closing it."""
         leak(self._connection)
+        self._gate.close()
+
+
+def scrub(connection: sqlite3.Connection, *, path: Path) -> None:
+    """Leave no deleted byte in a database and its side files.
+
+    Raises:
+        TrailError: somebody reads it all the time, and old pages have to stay for them.
+        sqlite3.Error: it is not done.
+    """
+    # What is left is copied; not to a disk where nobody would look for it.
+    if path.stat().st_size <= _MOST_IN_MEMORY:
+        connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("VACUUM")
+    for _ in range(_SCRUB_ATTEMPTS):
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if not busy:
+            return
+        time.sleep(_SCRUB_PAUSE_SECONDS)
+    raise TrailError(
+        f"`{path}` is being read, so erased content is still in its write-ahead log:"
+        " end the reader, then run `policyguard audit erase --finish`"
+    )
 
 
 class Callers:
     """Gives each caller of a trail one pseudonym, whichever process asks."""
 
-    __slots__ = ("_connection", "_known")
+    __slots__ = ("_connection", "_known", "_path", "_seen")
 
     def __init__(self, path: Path) -> None:
         """Open the callers of a trail.
@@ -117,7 +216,9 @@ class Callers:
         self._connection = open_for_writing(
             path, schema=_CALLER_SCHEMA, journal="DELETE"
         )
+        self._path = path
         self._known: dict[str, str] = {}
+        self._seen = (0, 0)
 
     def pseudonym(self, caller: str) -> str:
         """Return the pseudonym of a caller, and make it durable if it is new.
@@ -125,6 +226,10 @@ class Callers:
         Raises:
             sqlite3.Error: it could not be read or written.
         """
+        if self._stamp() != self._seen:
+            # Somebody else has written: perhaps the caller was erased.
+            self._known.clear()
+            self._seen = self._stamp()
         known = self._known.get(caller)
         if known is not None:
             return known
@@ -137,10 +242,26 @@ class Callers:
                 "INSERT OR IGNORE INTO caller VALUES (?, ?, ?)", (fresh, salt, caller)
             )
             row = self._connection.execute(query, (caller,)).fetchone()
+            self._seen = self._stamp()
         if len(self._known) >= _REMEMBERED_CALLERS:
             self._known.clear()
         self._known[caller] = str(row[0])
         return str(row[0])
+
+    def _stamp(self) -> tuple[int, int]:
+        status = self._path.stat()
+        return status.st_mtime_ns, status.st_size
+
+    def erase(self, pseudonyms: Collection[str]) -> None:
+        """Delete who is behind pseudonyms, and every trace of it in the file.
+
+        Raises:
+            sqlite3.Error: it is not done.
+        """
+        self._connection.executemany(
+            "DELETE FROM caller WHERE pseudonym = ?", [(item,) for item in pseudonyms]
+        )
+        scrub(self._connection, path=self._path)
 
     def close(self) -> None:
         """Close the file."""
@@ -166,6 +287,49 @@ def read_content(path: Path, *, record: str | None = None) -> Iterator[Sealed]:
     )
     for name, salt, body in rows:
         yield Sealed(record=name, salt=salt, body=body)
+
+
+def read_prompt(path: Path, *, record: str) -> SealedPrompt | None:
+    """Read the sealed prompt of a record; `None`: there is none.
+
+    Raises:
+        TrailError: it cannot be read.
+    """
+    connection = open_for_reading(path)
+    try:
+        query = "SELECT body, ifnull(key, x'') FROM prompt WHERE record = ?"
+        types = (bytes, bytes)
+        row = next(rows_of(connection, query, record, types=types, path=path), None)
+        if row is None:
+            return None
+        query = "SELECT person FROM about WHERE record = ? ORDER BY person"
+        people = rows_of(connection, query, record, types=(str,), path=path)
+        names = tuple(name for (name,) in people)
+    finally:
+        connection.close()
+    return SealedPrompt(body=row[0], key=row[1] or None, about=names)
+
+
+def read_records_about(path: Path, *, people: Collection[str]) -> set[str]:
+    """Read which records are about somebody, by pseudonyms.
+
+    Raises:
+        TrailError: they cannot be read.
+    """
+    query = "SELECT record, person FROM about"
+    rows = _rows(path, query, types=(str, str))
+    return {record for record, person in rows if person in people}
+
+
+def read_kept(path: Path) -> set[str]:
+    """Read of which records anything is kept.
+
+    Raises:
+        TrailError: they cannot be read.
+    """
+    query = "SELECT record FROM content UNION SELECT record FROM prompt"
+    query += " UNION SELECT record FROM about"
+    return {record for (record,) in _rows(path, query, types=(str,))}
 
 
 def read_callers(path: Path) -> Iterator[tuple[str, bytes, str]]:

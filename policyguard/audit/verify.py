@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
 
+from policyguard.audit.erasure_order import verify_order
 from policyguard.audit.log_verification import Progress, verify_records
-from policyguard.audit.reader import AnyRecord, Entry, Log, TrailReader, source_of
+from policyguard.audit.people import verify_prompts
+from policyguard.audit.reader import Entry, Log, TrailReader, source_of
 from policyguard.audit.stores.sqlite import require_signed
 from policyguard.audit.vault import pseudonym_of
 from policyguard.errors import (
@@ -29,7 +31,14 @@ from policyguard.errors import (
 )
 from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.tlog import Checkpoint, open_checkpoint
-from policyguard.vocabulary.record import DecisionRecord, GenesisRecord, OutcomeRecord
+from policyguard.vocabulary.record import (
+    AnyRecord,
+    Commitment,
+    DecisionRecord,
+    EraseRecord,
+    GenesisRecord,
+    OutcomeRecord,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +50,11 @@ class Verified:
     checkpoints: int
     """Signed checkpoints that the records were compared with."""
     erased: int
-    """Records whose content is no longer in the vault: not replayable."""
+    """Records whose content was erased by a signed order: not replayable."""
+    missing: int
+    """Records whose content is gone from the vault, and nobody has ordered that."""
+    unfinished: int
+    """Records whose content was ordered to be erased and is still there."""
     memory: bool
     """Whether there was a lock database to compare with."""
     pending: int
@@ -72,13 +85,21 @@ def verify_trail(
         reader = TrailReader.open(place, lock=lock)
         memory = _require_complete(reader)
         _require_callers(reader)
+        for _ in reader.source.people():
+            # Each is compared with its pseudonym on the way.
+            pass
     tallies = [
-        _verify_log(log, memory=memory, progress=progress) for log in reader.logs
+        _verify_log(log, reader=reader, memory=memory, progress=progress)
+        for log in reader.logs
     ]
+    ordered = set().union(*(item.ordered for item in tallies))
+    gone = set().union(*(item.uncovered for item in tallies))
     return Verified(
         logs=tuple((item.origin, item.size, item.root) for item in tallies),
         checkpoints=sum(item.checkpoints for item in tallies),
-        erased=sum(len(item.uncovered) for item in tallies),
+        erased=len(gone & ordered),
+        missing=len(gone - ordered),
+        unfinished=_still_there(reader, ordered) if ordered else 0,
         memory=memory,
         pending=len(
             set().union(*(item.allowed for item in tallies))
@@ -98,17 +119,30 @@ class _Tally:
         self.uncovered: dict[str, tuple[Entry, str]] = {}
         self.allowed: set[str] = set()
         self.ended: set[str] = set()
+        self.ordered: set[str] = set()
+        self.prompts: dict[str, tuple[Entry, Commitment]] = {}
 
     def add(self, entry: Entry, record: AnyRecord) -> None:
         if isinstance(record, DecisionRecord):
             self.uncovered[record.id] = (entry, record.input.value)
+            if record.prompt is not None:
+                self.prompts[record.id] = (entry, record.prompt)
             if record.kind == "decision" and record.verdict == "allow":
                 self.allowed.add(record.id)
         elif isinstance(record, OutcomeRecord):
             self.ended.add(record.decision)
+        elif isinstance(record, EraseRecord):
+            verify_order(record)
+            self.ordered.update(record.records)
 
 
-def _verify_log(log: Log, *, memory: bool, progress: Progress | None) -> _Tally:
+def _still_there(reader: TrailReader, ordered: set[str]) -> int:
+    return sum(len(ordered & log.source.kept()) for log in reader.logs)
+
+
+def _verify_log(
+    log: Log, *, reader: TrailReader, memory: bool, progress: Progress | None
+) -> _Tally:
     with _as_tampered(f"the log {log.origin}"):
         _require_own_key(log)
         head = log.head()
@@ -120,6 +154,7 @@ def _verify_log(log: Log, *, memory: bool, progress: Progress | None) -> _Tally:
         )
         _read_records(log, tally=tally)
         _verify_content(log, tally=tally)
+        verify_prompts(log, trail=reader.source, recorded=tally.prompts)
         # Last, because it names no record: an index that contradicts its table.
         log.source.require_sound()
     return tally

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from policyguard.cli.audit_erase import erase
 from policyguard.cli.audit_export import export, gaps
 from policyguard.cli.audit_query import query
+from policyguard.cli.audit_report import report
 from policyguard.cli.audit_verify import verify
 from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
@@ -20,13 +22,21 @@ if TYPE_CHECKING:
 
     from policyguard.cli.trail_reading import Found
 
-_KINDS = ("genesis", "decision", "check", "outcome")
+_KINDS = (
+    "genesis",
+    "decision",
+    "check",
+    "outcome",
+    "policy.load",
+    "policy.reject",
+    "erase",
+)
 _VERDICTS = ("allow", "deny", "require_approval", "unavailable")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(
-    commands=(export, gaps, query, verify),
+    commands=(erase, export, gaps, query, report, verify),
     short_help="Read, verify and prove what the trail remembers.",
 )
 def audit() -> None:

@@ -57,7 +57,8 @@ def verify(
     there, from these files and the trusted keys alone.
 
     Exits with 0 if it is intact, with 1 if something was changed, which is named, and
-    with 2 if it cannot be told: there is no trail, or content is gone from the vault.
+    with 2 if it cannot be told: there is no trail, content is gone from the vault that
+    nobody has ordered to erase, or an order to erase was not carried out.
     """
     from policyguard.cli.audit_view import print_proved, print_verified, tampered
     from policyguard.errors import TamperedError
@@ -83,10 +84,10 @@ def verify(
             print_proved(output(), verified)
         return
     if as_json:
-        click.echo(json.dumps(_verified_document(verified), indent=2))
+        click.echo(json.dumps(verified_document(verified), indent=2))
     else:
         print_verified(output(), verified, exported=path is not None)
-    if verified.erased:
+    if verified.missing or verified.unfinished:
         context.exit(UNANSWERED)
 
 
@@ -139,6 +140,8 @@ def _exported(
         logs=tuple((item.origin, item.size, item.root) for item in found),
         checkpoints=len(found),
         erased=0,
+        missing=0,
+        unfinished=0,
         memory=False,
         pending=0,
     )
@@ -168,7 +171,8 @@ def _proved_document(proved: list[Proved]) -> dict[str, object]:
     }
 
 
-def _verified_document(verified: Verified) -> dict[str, object]:
+def verified_document(verified: Verified) -> dict[str, object]:
+    """Return a verification as JSON has it."""
     return {
         "intact": True,
         "logs": [
@@ -177,6 +181,8 @@ def _verified_document(verified: Verified) -> dict[str, object]:
         ],
         "checkpoints": verified.checkpoints,
         "erased": verified.erased,
+        "missing": verified.missing,
+        "unfinished": verified.unfinished,
         "pending": verified.pending,
         "lock_database": verified.memory,
     }

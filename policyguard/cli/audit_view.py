@@ -13,6 +13,7 @@ from rich.text import Text
 from policyguard.cli.terminal import VERDICT_STYLE, plain_table
 from policyguard.vocabulary.record import (
     DecisionRecord,
+    EraseRecord,
     GenesisRecord,
     OutcomeRecord,
     PolicyLoadRecord,
@@ -140,7 +141,9 @@ def print_verified(
     console.print(table)
     console.print()
     word = (
-        ("INCOMPLETE", "bold yellow") if verified.erased else ("INTACT", "bold green")
+        ("INCOMPLETE", "bold yellow")
+        if verified.missing or verified.unfinished
+        else ("INTACT", "bold green")
     )
     console.print(
         Text.assemble(
@@ -166,8 +169,17 @@ def _remarks(verified: Verified) -> list[str]:
         )
     if verified.erased:
         lines.append(
-            f"records whose content is gone from the vault: {verified.erased}, which"
-            " cannot be replayed"
+            f"records erased by a signed order, not replayable: {verified.erased}"
+        )
+    if verified.missing:
+        lines.append(
+            f"records whose content is gone from the vault: {verified.missing}, and"
+            " nobody has ordered that"
+        )
+    if verified.unfinished:
+        lines.append(
+            f"records whose content was ordered to be erased and is still there:"
+            f" {verified.unfinished}; run `policyguard audit erase --finish`"
         )
     return lines
 
@@ -209,6 +221,8 @@ def _about(item: Found, *, room: int, apart: bool) -> Text:
         return Text(_broken(_outcome(record), room=room), "dim")
     if isinstance(record, PolicyLoadRecord | PolicyRejectRecord):
         return Text(_broken([kind, *_policy(record)], room=room))
+    if isinstance(record, EraseRecord):
+        return Text(_broken([kind, *_erased(record)], room=room))
     parts = [name or "unknown deployment" for name in record.deployments]
     if not parts and record.model:
         parts.append(record.model)
@@ -217,6 +231,21 @@ def _about(item: Found, *, room: int, apart: bool) -> Text:
     rules = sorted({rule.id for rule in record.rules if rule.effect in _OBJECTS})
     said = [", ".join(rules), ", ".join(sorted(set(record.obligations)))]
     return Text(_broken([*parts, *said], room=room))
+
+
+def _erased(record: EraseRecord) -> list[str]:
+    counts = (
+        (len(record.records), "record", "records"),
+        (len(record.callers), "caller", "callers"),
+        (len(record.people), "person", "people"),
+        (record.kept, "record kept", "records kept"),
+    )
+    return [record.reason, *(counted(*item) for item in counts if item[0])]
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {one if number == 1 else many}"
 
 
 def _outcome(record: OutcomeRecord) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 from rich.text import Text
 
+from policyguard.audit.people import DataKeys
 from policyguard.canonical import parse_json
 from policyguard.cli.audit_view import heading, records_table
 from policyguard.cli.terminal import VERDICT_STYLE, printable
@@ -46,7 +47,22 @@ def content_of(found: Found, *, reader: TrailReader) -> dict[str, Any] | None:
     document: Any = parse_json(sealed.body)
     pseudonym = found.record.caller
     caller = reader.caller(pseudonym) if pseudonym else None
-    return {"caller": caller, **document}
+    content = {"caller": caller, **document}
+    if found.record.prompt is not None:
+        content["prompt"] = _prompt_of(found, found.record, reader=reader)
+    return content
+
+
+def _prompt_of(
+    found: Found, record: DecisionRecord, *, reader: TrailReader
+) -> str | None:
+    """Return what was sent; `None`: erased, or this process has no key to it."""
+    sealed = found.log.source.prompt(record.id)
+    keys = DataKeys.of(reader.source)
+    if sealed is None or keys is None or record.prompt is None:
+        return None
+    opened = keys.open(sealed, leaf=found.entry.leaf, committed=record.prompt)
+    return None if opened is None else opened.decode("utf-8", "backslashreplace")
 
 
 def print_record(
@@ -126,6 +142,11 @@ def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
         fields["detail"] = Text(_plain(content["detail"]))
     findings = [_finding(item) for item in content.get("findings") or []]
     fields["findings"] = Text("\n\n").join(findings) if findings else Text(_NOTHING)
+    if "prompt" in content:
+        kept = content["prompt"]
+        fields["prompt"] = Text(
+            _plain(kept) if kept else "sealed", "" if kept else "dim"
+        )
     question = content.get("input")
     for name, value in question.items() if isinstance(question, dict) else ():
         lines = [

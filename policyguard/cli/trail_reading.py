@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from policyguard.audit.layout import Layout
-from policyguard.audit.reader import AnyRecord, Entry, Log, TrailReader
+from policyguard.audit.reader import Entry, Log, TrailReader
 from policyguard.errors import ConfigurationError
 from policyguard.settings import default_trail, load_settings
+from policyguard.vocabulary.record import AnyRecord
 
 SHORTEST_PREFIX: Final = 8
 _WHOLE_ID: Final = 36

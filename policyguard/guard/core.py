@@ -12,7 +12,7 @@ and coherent, every obligation can be discharged, and the record is durable.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Final, Literal
@@ -53,6 +53,8 @@ class Asking:
     layer: Layer = "call"
     kind: Literal["decision", "check"] = "decision"
     attempt: int = 0
+    prompt: bytes | None = field(default=None, repr=False)
+    """What is sent, where it is to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Core:
     defaults: Facts
     clock: Callable[[], datetime]
     simulated: bool
+    keep_prompts: bool = False
 
     @property
     def snapshot(self) -> Snapshot:

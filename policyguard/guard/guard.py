@@ -36,7 +36,7 @@ from policyguard.guard.facts import (
     context_facts,
     facts_of,
 )
-from policyguard.guard.recording import Ending, OutcomeWord, outcome_of
+from policyguard.guard.recording import Ending, OutcomeWord, outcome_of, prompt_of
 from policyguard.guard.refusal import not_allowed
 from policyguard.identity import new_id
 from policyguard.vocabulary.call import ModelCall
@@ -231,8 +231,15 @@ class Guard:
         adapter.protect(client, self)
         return client
 
-    def check_wire(
-        self, *, host: str, path: str, model: str | None, opaque: bool, attempt: int
+    def check_wire(  # noqa: PLR0913 -- all that a transport knows
+        self,
+        *,
+        host: str,
+        path: str,
+        model: str | None,
+        opaque: bool,
+        attempt: int,
+        body: bytes | None = None,
     ) -> wire.Wire:
         """Answer a transport that is about to send; never raises.
 
@@ -245,11 +252,15 @@ class Guard:
             model: The model that the body names, or `None`.
             opaque: Whether the body could not be read.
             attempt: 0 for the first try, as the SDK counts: a claim, and only recorded.
+            body: What is sent, if it was read: kept where settings say so.
         """
         state = wire.current()
         known = state.facts if state else self._facts.over(context_facts())
         asking = Asking(
-            call_id=state.call_id if state else new_id(), layer="http", attempt=attempt
+            call_id=state.call_id if state else new_id(),
+            layer="http",
+            attempt=attempt,
+            prompt=body if self._core.keep_prompts else None,
         )
         described = Described(model=model, host=host, path=path, opaque=opaque)
         call = self._question(described, known, asking)
@@ -300,7 +311,10 @@ class Guard:
         self, fn: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> wire.CallState:
         facts = self._facts.over(context_facts())
-        asking = Asking(call_id=new_id())
+        asking = Asking(
+            call_id=new_id(),
+            prompt=prompt_of(args, kwargs) if self._core.keep_prompts else None,
+        )
         call = self._question(describe(fn, args, kwargs), facts, asking)
         decision = (
             call

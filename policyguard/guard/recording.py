@@ -7,8 +7,11 @@ or was typed by a client goes into the vault, bound to the leaf by a salted HMAC
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import orjson
 
 from policyguard.errors import CatalogError
 from policyguard.guard.describe import Observed
@@ -79,7 +82,22 @@ def record_decision(
             "detail": decision.detail,
             "findings": [item.model_dump(mode="json") for item in decision.findings],
         },
+        prompt=asking.prompt,
+        people=call.data.people or (),
     )
+
+
+def prompt_of(args: Sequence[object], kwargs: Mapping[str, object]) -> bytes:
+    """Return what a call sends, as JSON: its arguments as they were given.
+
+    What has no JSON is kept as Python writes it: no argument may stop a decision.
+    """
+    given: dict[str, object] = {**kwargs, "args": list(args)} if args else {**kwargs}
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+    try:
+        return orjson.dumps(given, default=repr, option=options)
+    except (TypeError, ValueError, RecursionError):
+        return ascii(given).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

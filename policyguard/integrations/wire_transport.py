@@ -62,6 +62,7 @@ class Guarded:
                 model=sent.model,
                 opaque=sent.opaque,
                 attempt=sent.attempt,
+                body=body.content,
             )
             if leave.decision.allowed:
                 return leave

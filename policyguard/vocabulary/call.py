@@ -164,12 +164,19 @@ class ExportControl(Value):
     """Countries for which your classification found that no licence is needed."""
 
 
+PersonId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+"""Whatever tells a person apart in the application, as `patient-17`."""
+
+
 class DataFacts(Value):
     """Says what is sent."""
 
     classes: Annotated[tuple[DataClass, ...], Field(min_length=1)] | None = None
     subjects: tuple[Country, ...] | None = None
     """Where the people are whom the data is about."""
+    people: tuple[PersonId, ...] | None = None
+    """Ids of those people, so that what is kept of them can be erased; like the
+    caller's id they stay out of `input` and out of every leaf."""
     anonymous_evidence: Text | None = None
     counts: Counts = Counts()
     """US persons in this one call."""
@@ -181,7 +188,7 @@ class DataFacts(Value):
     itar: bool | None = None
     """Whether it holds technical data (22 CFR 120.33)."""
 
-    @field_validator("classes", "subjects")
+    @field_validator("classes", "subjects", "people")
     @classmethod
     def _sorted_once(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         # The order in which classes were declared is no fact: one form, one digest.
@@ -304,8 +311,9 @@ class ModelCall(Value):
     """The deployments that see the data, in order; `None`: unknown."""
 
     def engine_input(self) -> dict[str, object]:
-        """Return `input`: every declared fact, a value or null, without the caller's id."""
+        """Return `input`: every declared fact, a value or null, without ids of people."""
         document = self.model_dump(mode="json")
+        del document["data"]["people"]
         if document["caller"] is not None:
             del document["caller"]["id"]
         return document

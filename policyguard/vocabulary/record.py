@@ -33,7 +33,7 @@ RecordTime = Annotated[
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 Layer: TypeAlias = Literal["call", "http"]
 Kind: TypeAlias = Literal[
-    "genesis", "decision", "check", "outcome", "policy.load", "policy.reject"
+    "genesis", "decision", "check", "outcome", "policy.load", "policy.reject", "erase"
 ]
 PolicySource: TypeAlias = Literal["shipped", "directory", "archive", "http", "kept"]
 """Where policy came from; `kept`: a version that this trail remembers."""
@@ -45,6 +45,9 @@ RejectCode: TypeAlias = Literal[
     "bundle.engine",
 ]
 _KeyId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
+EraseReason: TypeAlias = Literal["request", "objection", "retention", "order"]
+"""Why something is erased: who it is about asked for it or objects to it, it has been
+kept long enough, or an authority has ordered it."""
 
 
 class Commitment(Value):
@@ -115,6 +118,8 @@ class DecisionRecord(Value):
     catalog: CatalogRef
     engine: EngineRef
     input: Commitment
+    prompt: Commitment | None = None
+    """Binds the prompt, where settings say that prompts are kept."""
 
 
 class OutcomeRecord(Value):
@@ -173,20 +178,42 @@ class PolicyRejectRecord(Value):
     """The bundle that stays in use; `None`: there is none, nothing was started."""
 
 
-AuditRecord: TypeAlias = Annotated[
-    GenesisRecord
-    | DecisionRecord
-    | OutcomeRecord
-    | PolicyLoadRecord
-    | PolicyRejectRecord,
-    Field(discriminator="kind"),
-]
+class EraseRecord(Value):
+    """Records an order to erase, before it is carried out: who, when, what; no content."""
 
-AUDIT_RECORD: TypeAdapter[
+    v: Literal[1] = 1
+    kind: Literal["erase"] = "erase"
+    id: str
+    time: RecordTime
+    trail: str
+    """The name of the trail: an order for another one counts for nothing here."""
+    reason: EraseReason
+    records: tuple[str, ...]
+    """Ids of the records of which nothing is kept from now on."""
+    callers: tuple[Hex, ...]
+    """Pseudonyms that lead to nobody from now on."""
+    people: tuple[Hex, ...]
+    """Pseudonyms of people whose data keys are destroyed."""
+    kept: Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+    """How many records were meant too, and have to be kept by law or by order."""
+    by: str
+    """The key that ordered it, as a C2SP verifier key."""
+    signature: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
+    """Ed25519 over the other fields in RFC 8785 form, after a prefix of its own."""
+
+
+AnyRecord: TypeAlias = (
     GenesisRecord
     | DecisionRecord
     | OutcomeRecord
     | PolicyLoadRecord
     | PolicyRejectRecord
-] = TypeAdapter(AuditRecord)
+    | EraseRecord
+)
+AuditRecord: TypeAlias = Annotated[
+    AnyRecord,
+    Field(discriminator="kind"),
+]
+
+AUDIT_RECORD: TypeAdapter[AnyRecord] = TypeAdapter(AuditRecord)
 """Validates a record of any kind."""

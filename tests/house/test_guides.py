@@ -16,8 +16,11 @@ from house.repository import DOCS, marked_blocks
 from house.test_readme import run_page
 
 from policyguard.audit.reader import TrailReader
+from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.keyring import VerifierKey
 
 GUIDES = (
+    "erase-a-person",
     "query-the-trail",
     "read-a-rule",
     "read-and-verify-the-trail",
@@ -52,6 +55,7 @@ class Reader:
                 "RECORD": self.record,
                 "CALL": self.call,
                 "REVISION": self.revision,
+                "KEY": str(self.folder / "officer.pem"),
             },
             capture_output=True,
             text=True,
@@ -110,6 +114,32 @@ def test_the_guide_to_the_trail_reads_verifies_and_proves(reader: Reader) -> Non
         ("proof", "bytes", "key")
     )
     assert printed["shell-call"].count("deny") == 1
+
+
+def test_the_guide_to_erasure_erases(reader: Reader, tmp_path: Path) -> None:
+    # Of a copy: the guides share one trail.
+    copy = Reader(folder=Path(shutil.copytree(reader.folder, tmp_path / "copy")))
+    signer = Ed25519Signer.generate(key_name="privacy@acme.example")
+    signer.save(copy.folder / "officer.pem")
+    settings = copy.folder / "policyguard.toml"
+    listed = f'erasers = ["{VerifierKey.of_signer(signer).format()}"]'
+    text = settings.read_text("utf-8")
+    assert text.count("[trail]\n") == 1
+    settings.write_text(text.replace("[trail]\n", f"[trail]\n{listed}\n"), "utf-8")
+    refusal = copy.shell(
+        marked_blocks(DOCS / "how-to/erase-a-person.md")["shell-key"]
+    ).stderr
+
+    printed = {
+        name: copy.shell(text).stdout
+        for name, text in marked_blocks(DOCS / "how-to/erase-a-person.md").items()
+        if name != "shell-key"
+    }
+
+    assert 'erasers = ["eraser+' in refusal
+    assert "WOULD ERASE" in printed["shell-dry-run"]
+    assert "ERASED" in printed["shell-erase"]
+    assert "INTACT" in printed["shell-erase"]
 
 
 def test_the_guide_to_queries_asks_and_proves(reader: Reader) -> None:

@@ -233,7 +233,7 @@ def test_what_was_erased_is_said_to_be(tmp_path: Path) -> None:
     assert "erased: this record is not replayable" in shown.stdout
     assert verified.exit_code == 2
     assert "INCOMPLETE" in verified.stdout
-    assert "gone from the vault: 3" in verified.stdout
+    assert "gone from the vault: 3, and nobody has ordered that" in verified.stdout
 
 
 def test_content_that_was_changed_is_not_shown(tmp_path: Path) -> None:
@@ -307,6 +307,8 @@ def test_an_intact_trail_verifies(made: Path) -> None:
         ],
         "checkpoints": 1,
         "erased": 0,
+        "missing": 0,
+        "unfinished": 0,
         "pending": 0,
         "lock_database": True,
     }

@@ -1,9 +1,9 @@
 """A trail under any order of events: what was promised is still there.
 
 The machine appends with and without waiting, shares one trail between threads, closes
-and reopens it, forks, crashes, and loses an unacknowledged tail of the lock database.
-After each step everything that was acknowledged is stored in its place, and the trail
-verifies.
+and reopens it, forks, crashes, loses an unacknowledged tail of the lock database, and
+erases callers. After each step everything that was acknowledged is stored in its place,
+the trail verifies, and of whom was erased there is no byte left.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import threading
+from datetime import date
 from pathlib import Path
 
 from hypothesis import settings
@@ -25,10 +26,16 @@ from hypothesis.stateful import (
 )
 from trails import CALLER, decision, entries, outcome
 
+from policyguard.audit.erasure import Wanted, erase, plan_erasure
 from policyguard.audit.reader import TrailReader
+from policyguard.audit.retention import Keeping
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
+from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.keyring import VerifierKey
 from policyguard.vocabulary.decision import Place
+
+ERASER = Ed25519Signer.from_seed(b"e" * 32, key_name="privacy@machine.example")
 
 
 class TrailMachine(RuleBasedStateMachine):
@@ -43,6 +50,43 @@ class TrailMachine(RuleBasedStateMachine):
         self.handed: list[str] = []
         self.failed: list[BaseException] = []
         self.leaked: list[Trail] = []
+        self.erased: set[str] = set()
+        self.callers: set[str] = set()
+
+    @rule(number=st.integers(0, 3), prompted=st.booleans())
+    def append_about_somebody(self, number: int, prompted: bool) -> None:
+        caller = f"canary-{number}-{len(self.erased)}@acme.example"
+        fields = decision()
+        place = self.trail.append_decision(
+            fields,
+            caller=caller,
+            content={"input": f"secret of {caller}"},
+            prompt=f"prompt of {caller}".encode() if prompted else None,
+        )
+        self.told[place] = fields["id"]
+        self.callers.add(caller)
+
+    @precondition(lambda self: self.callers)
+    @rule(data=st.data())
+    def erase_a_caller(self, data: st.DataObject) -> None:
+        caller = data.draw(st.sampled_from(sorted(self.callers)))
+        self.callers.discard(caller)
+        self.erased.add(caller)
+        plan = plan_erasure(
+            TrailReader.open(self.directory),
+            Wanted(callers=frozenset({caller})),
+            keeping=Keeping(),
+            today=date(2026, 11, 25),
+        )
+        command = Trail.open(self.directory, role="cli")
+        erase(
+            plan,
+            trail=command,
+            signer=ERASER,
+            erasers=(VerifierKey.of_signer(ERASER),),
+            reason="request",
+        )
+        command.close()
 
     @rule()
     def append_a_decision(self) -> None:
@@ -127,6 +171,14 @@ class TrailMachine(RuleBasedStateMachine):
         verified = verify_trail(self.directory)
         assert sum(size for _, size, _ in verified.logs) == len(stored)
         assert len(verified.logs) == len(TrailReader.open(self.directory).logs)
+        assert (verified.missing, verified.unfinished) == (0, 0)
+
+    @invariant()
+    def who_was_erased_is_in_no_file(self) -> None:
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        data = b"\n".join(path.read_bytes() for path in files)
+        assert [name for name in self.erased if name.encode() in data] == []
+        assert [name for name in self.callers if name.encode() not in data] == []
 
     def teardown(self) -> None:
         if hasattr(self, "trail"):

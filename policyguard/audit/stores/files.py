@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +18,7 @@ from typing import Final
 from policyguard.audit.creation import read_trust
 from policyguard.audit.heads import read_known_head
 from policyguard.audit.layout import Layout, read_identity, read_small
+from policyguard.audit.people import Person, read_people, read_vault_key
 from policyguard.audit.stores.database import (
     open_for_reading,
     require_sound,
@@ -25,7 +26,15 @@ from policyguard.audit.stores.database import (
 )
 from policyguard.audit.stores.protocol import Head, KnownHead, Row
 from policyguard.audit.stores.sqlite import read_head
-from policyguard.audit.vault import Sealed, read_callers, read_content
+from policyguard.audit.vault import (
+    Sealed,
+    SealedPrompt,
+    read_callers,
+    read_content,
+    read_kept,
+    read_prompt,
+    read_records_about,
+)
 from policyguard.errors import TrailError
 from policyguard.signing.trust_file import TrustFile
 
@@ -108,6 +117,20 @@ class FileLog:
         """Read what the vault holds for each record, or for one."""
         return read_content(self.layout.vault(self.slot), record=record)
 
+    def prompt(self, record: str) -> SealedPrompt | None:
+        """Return the sealed prompt of a record."""
+        return read_prompt(self.layout.vault(self.slot), record=record)
+
+    def about(self, people: Collection[str]) -> set[str]:
+        """Return the ids of the records that are about somebody."""
+        if not people or not self.has_vault():
+            return set()
+        return read_records_about(self.layout.vault(self.slot), people=people)
+
+    def kept(self) -> set[str]:
+        """Return the ids of the records of which the vault has anything."""
+        return read_kept(self.layout.vault(self.slot)) if self.has_vault() else set()
+
     def known_head(self, *, origin: str) -> KnownHead:
         """Return what the lock database remembers of the log."""
         return read_known_head(self.layout.head(self.slot), origin=origin)
@@ -180,10 +203,20 @@ class FileTrail:
         if self.layout.callers.is_file():
             yield from read_callers(self.layout.callers)
 
+    def people(self) -> Iterator[Person]:
+        """Read everybody whom records are about, and who was not erased."""
+        return read_people(self.layout.people)
+
+    def vault_key(self) -> bytes | None:
+        """Return the key that wraps data keys, where this process may read it."""
+        path = self.layout.vault_key
+        return read_vault_key(path) if os.access(path, os.R_OK) else None
+
     def require_sound(self) -> None:
-        """Refuse a database of callers that contradicts itself."""
-        if self.layout.callers.is_file():
-            _require_sound(self.layout.callers)
+        """Refuse databases of callers and people that contradict themselves."""
+        for path in (self.layout.callers, self.layout.people):
+            if path.is_file():
+                _require_sound(path)
 
 
 def _require_sound(path: Path) -> None:

@@ -8,14 +8,15 @@ holds for a server. Nothing here writes, and nothing that is read is authenticat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from policyguard.tlog import Frontier
 
 if TYPE_CHECKING:
-    from policyguard.audit.vault import Sealed
+    from policyguard.audit.people import Person
+    from policyguard.audit.vault import Sealed, SealedPrompt
     from policyguard.signing.trust_file import TrustFile
 
 Row: TypeAlias = tuple[int, bytes, bytes]
@@ -89,6 +90,18 @@ class LogSource(Protocol):
         """Read what the vault holds for each record, or for one."""
         ...
 
+    def prompt(self, record: str) -> SealedPrompt | None:
+        """Return the sealed prompt of a record; `None`: there is none."""
+        ...
+
+    def about(self, people: Collection[str]) -> set[str]:
+        """Return the ids of the records that are about somebody, by pseudonyms."""
+        ...
+
+    def kept(self) -> set[str]:
+        """Return the ids of the records of which the vault has anything."""
+        ...
+
     def known_head(self, *, origin: str) -> KnownHead:
         """Return what the lock database remembers of the log."""
         ...
@@ -144,6 +157,17 @@ class TrailSource(Protocol):
 
     def callers(self) -> Iterator[tuple[str, bytes, str]]:
         """Read pseudonym, salt and id of each caller that was not erased."""
+        ...
+
+    def people(self) -> Iterator[Person]:
+        """Read everybody whom records are about, and who was not erased.
+
+        A pseudonym that is not its person's raises `TamperedError`.
+        """
+        ...
+
+    def vault_key(self) -> bytes | None:
+        """Return the key that wraps data keys, where this process may read it."""
         ...
 
     def require_sound(self) -> None:

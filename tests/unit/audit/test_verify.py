@@ -294,7 +294,7 @@ def test_a_key_in_the_trust_file_that_is_another_is_found(
 def test_content_that_is_gone_is_counted_not_hidden(trail: Path) -> None:
     sql(trail / VAULT, "DELETE FROM content")
 
-    assert verify_trail(trail).erased == 3
+    assert verify_trail(trail).missing == 3
 
 
 @pytest.mark.parametrize("file", [LOG, VAULT, "callers.sqlite", "trust", "trail.json"])

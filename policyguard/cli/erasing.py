@@ -1,0 +1,77 @@
+"""What settings and files say about erasing: who may, and what has to be kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from policyguard.audit.retention import SHIPPED, Keeping, LegalHold, Retention
+from policyguard.errors import ConfigurationError, FormatError
+from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.keyring import VerifierKey
+
+if TYPE_CHECKING:
+    from policyguard.audit.reader import TrailReader
+    from policyguard.settings import TrailSettings
+
+_UNNAMED: Final = "eraser"
+
+
+def erasers_of(settings: TrailSettings) -> tuple[VerifierKey, ...]:
+    """Return the keys that may order an erasure.
+
+    Raises:
+        ConfigurationError: one is no verifier key.
+    """
+    try:
+        return tuple(VerifierKey.parse(item) for item in settings.erasers)
+    except FormatError as error:
+        raise ConfigurationError(f"`erasers` under [trail]: {error}") from error
+
+
+def keeping_of(settings: TrailSettings, *, reader: TrailReader) -> Keeping:
+    """Return every reason to keep something: the law's, and those of the settings.
+
+    Raises:
+        TrailError: the callers cannot be read.
+        ConfigurationError: a hold names a caller whom nobody knows.
+    """
+    retentions = tuple(
+        Retention(rules=item.rules, years=item.years, source=item.source)
+        for item in settings.retention
+    )
+    holds = []
+    for item in settings.holds:
+        pseudonyms = {name: reader.pseudonym(name) for name in item.callers}
+        known = frozenset(name for name in pseudonyms.values() if name is not None)
+        if item.callers and not known:
+            # None of them has a record here: the hold keeps nothing in this trail.
+            continue
+        holds.append(
+            LegalHold(
+                name=item.name,
+                until=item.until,
+                callers=known,
+                tenants=frozenset(item.tenants),
+                rules=frozenset(item.rules),
+                records=frozenset(item.records),
+            )
+        )
+    return Keeping(retentions=(*SHIPPED, *retentions), holds=tuple(holds))
+
+
+def eraser(path: Path, *, erasers: tuple[VerifierKey, ...]) -> Ed25519Signer:
+    """Return the signer of a key file, by the name under which it may erase.
+
+    Raises:
+        ConfigurationError: the file cannot be used, or the key may not erase.
+    """
+    signer = Ed25519Signer.load(path, key_name=_UNNAMED)
+    for known in erasers:
+        if known.public_key == signer.public_key:
+            return Ed25519Signer.load(path, key_name=known.key_name)
+    vkey = VerifierKey.of_signer(signer).format()
+    raise ConfigurationError(
+        f"the key `{path}` may not erase: whoever decides that puts"
+        f' `erasers = ["{vkey}"]` under [trail]'
+    )
