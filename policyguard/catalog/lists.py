@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from policyguard.catalog.sourced import Sourced, Window
+from policyguard.vocabulary.call import EarClass
 from policyguard.vocabulary.value import Country, Id, Subdivision, Text, Value
 
 
@@ -24,6 +25,8 @@ class Listing(Window):
     names: tuple[Text, ...]
     scope: Text | None = None
     policy: Text | None = None
+    covers: tuple[EarClass, ...] | None = None
+    """The export classes that the entry names; `None`: every item subject to the EAR."""
 
 
 class PotentialMatch(Listing):

@@ -2,34 +2,39 @@
 # the ITAR.
 package policyguard.facts
 
-# Whether what passes a hop is encrypted so that it is no export: `open`, `sealed`,
-# `enclave` (inside an attested environment, which is unsettled), `unknown`, by the EAR
-# and by the ITAR, with what fails and what is missing.
-_no_seal := {"ear": "open", "itar": "open", "failed": [], "missing": []}
+# Whether what passes a hop is encrypted so that it is no export, by the EAR and by the
+# ITAR: `open`, `sealed`, `enclave` (it decrypts inside an attested environment, which is
+# unsettled) or `unknown`, with the limbs that fail and those that are missing.
+_no_seal := {"ear": _open, "itar": _open}
+
+_open := {"state": "open", "failed": [], "missing": []}
 
 _seal(deployment) := _no_seal if {
 	not is_object(deployment.sealing)
-} else := {
-	"ear": _sealed(ear_limbs, deployment.sealing.enclave),
-	"itar": _sealed(itar_limbs, deployment.sealing.enclave),
-	"failed": [limb | some limb, holds in itar_limbs; holds == false],
-	"missing": [limb | some limb, holds in itar_limbs; holds == null],
-} if {
-	ear_limbs := {
+} else := {"ear": _limbs(ear, deployment.sealing.enclave), "itar": _limbs(itar, deployment.sealing.enclave)} if {
+	ear := {
 		"deployment.sealing.end_to_end": _end_to_end(deployment),
 		"deployment.sealing.fips": deployment.sealing.fips,
 		"deployment.sealing.keys_withheld": deployment.sealing.keys_withheld,
-		"deployment.storage_countries": _stored_outside(deployment.storage_countries, "bis-d5"),
+		"deployment.storage_countries": _outside(deployment.storage_countries, "bis-d5"),
 	}
-	itar_limbs := {
-		"deployment.sealing.end_to_end": ear_limbs["deployment.sealing.end_to_end"],
-		"deployment.sealing.keys_withheld": deployment.sealing.keys_withheld,
+	itar := object.union(ear, {
 		"deployment.sealing.fips": _strong(deployment.sealing),
-		"deployment.storage_countries": _stored_outside(deployment.storage_countries, "itar-126-1"),
-		"deployment.processing_countries": _stored_outside(deployment.processing_countries, "itar-126-1"),
-		"exporter.establishment": _sent_from_outside(input.exporter.establishment),
-	}
+		"deployment.storage_countries": _outside(deployment.storage_countries, "itar-126-1"),
+		"deployment.processing_countries": _outside(deployment.processing_countries, "itar-126-1"),
+		"exporter.establishment": _outside(_exporter_countries, "itar-126-1"),
+	})
 }
+
+_limbs(limbs, enclave) := {
+	"state": _sealed(limbs, enclave),
+	"failed": [limb | some limb, holds in limbs; holds == false],
+	"missing": [limb | some limb, holds in limbs; holds == null],
+}
+
+_exporter_countries := [input.exporter.establishment] if {
+	input.exporter.establishment != null
+} else := null
 
 _sealed(limbs, enclave) := "open" if {
 	some _, holds in limbs
@@ -47,7 +52,7 @@ _end_to_end(deployment) := false if {
 	deployment.sealing.enclave == false
 } else := deployment.sealing.end_to_end
 
-_stored_outside(countries, group) := null if {
+_outside(countries, group) := null if {
 	not is_array(countries)
 } else := false if {
 	some country in countries
@@ -67,9 +72,3 @@ _strong(sealing) := true if {
 	sealing.fips == null
 	sealing.strength_bits == null
 } else := false
-
-_sent_from_outside(country) := null if {
-	country == null
-} else := false if {
-	_barred(country, "itar-126-1")
-} else := true

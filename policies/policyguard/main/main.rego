@@ -73,7 +73,7 @@ _softer := {
 		"unavailable": "advise",
 		"require_approval": "advise",
 		"oblige": "advise",
-		"indeterminate": "advise",
+		"indeterminate": "require_approval",
 	},
 	"contested": {"deny": "require_approval", "indeterminate": "require_approval"},
 	"proposed": {

@@ -4,8 +4,9 @@ package policyguard.rules
 # title: No items subject to the EAR to a party on the Entity List
 # description: |
 #   An item subject to the EAR, EAR99 included, must not go without a licence to a party
-#   on the Entity List in any role. The rule looks at what goes out and to whom: the
-#   operator and the cloud of each hop, never the developer of the weights.
+#   on the Entity List in any role, within what the party's entry covers. The rule looks
+#   at what goes out and to whom: the operator and the cloud of each hop, never the
+#   developer of the weights.
 # related_resources:
 #   - ref: 15 CFR 744.11
 #   - ref: 15 CFR 744.16
@@ -76,22 +77,50 @@ findings contains {
 _ear_01_consignees := [{"hop": hop, "party": party, "listings": listings} |
 	some hop in input.hops
 	some party in hop.parties
-	listings := party.listings["bis-entity-list"]
+	count(party.listings["bis-entity-list"]) > 0
+	listings := [listing | some listing in party.listings["bis-entity-list"]; _ear_01_covers(listing)]
 	count(listings) > 0
-	not _ear_01_ours(hop, party)
+	_ear_01_receives(hop, party)
 	not _ear_01_licensed(party)
 ]
+
+# What an entry covers; an entry that says nothing covers every item.
+_ear_01_covers(listing) if listing.covers == null
+
+_ear_01_covers(listing) if input.data.ear.classification == null
+
+_ear_01_covers(listing) if {
+	is_array(listing.covers)
+	input.data.ear.classification in listing.covers
+}
+
+# Ciphertext that meets the limbs of 15 CFR 734.18(a)(5) is handed to nobody (EAR-06).
+_ear_01_receives(hop, party) if {
+	not _ear_01_ours(hop, party)
+	not hop.seal.ear.state in {"sealed", "enclave"}
+}
 
 _ear_01_ours(hop, party) if {
 	hop.deployment.mode == "self_hosted"
 	party.role == "operator"
 }
 
+# A licence that names the party, for this item as far as it says for which.
 _ear_01_licensed(party) if {
 	some licence in input.licences
 	licence.authority == "BIS"
 	party.id in licence.operators
+	_ear_01_licensed_item(licence)
+	_ear_01_licensed_country(licence, party.country)
 }
+
+_ear_01_licensed_item(licence) if count(licence.classifications) == 0
+
+_ear_01_licensed_item(licence) if input.data.ear.classification in licence.classifications
+
+_ear_01_licensed_country(licence, _) if count(licence.countries) == 0
+
+_ear_01_licensed_country(licence, country) if country in licence.countries
 
 # EAR99 and every ECCN; EAR99 is a classification, not a clearance.
 _ear_01_item if {

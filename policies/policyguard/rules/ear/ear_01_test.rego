@@ -11,16 +11,7 @@ _ear_01_code := {"data": {
 
 _ear_01_sent(patch) := fixture.asking_at("glm-5.2@open.bigmodel.cn", object.union(_ear_01_code, patch))
 
-_ear_01_licence(patch) := {"tenant": {"licences": [object.union(
-	{
-		"id": "D123",
-		"authority": "BIS",
-		"operators": ["zhipu-bigmodel"],
-		"models": [],
-		"expires": "2026-12-31T00:00:00Z",
-	},
-	patch,
-)]}}
+_ear_01_licence(patch) := {"tenant": {"licences": [fixture.licence(object.union({"operators": ["zhipu-bigmodel"]}, patch))]}}
 
 test_ear_01_ear99_code_to_a_listed_operator_is_denied if {
 	fixture.of("EAR-01", _ear_01_sent({})) == {{
@@ -134,6 +125,7 @@ test_ear_01_not_after_the_listing_ends if {
 		"names": ["Beijing Zhipu Huazhang"],
 		"scope": null,
 		"policy": null,
+		"covers": null,
 		"verified": true,
 		"source": null,
 		"since": 1736985600,
@@ -174,4 +166,33 @@ test_ear_01_an_unknown_operator_of_an_item_is_named if {
 	known := fixture.catalog_with("deployments", "glm-5.2@us", {"operator": null})
 	fixture.missing_in("EAR-01", fixture.asking_at("glm-5.2@us", _ear_01_code), known) == {"deployment.operator"}
 	fixture.of_in("EAR-01", fixture.asking_at("glm-5.2@us", {}), known) == set()
+}
+
+test_ear_01_an_entry_bars_what_it_covers_and_no_more if {
+	covering := {"names": ["Z"], "scope": "3A090 and 4A090", "policy": null, "covers": ["3E001"], "verified": true, "source": null, "since": null, "until": null}
+	known := object.union(data.policyguard.sample.catalog, {"lists": {"bis-entity-list": {"parties": {"zhipu-bigmodel": [covering]}}}})
+	[fixture.effects_in("EAR-01", _ear_01_sent({"data": {"ear": {"classification": class}}}), known) |
+		some class in ["EAR99", "3E001", null]
+	] == [set(), {"deny"}, {"indeterminate"}]
+}
+
+test_ear_01_a_licence_covers_the_items_and_countries_that_it_names if {
+	[fixture.effects("EAR-01", _ear_01_sent(_ear_01_licence(scope))) |
+		some scope in [
+			{"classifications": ["EAR99"], "countries": ["CN"]},
+			{"classifications": ["3E001"]},
+			{"countries": ["SG"]},
+		]
+	] == [set(), {"deny"}, {"deny"}]
+}
+
+test_ear_01_a_listed_relay_that_carries_ciphertext_is_handed_nothing if {
+	sealing := {"end_to_end": true, "fips": true, "strength_bits": 256, "keys_withheld": true, "enclave": false}
+	[fixture.effects_in("EAR-01", _ear_01_sent({}), fixture.catalog_with("deployments", "glm-5.2@open.bigmodel.cn", relay)) |
+		some relay in [
+			{"mode": "gateway", "sealing": sealing, "storage_countries": ["SG"]},
+			{"mode": "gateway", "sealing": sealing, "storage_countries": ["CN"]},
+			{"mode": "vendor_api", "sealing": sealing, "storage_countries": ["SG"]},
+		]
+	] == [set(), {"deny"}, {"deny"}]
 }

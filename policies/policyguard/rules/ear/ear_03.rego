@@ -47,31 +47,38 @@ findings contains {
 	"missing": ["data.ear.evidence"],
 	"remedy": "where the publication can be seen",
 } if {
+	_ear_03_unproven
+	some consignee in _ear_01_consignees
+}
+
+findings contains {
+	"id": "EAR-03",
+	"effect": "indeterminate",
+	"msg": sprintf("%s at %s takes what is sent to %s, and nothing shows that it is published", [
+		input.model.label,
+		hop.label,
+		_ear_04_names(places),
+	]),
+	"facts": {
+		"data.ear.classification": "published",
+		"data.ear.evidence": null,
+		"deployment": hop.id,
+		"deployment.places": sort(places),
+	},
+	"missing": ["data.ear.evidence"],
+	"remedy": "where the publication can be seen",
+} if {
+	_ear_03_unproven
+	some hop in input.hops
+	not _ear_04_licensed_anywhere(hop)
+	places := _ear_04_abroad(hop)
+	count(places) > 0
+}
+
+# Of foreign origin and exported from elsewhere, it is outside the EAR whether published
+# or not, and needs no evidence.
+_ear_03_unproven if {
 	input.data.ear.classification == "published"
 	input.data.ear.evidence == null
-	not _ear_03_foreign
-	some consignee in _ear_03_consignees
-}
-
-# As EAR-01 has it: of foreign origin and exported from elsewhere, it is outside the
-# EAR whether published or not, and needs no evidence.
-_ear_03_foreign if {
-	input.data.ear.us_origin == false
-	is_string(input.exporter.establishment)
-	input.exporter.establishment != "US"
-}
-
-# As EAR-01 has them: who takes what is sent into his hands and is listed.
-_ear_03_consignees := [{"hop": hop, "party": party} |
-	some hop in input.hops
-	some party in hop.parties
-	count(party.listings["bis-entity-list"]) > 0
-	[hop.deployment.mode, party.role] != ["self_hosted", "operator"]
-	not _ear_03_licensed(party)
-]
-
-_ear_03_licensed(party) if {
-	some licence in input.licences
-	licence.authority == "BIS"
-	party.id in licence.operators
+	not _ear_01_foreign
 }

@@ -1,0 +1,206 @@
+package policyguard.rules
+
+# METADATA
+# title: Controlled technology goes to no country without the licence that it needs
+# description: |
+#   Technology and source code of the Commerce Control List (as 3E001, 4E001, 5E002) need
+#   a licence for most countries, whoever gets them: no list has to name the operator. EAR99
+#   and items controlled for anti-terrorism alone need one for the countries of group E,
+#   the latter for Russia and Belarus as well. The Country Chart itself is not in the
+#   catalog: apart from the United States and Canada, a controlled item counts as needing
+#   a licence unless your own classification found that it needs none.
+# related_resources:
+#   - ref: 15 CFR 734.13(a)(1)
+#   - ref: 15 CFR part 738 and Supplement No. 1 to it
+#   - ref: Supplement No. 1 to 15 CFR part 774
+#   - ref: 15 CFR part 740 (licence exceptions)
+#   - ref: 15 CFR 746.2 to 746.9 (embargoes)
+# custom:
+#   id: EAR-04
+#   severity: critical
+#   citation: 15 CFR 734.13(a)(1), parts 738, 740, 746 and 774
+#   as_of: 2026-06-18
+#   locked: false
+#   effective:
+#     - {from: null, to: null, status: in_force, verified: false}
+findings contains {
+	"id": "EAR-04",
+	"effect": "deny",
+	"msg": sprintf("%s at %s would take technology of %s to %s, for which a licence is needed and none is on file", [
+		input.model.label,
+		hop.label,
+		_ear_04_class,
+		_ear_04_names(bare),
+	]),
+	"facts": _ear_04_facts(hop, bare),
+	"missing": [],
+	"remedy": "a deployment that stays in the United States, a BIS licence for the operator, the item and the country, or a classification by which none is needed",
+} if {
+	_ear_01_item
+	_ear_01_subject
+	some hop in input.hops
+	bare := {place | some place, lack in _ear_04_lacks(hop); lack == "licence"}
+	count(bare) > 0
+}
+
+findings contains {
+	"id": "EAR-04",
+	"effect": "require_approval",
+	"msg": sprintf("%s at %s would take technology of %s to %s by %s, which a person has to confirm", [
+		input.model.label,
+		hop.label,
+		_ear_04_class,
+		_ear_04_names(claimed),
+		_ear_04_claims[claim],
+	]),
+	"facts": _ear_04_facts(hop, claimed),
+	"missing": [],
+	"remedy": "a person's approval, or a deployment that stays in the United States",
+} if {
+	_ear_01_item
+	_ear_01_subject
+	some hop in input.hops
+	lacks := _ear_04_lacks(hop)
+	some claim, _ in _ear_04_claims
+	claimed := {place | some place, lack in lacks; lack == claim}
+	count(claimed) > 0
+}
+
+findings contains {
+	"id": "EAR-04",
+	"effect": "indeterminate",
+	"msg": sprintf("it is not known everywhere %s at %s may take technology of %s", [
+		input.model.label,
+		hop.label,
+		_ear_04_class,
+	]),
+	"facts": _ear_04_facts(hop, set()),
+	"missing": sort(hop.gaps),
+	"remedy": "countries that the operator promises, in an overlay with its source",
+} if {
+	_ear_01_item
+	_ear_01_subject
+	some hop in input.hops
+	count(hop.gaps) > 0
+	not "**" in hop.places
+	not hop.seal.ear.state in {"sealed", "enclave"}
+	not _ear_04_licensed_anywhere(hop)
+	count([place | some place, lack in _ear_04_lacks(hop); lack == "licence"]) == 0
+}
+
+findings contains {
+	"id": "EAR-04",
+	"effect": "indeterminate",
+	"msg": sprintf("%s at %s takes what is sent to %s, and it is not known whether it is controlled technology", [
+		input.model.label,
+		hop.label,
+		_ear_04_where(hop, places),
+	]),
+	"facts": _ear_04_facts(hop, places),
+	"missing": _ear_01_missing,
+	"remedy": "classification and origin of what is sent",
+} if {
+	count(_ear_01_missing) > 0
+	some hop in input.hops
+	places := _ear_04_abroad(hop)
+	count(places) + count(hop.gaps) > 0
+	not hop.seal.ear.state in {"sealed", "enclave"}
+}
+
+_ear_04_class := "EAR99" if {
+	input.data.ear.classification == "EAR99"
+} else := sprintf("ECCN %s", [input.data.ear.classification])
+
+# Items of the series 99x are controlled for anti-terrorism alone.
+_ear_04_light if input.data.ear.classification == "EAR99"
+
+_ear_04_light if regex.match("^[0-9][A-E]99", input.data.ear.classification)
+
+# Each country that a hop takes the data to, or in whose companies' hands it puts it.
+_ear_04_destinations(hop) := {place | some place in hop.places} | {party.country |
+	some party in hop.parties
+	party.country != null
+	not _ear_01_ours(hop, party)
+}
+
+_ear_04_abroad(hop) := set() if {
+	hop.seal.ear.state in {"sealed", "enclave"}
+} else := _ear_04_destinations(hop) - {"US"}
+
+# Of each country what is lacking: `licence`, or what a person has to confirm.
+_ear_04_lacks(hop) := {place: lack |
+	some place in _ear_04_abroad(hop)
+	_ear_04_needed(place)
+	not _ear_04_licensed(hop, place)
+	lack := _ear_04_lack_of(place)
+}
+
+_ear_04_needed(place) if place in input.groups["bis-e1"]
+
+_ear_04_needed(place) if place in input.groups["bis-e2"]
+
+_ear_04_needed(place) if {
+	input.data.ear.classification != "EAR99"
+	place in {"RU", "BY"}
+}
+
+_ear_04_needed(place) if {
+	not _ear_04_light
+	place != "CA"
+	not _ear_04_cleared(place)
+}
+
+# Your own classification says that none is needed; not for a country of group D:5 or
+# E, where a person looks at it.
+_ear_04_cleared(place) if {
+	is_array(input.data.ear.no_licence_countries)
+	place in input.data.ear.no_licence_countries
+	not place in input.groups["bis-d5"]
+}
+
+_ear_04_licensed(hop, place) if {
+	some licence in input.licences
+	licence.authority == "BIS"
+	hop.deployment.operator in licence.operators
+	_ear_01_licensed_item(licence)
+	_ear_01_licensed_country(licence, place)
+}
+
+# A licence that names no country leaves no place unlicensed.
+_ear_04_licensed_anywhere(hop) if _ear_04_licensed(hop, "**")
+
+_ear_04_lack_of(place) := "licence" if {
+	some group in ["bis-e1", "bis-e2"]
+	place in input.groups[group]
+} else := "exception" if {
+	is_string(input.data.ear.exception)
+	place != "**"
+} else := "classification" if {
+	is_array(input.data.ear.no_licence_countries)
+	place in input.data.ear.no_licence_countries
+} else := "licence"
+
+_ear_04_claims := {
+	"exception": "a licence exception that is claimed",
+	"classification": "a classification that finds no licence needed for a country under an arms embargo",
+}
+
+_ear_04_names(places) := "any country" if {
+	"**" in places
+} else := concat(", ", sort(places))
+
+_ear_04_where(hop, places) := _ear_04_names(places) if {
+	count(places) > 0
+} else := "places that are not all known"
+
+_ear_04_facts(hop, places) := {
+	"data.classes": input.data.classes,
+	"data.ear.classification": input.data.ear.classification,
+	"data.ear.exception": input.data.ear.exception,
+	"data.ear.us_origin": input.data.ear.us_origin,
+	"deployment": hop.id,
+	"deployment.operator": hop.deployment.operator,
+	"deployment.places": sort(places),
+	"exporter.establishment": input.exporter.establishment,
+	"lists.bis-d5.as_of": input.lists["bis-d5"],
+}
