@@ -19,6 +19,7 @@
 #   groups: for each group of countries, those that the call mentions.
 #   embargo: where the caller is, as the embargoes have it.
 #   rolling: what earlier calls add up to, as it came.
+#   data_security: the tenant's programme, with the ages of its papers in seconds.
 #   countries: of the countries that the call mentions: eea, and the conditions of
 #     their adequacy decisions (null: without condition).
 #   licences: those that have not expired. lists: each list that was read, by as_of.
@@ -31,6 +32,7 @@ view := {
 	"context": input.context,
 	"countries": _countries,
 	"data": input.data,
+	"data_security": _data_security,
 	"embargo": _embargo,
 	"exporter": input.exporter,
 	"groups": _groups,
@@ -147,6 +149,11 @@ default _purpose := {
 
 _purpose := input.purpose if is_object(input.purpose)
 
+_data_security := object.union(input.tenant.data_security, {
+	"certified_age": _age(input.tenant.data_security.certified),
+	"audited_age": _age(input.tenant.data_security.audited),
+})
+
 _licences := [licence |
 	some licence in input.tenant.licences
 	_now < floor(time.parse_rfc3339_ns(licence.expires) / 1000000000)
@@ -169,6 +176,7 @@ _unknown_model := {
 	"notices": [],
 	"output_terms": {"competing_training": null, "source": null},
 	"access_terms": null,
+	"access": _no_access,
 	"tuned_on": null,
 	"restrictions": [],
 }
@@ -179,6 +187,7 @@ _model := object.union(entry, {
 	"label": input.model,
 	"developer": _developer(entry.developer),
 	"lineage": _lineage(entry),
+	"access": _access(entry.access_terms),
 	"restrictions": [_restriction(restriction) | some restriction in entry.restrictions; _active(restriction)],
 }) if {
 	entry := data.catalog.models[input.model]

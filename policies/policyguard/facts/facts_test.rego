@@ -8,8 +8,12 @@ _view(asked) := view if {
 
 # Every fact that a call declares is in the view, though it is null.
 test_an_undeclared_caller_has_every_fact_as_null if {
-	view := _view(fixture.asking({"caller": null}))
-	view.caller == object.union(fixture.call.caller, {"declared": false, "organisation": fixture.organisation})
+	view := _view(fixture.asking({"caller": null, "tenant": {"organisation": null}}))
+	view.caller == object.union(fixture.call.caller, {
+		"declared": false,
+		"location": null,
+		"organisation": fixture.organisation,
+	})
 	view.purpose == fixture.call.purpose
 }
 
@@ -18,8 +22,9 @@ test_an_undeclared_purpose_has_every_fact_as_null if {
 }
 
 test_an_undeclared_organisation_has_every_fact_as_null if {
-	_view(fixture.call).caller.organisation == fixture.organisation
-	_view(fixture.call).caller.declared == true
+	view := _view(fixture.asking({"tenant": {"organisation": null}}))
+	view.caller.organisation == fixture.organisation
+	view.caller.declared == true
 }
 
 test_a_declared_organisation_is_itself if {
@@ -143,7 +148,7 @@ test_replaced_entries_that_the_call_refers_to_are_listed if {
 }
 
 test_a_caller_that_names_no_organisation_acts_for_the_tenant if {
-	ours := object.union(fixture.organisation, {"name": "ACME", "country": "DE"})
+	ours := fixture.ours
 	theirs := object.union(fixture.organisation, {"name": "Other"})
 	own := {"tenant": {"organisation": ours}}
 	_view(fixture.asking(own)).caller.organisation == ours

@@ -34,8 +34,7 @@ _held_at(at, owners, others) := view.hops[0].parties[0].held if {
 test_a_direct_share_of_a_listed_owner_is_what_it_is if {
 	held := _held_of([_by("zhipu", 4999)], {})
 	held.bis == {"surely": 4999, "perhaps": 4999, "owners": ["zhipu"]}
-	# Whose owners are unknown may be anybody's.
-	held.ofac == {"surely": 0, "perhaps": 4999, "owners": []}
+	held.ofac == {"surely": 0, "perhaps": 0, "owners": []}
 }
 
 test_shares_of_listed_owners_add_up if {

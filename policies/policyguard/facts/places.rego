@@ -57,3 +57,54 @@ _listed_country(list, country) if {
 	some listing in data.catalog.lists[list].countries[country]
 	_active(listing)
 }
+
+# Where a developer's terms offer a model: is the caller there, and how much of its
+# organisation do owners elsewhere hold (`at most`, where something is unknown).
+_no_access := {"caller": "supported", "headquarters": "supported", "held_bp": 0, "missing": []}
+
+_access(terms) := _no_access if {
+	not is_object(terms)
+} else := {"caller": caller, "headquarters": headquarters, "held_bp": held, "missing": missing} if {
+	caller := _offered(terms, _caller_country)
+	headquarters := _offered_since(terms, _caller.organisation.headquarters)
+	held := _held_elsewhere(terms)
+	missing := [fact |
+		some fact, unknown in {
+			"caller.location": caller == "unknown",
+			"caller.organisation.headquarters": headquarters == "unknown",
+			"caller.organisation.owners": _held_at_most(terms) > 5000,
+		}
+		unknown == true
+	]
+}
+
+_offered(terms, country) := "unsupported" if {
+	_listed_country(terms.unsupported, country)
+} else := "supported" if {
+	_listed_country(terms.supported, country)
+} else := "unknown"
+
+# The limit on companies began later than that on places.
+_offered_since(terms, country) := "supported" if {
+	not _has_begun(terms.since)
+} else := _offered(terms, country)
+
+_held_elsewhere(terms) := 0 if {
+	not _has_begun(terms.since)
+} else := sum([owner.share_bp |
+	some owner in _list(_caller.organisation.owners)
+	is_number(owner.share_bp)
+	_offered(terms, owner.country) == "unsupported"
+])
+
+_held_at_most(terms) := 0 if {
+	not _has_begun(terms.since)
+} else := 10000 if {
+	not is_array(_caller.organisation.owners)
+} else := sum([_share_at_most(terms, owner) | some owner in _caller.organisation.owners])
+
+_share_at_most(terms, owner) := 0 if {
+	_offered(terms, owner.country) == "supported"
+} else := owner.share_bp if {
+	is_number(owner.share_bp)
+} else := 10000

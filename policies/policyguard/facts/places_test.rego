@@ -2,7 +2,7 @@ package policyguard.facts_test
 
 import data.policyguard.fixture
 
-_embargo_of(caller) := _view(fixture.asking({"caller": caller})).embargo
+_embargo_of(caller) := _view(fixture.asking({"caller": object.union({"location": null}, caller)})).embargo
 
 test_an_embargoed_country_is_one_whatever_its_region if {
 	every caller in [{"location": "IR"}, {"location": "IR", "subdivision": "IR-07"}, {"subdivision": "IR-07"}] {

@@ -10,6 +10,7 @@ _g04 := {
 		"classes": ["source_code"],
 		"subjects": null,
 		"ear": {"classification": "EAR99", "us_origin": true},
+		"itar": false,
 	},
 }
 
@@ -200,6 +201,8 @@ test_findings_carry_status_and_whether_it_is_verified_and_are_sorted if {
 		["EAR-07", "in_force", false],
 		["FACT-03", "in_force", true],
 		["FACT-04", "in_force", true],
+		["LIC-03", "contractual", false],
+		["OFAC-01", "in_force", false],
 		["VEND-01", "in_force", true],
 	]
 }

@@ -151,14 +151,17 @@ _ear_01_may_be_item if _ear_01_item
 
 _ear_01_may_be_item if count(_ear_01_unknown_item) > 0
 
-# Personal data and ordinary prose are no technology, whatever their classification is.
+# Personal data and ordinary prose are no technology, whatever their classification is;
+# technical data of the ITAR is not subject to the EAR (15 CFR 734.3(b)(1)).
 _ear_01_unknown_item contains "data.ear.classification" if {
 	input.data.ear.classification == null
+	input.data.itar != true
 	_ear_01_may_hold_technology
 }
 
 _ear_01_unknown_item contains "data.classes" if {
 	input.data.ear.classification == null
+	input.data.itar != true
 	input.data.classes == null
 }
 

@@ -196,3 +196,10 @@ test_ear_01_a_listed_relay_that_carries_ciphertext_is_handed_nothing if {
 		]
 	] == [set(), {"deny"}, {"deny"}]
 }
+
+test_ear_01_technical_data_of_the_itar_is_not_subject_to_the_ear if {
+	unclassified := {"ear": {"classification": null}}
+	[fixture.effects("EAR-01", _ear_01_sent({"data": object.union(unclassified, {"itar": itar})})) |
+		some itar in [true, false, null]
+	] == [set(), {"indeterminate"}, {"indeterminate"}]
+}
