@@ -106,7 +106,7 @@ def cases(folder: Path) -> dict[str, Callable[[], object]]:
 
 def _question(guard: Guard, *, host: str) -> ModelCall:
     facts = facts_of(
-        caller="bench",
+        caller={"id": "bench", "person_status": "us_citizen"},
         data={
             "classes": ["pii", "source_code"],
             "subjects": ["DE"],

@@ -65,7 +65,15 @@ _ACME: Final = {
     "name": "ACME Beispiel GmbH",
     "country": "DE",
     "headquarters": "DE",
-    "owners": [{"name": "Familie Beispiel", "country": "DE", "share_bp": 10_000}],
+    "owners": [
+        {
+            "name": "Familie Beispiel",
+            "country": "DE",
+            "listed": [],
+            "share_bp": 10_000,
+        }
+    ],
+    "listed": [],
     "annexes": [],
 }
 _OFFICE: Final = {"dod_contract": False, "gsa_schedule": False, "state_body": "none"}

@@ -19,6 +19,7 @@ from policyguard.catalog.catalog import Catalog
 from policyguard.catalog.yaml_text import line_of, read_yaml
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Verdict
+from policyguard.vocabulary.rolling import Rolling
 from policyguard.vocabulary.value import Id, RuleId, Value
 
 FOLDER: Final = Path(__file__).with_name("scenarios")
@@ -170,7 +171,9 @@ def _scenario(
         record=row.record,
         host=host,
         asked=asked,
-        by_client=(found.model, (found.deployment,)) == (call.model, call.route)
+        # What earlier calls add up to is the guard's to say, not a client's.
+        by_client=call.rolling == Rolling()
+        and (found.model, (found.deployment,)) == (call.model, call.route)
         and (call.asked.model, call.asked.host) == (asked, host),
     )
 

@@ -4,7 +4,8 @@ Calls are generated over the shipped rules and the shipped catalog, with facts t
 not contradict each other; then any of the facts are forgotten. Two facts are left out
 on purpose: `remote_access_countries`, of which GDPR-01 counts what is known (whether
 not knowing is a bar of its own is another rule's question), and demands of the tenant,
-which are no facts: who forgets a demand does not make it.
+which are no facts: who forgets a demand does not make it. Who exports and whom the call
+serves are not forgotten together: nothing would then tie it to the United States.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ INSTANTS = (
     "2026-07-10T12:00:00Z",
     "2026-11-23T12:00:00Z",
 )
+MARCH = "2026-03-02T09:00:00Z"
 TECHNOLOGY = ("source_code", "technical", "confidential")
 PERSONAL = ("pii", "health", "financial", "special_category", "biometric")
 EEA = {"DE", "FR"}
@@ -44,6 +46,21 @@ FORGETTABLE = (
     "caller.organisation.annexes",
     "purpose",
     "purpose.competes",
+    "purpose.end_use",
+    "purpose.beneficiary_headquarters",
+    "caller.location",
+    "caller.citizenships",
+    "caller.latest_citizenship",
+    "caller.organisation.listed",
+    "caller.organisation.owners",
+    "caller.organisation.headquarters",
+    "data.brokerage",
+    "data.counts.genomic",
+    "data.counts.pii",
+    "data.itar",
+    "rolling.us_twelve_months",
+    "tenant.data_security.requirements",
+    "tenant.data_security.certified",
     "exporter.establishment",
     "exporter.article_3",
     "data.classes",
@@ -60,6 +77,12 @@ FORGETTABLE = (
     "tenant.contracts.0.transfer_assessed",
 )
 """Paths in a call, of facts that may be null. Null is: nobody knows."""
+SERVED = {
+    "caller.location",
+    "caller.organisation",
+    "caller.organisation.listed",
+    "caller.organisation.owners",
+}
 
 
 @cache
@@ -76,7 +99,8 @@ def snapshot() -> Snapshot:
 @st.composite
 def data(draw: st.DrawFn) -> dict[str, Any]:
     technology = draw(st.booleans())
-    classes = draw(st.sets(st.sampled_from(PERSONAL), max_size=2))
+    classes = draw(st.sets(st.sampled_from((*PERSONAL, "genomic")), max_size=2))
+    itar = technology and draw(st.booleans())
     if technology:
         classes |= {draw(st.sampled_from(TECHNOLOGY))}
     classification = (
@@ -84,19 +108,52 @@ def data(draw: st.DrawFn) -> dict[str, Any]:
         if technology
         else st.just("not_technology")
     )
+    subjects = draw(
+        st.lists(st.sampled_from(["DE", "US", "CN"]), min_size=1, max_size=2)
+    )
+    people = st.sampled_from([0, 100, 101, 100_001] if "US" in subjects else [0])
     return {
         "classes": sorted(classes) or ["none"],
-        "subjects": draw(
-            st.lists(st.sampled_from(["DE", "US", "CN"]), min_size=1, max_size=2)
-        ),
+        "subjects": subjects,
+        "counts": {
+            name: draw(people)
+            for name in ("genomic", "biometric", "health", "financial", "pii")
+        },
+        "brokerage": draw(st.booleans()),
         "anonymous_evidence": draw(st.sampled_from([None, None, "aggregates"])),
         "ear": {
-            "classification": draw(classification),
+            # What the ITAR covers has no classification under the EAR.
+            "classification": None if itar else draw(classification),
             "us_origin": draw(st.booleans()),
             "evidence": draw(st.sampled_from([None, "https://example.com/code"])),
         },
-        "itar": False,
+        "itar": itar,
     }
+
+
+@st.composite
+def callers(draw: st.DrawFn) -> dict[str, Any]:
+    latest = draw(st.sampled_from(["FR", "IN", "IR"]))
+    return {
+        "id": "alice",
+        "person_status": draw(st.sampled_from(["us_citizen", "us_lpr", "foreign"])),
+        "citizenships": [latest],
+        "latest_citizenship": latest,
+        "location": draw(st.sampled_from(["DE", "US", "IR", "CN"])),
+        "organisation": {
+            "name": "Acme",
+            "headquarters": draw(st.sampled_from(["DE", "CN"])),
+            "owners": draw(
+                st.sampled_from([[], [_owner("ofac-sdn"), _owner("bis-entity-list")]])
+            ),
+            "listed": draw(st.sampled_from([[], ["ofac-sdn"]])),
+            "annexes": draw(st.sampled_from([[], ["bis-2026-06-26:A"]])),
+        },
+    }
+
+
+def _owner(listed: str) -> dict[str, Any]:
+    return {"name": listed, "country": "CN", "listed": [listed], "share_bp": 5000}
 
 
 @st.composite
@@ -135,14 +192,24 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
         "purpose": {
             "kind": draw(st.sampled_from(["inference", "distil", "train"])),
             "competes": draw(st.booleans()),
+            "end_use": draw(st.sampled_from(["civil", "military", "wmd"])),
+            "beneficiary_headquarters": draw(st.sampled_from(["DE", "CN"])),
         },
-        "caller": {
-            "id": "alice",
-            "person_status": draw(st.sampled_from(["us_citizen", "us_lpr", "foreign"])),
-            "organisation": {
-                "name": "Acme",
-                "annexes": draw(st.sampled_from([[], ["bis-2026-06-26:A"]])),
-            },
+        "caller": draw(callers()),
+        "rolling": {
+            "us_twelve_months": draw(
+                st.sampled_from(
+                    [
+                        [],
+                        [
+                            {
+                                "counterparty": "zhipu-bigmodel",
+                                "counts": {"pii": 100_000},
+                            }
+                        ],
+                    ]
+                )
+            )
         },
         "exporter": draw(exporters(sent["subjects"])),
         "tenant": {
@@ -150,6 +217,11 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
             "profile": draw(st.sampled_from(["balanced", "strict"])),
             "residency_allowed": draw(st.sampled_from(["anywhere", ["DE", "FR"]])),
             "contracts": draw(contracts(entry.operator or "nobody")),
+            "data_security": {
+                "requirements": draw(st.booleans()),
+                "certified": draw(st.sampled_from([MARCH, "2024-03-02T09:00:00Z"])),
+                "audited": MARCH,
+            },
         },
         "data": sent,
         "asked": {"model": entry.model, "host": next(iter(entry.hosts), None)},
@@ -162,6 +234,8 @@ def forgotten(call: Mapping[str, Any], paths: list[str]) -> dict[str, Any]:
     """Return the call without these facts; forgetting a group forgets what is in it."""
     changed: dict[str, Any] = deepcopy(dict(call))
     for path in paths:
+        if "exporter.establishment" in paths and path in SERVED:
+            continue
         *above, last = (
             int(part) if part.isdecimal() else part for part in path.split(".")
         )

@@ -94,14 +94,14 @@ findings contains {
 	]),
 	"facts": _dsp_01_facts(access),
 	"missing": sort(missing),
-	"remedy": "how many US persons the data is about, in this call and in twelve months, and who owns the operator",
+	"remedy": "whether the data is sold or licensed, how many US persons it is about, in this call and in twelve months, and who owns the operator",
 } if {
 	_dsp_01_sender != "no"
-	input.data.brokerage == true
+	input.data.brokerage != false
 	some access in _dsp_01_accesses
 	access.covered != "no"
 	_dsp_01_sensitive(access) != "no"
-	missing := (_dsp_01_sender_missing | access.missing) | _dsp_01_sensitive_missing(access)
+	missing := ((_dsp_01_sender_missing | access.missing) | _dsp_01_sensitive_missing(access)) | _dsp_01_sale_missing
 	count(missing) > 0
 }
 
@@ -118,6 +118,8 @@ _dsp_01_sender := "yes" if {
 } else := "no"
 
 _dsp_01_sender_missing contains "exporter.establishment" if _dsp_01_sender == "unknown"
+
+_dsp_01_sale_missing contains "data.brokerage" if input.data.brokerage == null
 
 # The categories of this call, unless it is known to be about nobody of the United
 # States.

@@ -192,3 +192,8 @@ test_dsp_01_data_about_nobody_of_the_united_states_is_out_of_scope if {
 test_dsp_01_a_claimed_exemption_is_for_a_person if {
 	_dsp_01_of_genomes(101, {"data": {"dsp_exemption": "clinical_investigation"}}) == {"require_approval"}
 }
+
+test_dsp_01_whether_it_is_a_sale_has_to_be_said if {
+	asked := _dsp_01_sent(["health"], {"health": 10001}, {"data": {"brokerage": null}})
+	fixture.missing("DSP-01", asked) == {"data.brokerage"}
+}

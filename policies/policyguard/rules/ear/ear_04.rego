@@ -78,8 +78,7 @@ findings contains {
 	"missing": sort(hop.gaps),
 	"remedy": "countries that the operator promises, in an overlay with its source",
 } if {
-	_ear_01_item
-	_ear_01_subject
+	_ear_05_asked
 	some hop in input.hops
 	count(hop.gaps) > 0
 	not "**" in hop.places

@@ -115,6 +115,11 @@ test_ear_04_unknown_places_are_named if {
 	fixture.missing("EAR-04", asked) == {"deployment.processing_scope", "deployment.processing_countries", "deployment.storage_countries"}
 }
 
+# EAR99 needs no licence for any country but a few: unknown places are not asked for.
+test_ear_04_unknown_places_are_not_asked_for_ear99 if {
+	fixture.of("EAR-04", _ear_04_sent("gpt-5.5@api.openai.com", _ear_04_class_of("EAR99", {}))) == set()
+}
+
 test_ear_04_unknown_places_of_a_licensed_operator_are_licensed if {
 	licence := fixture.licence({"operators": ["openai"]})
 	fixture.of("EAR-04", _ear_04_sent("gpt-5.5@api.openai.com", {"tenant": {"licences": [licence]}})) == set()
