@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,39 +12,164 @@ from policyguard.cli.progress import ProgressBar
 from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
+if TYPE_CHECKING:
+    from policyguard.audit.reader import Log
+
 TRUST: Final = "trust"
+_FORMATS: Final = ("tiles", "jsonl", "opa")
 
 
-@click.command(
-    short_help="Write the logs as C2SP tiles, for anyone to serve and verify."
+@click.command(short_help="Write the trail in forms that others read and verify.")
+@click.argument(
+    "folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path)
 )
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    default="tiles",
+    show_default=True,
+    help="C2SP tlog-tiles, exact leaves as JSON lines, or events of OPA's decision log.",
+)
+@click.option("--to", "url", metavar="URL", help="Send OPA's events to a collector.")
+@click.option(
+    "--token-file",
+    "token",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The collector's bearer token.",
+)
+@click.option(
+    "--after",
+    metavar="LOG:ENTRY",
+    help="Only events behind this record, where an earlier export ended.",
+)
+@click.option(
+    "--mask",
+    "masked",
+    metavar="POINTER",
+    multiple=True,
+    help="Leave this out of events, too, as `/input/model` (RFC 6901).",
+)
+@click.option(
+    "--unmasked", is_flag=True, help="Leave in what is left out of events by default."
+)
 @log_option
 @trail_option
-def export(folder: Path, *, origin: str | None, directory: Path | None) -> None:
-    """Write the logs to DIR as tiles, and what is new when DIR has an older export.
+def export(
+    folder: Path | None,
+    *,
+    form: str,
+    url: str | None,
+    token: Path | None,
+    after: str | None,
+    masked: tuple[str, ...],
+    unmasked: bool,
+    origin: str | None,
+    directory: Path | None,
+) -> None:
+    """Write the logs to DIR, or send their decisions to a collector.
 
-    Each log is a folder of C2SP tlog-tiles: a signed checkpoint, hash tiles and the
-    records themselves. No personal data is in them; the vault stays where it is. Verify
-    with `policyguard audit verify DIR --trust FILE`, or with tools that are
-    not ours.
+    `tiles` and `jsonl` verify themselves: a signed checkpoint and the exact records,
+    without personal data. Tiles add what is new to an older export. Verify with
+    `policyguard audit verify DIR --trust FILE`, or with tools that are not ours.
+
+    `opa` has one event for each decision, with what the vault has of the question.
+    Callers, what clients typed and what people wrote is left out, and named in `erased`.
     """
-    from policyguard.audit.export.tiles import export_tiles
-    from policyguard.audit.layout import make_folder, write_small
     from policyguard.cli.trail_reading import opened
 
     reader = opened(trail_of(directory))
     logs = [reader.log(origin)] if origin else list(reader.logs)
-    make_folder(folder)
+    if form == "opa":
+        mask = (*(() if unmasked else _default_mask()), *masked)
+        _events(logs, folder=folder, url=url, token=token, after=after, mask=mask)
+        return
+    if url or token or after or masked or unmasked:
+        raise click.UsageError(
+            "--to, --token-file, --after and masks are for `--format opa`"
+        )
+    if folder is None:
+        raise click.UsageError("give the directory to write to")
+    trust = reader.source.trust().format()
     with ProgressBar() as bar:
-        for log in logs:
-            done = export_tiles(log, folder / log.slot, progress=bar.advance)
-            new = done.checkpoint.size - done.before
-            click.echo(
-                f"{folder / log.slot}: {done.checkpoint.size} records, {new} of them"
-                f" new, {done.files} files written"
+        if form == "jsonl":
+            _lines(logs, folder, bar=bar)
+        else:
+            _tiles(logs, folder, bar=bar)
+    _write_trust(folder, trust)
+
+
+def _default_mask() -> tuple[str, ...]:
+    from policyguard.audit.export.opa_events import DEFAULT_MASK
+
+    return DEFAULT_MASK
+
+
+def _tiles(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> None:
+    from policyguard.audit.export.tiles import export_tiles
+    from policyguard.audit.layout import make_folder
+
+    make_folder(folder)
+    for log in logs:
+        if (folder / log.slot / "records.jsonl").exists():
+            raise click.UsageError(
+                f"`{folder / log.slot}` has an export as lines: give each format a"
+                " directory of its own"
             )
-    write_small(folder / TRUST, reader.source.trust().format().encode())
+        done = export_tiles(log, folder / log.slot, progress=bar.advance)
+        new = done.checkpoint.size - done.before
+        click.echo(
+            f"{folder / log.slot}: {done.checkpoint.size} records, {new} of them"
+            f" new, {done.files} files written"
+        )
+
+
+def _lines(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> None:
+    from policyguard.cli.export_formats import write_lines
+
+    for done in write_lines(logs, folder, bar=bar):
+        click.echo(f"{done.where}: {done.records} records")
+
+
+def _events(
+    logs: Sequence[Log],
+    *,
+    folder: Path | None,
+    url: str | None,
+    token: Path | None,
+    after: str | None,
+    mask: Sequence[str],
+) -> None:
+    from policyguard.audit.query_index import Span
+    from policyguard.cli.export_formats import Events, send_events, write_events
+
+    if (folder is None) == (url is None):
+        raise click.UsageError("give a directory, or a collector with --to")
+    with ProgressBar() as bar:
+        events = Events(logs=logs, span=Span(after=after), mask=mask, bar=bar)
+        if folder is not None:
+            done = write_events(events, folder)
+            click.echo(_said(done.where, done.records, done.after))
+            return
+        count = 0
+        for part in send_events(events, url=url or "", token=token):
+            count = part.records
+            click.echo(_said(part.where, part.records, part.after))
+    if not count:
+        click.echo(_said(url or "", 0, None))
+
+
+def _said(where: str, count: int, after: str | None) -> str:
+    on = f"; go on with --after {after}" if after else ""
+    return f"{where}: {count} events{on}"
+
+
+def _write_trust(folder: Path, trust: str) -> None:
+    """Write the public keys beside an export, and say what they are for."""
+    from policyguard.audit.layout import write_small
+
+    write_small(folder / TRUST, trust.encode())
     click.echo(
         f"{folder / TRUST}: the public keys: hand them to an auditor by another way"
     )

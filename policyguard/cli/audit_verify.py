@@ -120,6 +120,7 @@ def _exported(
     folder: Path, *, keys: Sequence[VerifierKey], bar: ProgressBar
 ) -> Verified:
     """Verify every exported log in a folder."""
+    from policyguard.audit.export.jsonl import RECORDS, verify_jsonl
     from policyguard.audit.export.tiles import verify_tiles
     from policyguard.audit.verify import Verified
     from policyguard.errors import ConfigurationError, TamperedError
@@ -130,7 +131,12 @@ def _exported(
             f"there is no exported log and no proof in `{folder}`: give the directory"
             " that `policyguard audit export` or `audit query --proofs` wrote"
         )
-    found = [verify_tiles(path, vkeys=keys, progress=bar.advance) for path in exports]
+    found = [
+        (verify_jsonl if (path / RECORDS).exists() else verify_tiles)(
+            path, vkeys=keys, progress=bar.advance
+        )
+        for path in exports
+    ]
     missing = {key.key_name for key in keys} - {item.origin for item in found}
     if missing:
         raise TamperedError(

@@ -21,6 +21,7 @@ from policyguard.signing.keyring import VerifierKey
 
 GUIDES = (
     "erase-a-person",
+    "export-to-others",
     "query-the-trail",
     "read-a-rule",
     "read-and-verify-the-trail",
@@ -140,6 +141,15 @@ def test_the_guide_to_erasure_erases(reader: Reader, tmp_path: Path) -> None:
     assert "WOULD ERASE" in printed["shell-dry-run"]
     assert "ERASED" in printed["shell-erase"]
     assert "INTACT" in printed["shell-erase"]
+
+
+def test_the_guide_to_exports_writes_three_forms(reader: Reader) -> None:
+    printed = run_guide("export-to-others", reader)
+
+    assert "INTACT" in printed["shell-tiles"]
+    assert "INTACT" in printed["shell-lines"]
+    assert '"kind":"genesis"' in printed["shell-lines"]
+    assert "events; go on with --after app-1:" in printed["shell-opa"]
 
 
 def test_the_guide_to_queries_asks_and_proves(reader: Reader) -> None:

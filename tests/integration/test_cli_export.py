@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,77 @@ def test_calls_without_an_end_are_listed(tmp_path: Path) -> None:
 
 def test_where_every_call_has_ended_there_are_no_gaps(trail: Path) -> None:
     assert run("audit", "gaps", "--trail", trail).stdout == "no gaps\n"
+
+
+def test_lines_are_exported_and_verified(trail: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    done = run("audit", "export", out, "--format", "jsonl", "--trail", trail)
+    verified = run("audit", "verify", out, "--trust", trail / "trust")
+    tiles = run("audit", "export", out, "--trail", trail)
+    file = out / "cli-1/records.jsonl"
+    file.write_bytes(file.read_bytes()[:-20])
+    changed = run("audit", "verify", out, "--trust", trail / "trust")
+
+    assert (done.exit_code, verified.exit_code, changed.exit_code) == (0, 0, 1)
+    assert f"{out / 'app-1'}: 7 records" in done.stdout
+    assert changed.stdout.startswith("TAMPERED: ")
+    refused(tiles, says="as lines")
+
+
+def test_decisions_are_exported_as_events_of_opa(trail: Path, tmp_path: Path) -> None:
+    asked = ("audit", "export", tmp_path / "out", "--format", "opa", "--trail", trail)
+
+    done = run(*asked)
+    events = [
+        json.loads(line)
+        for line in (tmp_path / "out/decisions.jsonl").read_text().splitlines()
+    ]
+    later = run(*asked, "--after", "app-1:3")
+
+    assert [event["labels"]["entry"] for event in events] == ["1", "3", "5", "1"]
+    assert "4 events; go on with --after cli-1:1" in done.stdout
+    assert "2 events" in later.stdout
+    assert CALLER not in str(events)
+
+
+def test_changed_content_is_not_exported(trail: Path, tmp_path: Path) -> None:
+    vault = sqlite3.connect(trail / "logs/app-1/vault.sqlite", isolation_level=None)
+    vault.execute("UPDATE content SET body = CAST('{}' AS BLOB)")
+    vault.close()
+
+    done = run("audit", "export", tmp_path / "out", "--format", "opa", "--trail", trail)
+
+    refused(done, says="was changed")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "give the directory"),
+        (["--format", "opa"], "a directory, or a collector"),
+        (
+            ["out", "--format", "opa", "--to", "https://x/"],
+            "a directory, or a collector",
+        ),
+        (["out", "--mask", "/input"], "for `--format opa`"),
+        (["out", "--format", "opa", "--mask", "input"], "no pointer"),
+        (["--format", "opa", "--to", "http://x.example/"], "not encrypted"),
+        (
+            ["--format", "opa", "--to", "https://x/", "--token-file", "no"],
+            "cannot be read",
+        ),
+        (["out", "--format", "opa", "--after", "x"], "no cursor"),
+    ],
+)
+def test_what_cannot_be_exported_gets_one_line(
+    trail: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], says: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+
+    done = run("audit", "export", *arguments, "--trail", trail)
+
+    refused(done, says=says)
+    assert not (tmp_path / "out/decisions.jsonl").exists()
