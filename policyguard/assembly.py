@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -11,14 +12,14 @@ from policyguard.audit.trail import Role, Trail
 from policyguard.audit.versions import Versions
 from policyguard.bundle.archive import pack, unpack
 from policyguard.bundle.shipped import shipped_digests, shipped_directory
-from policyguard.bundle.source import Bundle, load_directory, load_files
+from policyguard.bundle.source import Bundle, load_files
 from policyguard.canonical import Json, digest, parse_json
 from policyguard.catalog.catalog import Catalog
 from policyguard.catalog.load import load_catalog
-from policyguard.engines.protocol import Engine, Golden, PolicySet
+from policyguard.engines.apart import validate_apart
+from policyguard.engines.protocol import Engine, Golden, PolicySet, Snapshot
 from policyguard.engines.regorus import RegorusEngine
 from policyguard.errors import (
-    BundleError,
     CatalogError,
     ConfigurationError,
     TamperedError,
@@ -28,7 +29,9 @@ from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.identity import wall_clock
+from policyguard.reload.acceptance import Accepted
 from policyguard.settings import Settings, default_trail, load_settings
+from policyguard.supply import begin, first_accepted, watch
 
 ENTRYPOINT = "data.policyguard.main.decision"
 
@@ -51,47 +54,64 @@ def build_core(
         PolicyGuardError: a part that cannot be used, by its own kind of error.
     """
     known = settings if settings is not None else load_settings()
-    bundle = bundle_of(known)
+    # Who trusts by key has a memory of revisions, which is the trail's.
+    trail = trail_of(known, role=role) if known.bundle.keys else None
+    accepted = first_accepted(known.bundle, trail=trail)
     catalog = catalog_of(known)
-    snapshot = engine_of(known).load(policy_set(bundle=bundle, catalog=catalog))
-    policy = Policy(snapshot=snapshot, bundle=bundle, catalog=catalog)
-    trail = trail_of(known, role=role)
-    keep(trail.versions, bundle=bundle, catalog=catalog)
+    engine = engine_of(known)
+    snapshot = (
+        None
+        if trail
+        else engine.load(policy_set(bundle=accepted.bundle, catalog=catalog))
+    )
+    opened = trail or trail_of(known, role=role)
+
+    def build(accepted: Accepted, *, loaded: Snapshot | None = None) -> Policy:
+        policy = policy_set(bundle=accepted.bundle, catalog=catalog)
+        made = loaded or _loaded(engine, policy)
+        keep(
+            opened.versions,
+            bundle=accepted.bundle,
+            catalog=catalog,
+            files=accepted.files if accepted.signed_by else None,
+        )
+        return Policy(snapshot=made, bundle=accepted.bundle, catalog=catalog)
+
+    first = begin(accepted, build=partial(build, loaded=snapshot), trail=opened)
+    policies = PolicyInUse(first)
+    reloader = (
+        watch(known.bundle, policies=policies, trail=opened, build=build)
+        if role == "app"
+        else None
+    )
     return Core(
-        policies=PolicyInUse(policy),
-        trail=trail,
+        policies=policies,
+        trail=opened,
         tenant=known.tenant.tenant(),
         defaults=Facts(exporter=known.tenant.exporter()),
         clock=clock or wall_clock,
         simulated=clock is not None,
         keep_prompts=known.trail.keep_prompts,
+        stop=reloader.close if reloader else None,
     )
+
+
+def _loaded(engine: Engine, policy: PolicySet) -> Snapshot:
+    """Load a policy that a key vouches for, and that may hang a parser all the same."""
+    if isinstance(engine, RegorusEngine):
+        validate_apart(policy)
+        return engine.admit(policy)
+    return engine.load(policy)
 
 
 def bundle_of(settings: Settings) -> Bundle:
     """Return the bundle that the settings name, if there is a reason to trust it.
 
     Raises:
-        BundleError: it cannot be read, or its digest is not the trusted one.
+        BundleError: it cannot be read, or is not trusted.
+        ConfigurationError: the settings contradict themselves.
     """
-    path = settings.bundle.path
-    if path is None:
-        bundle = load_directory(shipped_directory())
-        trusted: str | None = shipped_digests().bundle
-    else:
-        bundle = load_directory(path)
-        trusted = settings.bundle.digest
-    if trusted is None:
-        raise ConfigurationError(
-            f"the bundle at `{path}` is not trusted: after reading it, set"
-            f' `digest = "{bundle.digest}"` under [bundle]'
-        )
-    if bundle.digest != trusted:
-        raise BundleError(
-            f"the bundle at `{path or 'policies'}` has digest `{bundle.digest}` and the"
-            f" trusted one is `{trusted}`: restore it, or trust the new one knowingly"
-        )
-    return bundle
+    return first_accepted(settings.bundle, trail=None).bundle
 
 
 def catalog_of(settings: Settings) -> Catalog:

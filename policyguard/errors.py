@@ -5,6 +5,7 @@
     ├── FormatError               bytes that are not what their format says
     │   └── CanonicalError        a value that has no canonical form
     ├── BundleError               a policy bundle that cannot be used
+    │   └── BundleRefused         one that was offered, and may not take over
     ├── CatalogError              a catalog that cannot be used
     ├── EngineError               no decision could be computed; carries a code `engine.*`
     │   ├── EngineLoadError       policy or data that the engine refuses
@@ -34,6 +35,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from policyguard.vocabulary.decision import Decision
+    from policyguard.vocabulary.record import RejectCode
 
 
 class PolicyGuardError(Exception):
@@ -54,6 +56,18 @@ class CanonicalError(FormatError):
 
 class BundleError(PolicyGuardError):
     """Says that a policy bundle cannot be used."""
+
+
+class BundleRefused(BundleError):  # noqa: N818 -- a verdict on an offer, not a fault
+    """Says why an offered bundle may not take over; `code` is what the record says."""
+
+    def __init__(
+        self, message: str, *, code: RejectCode, offered: str | None = None
+    ) -> None:
+        """Keep the code, and the digest of what was offered."""
+        super().__init__(message)
+        self.code: RejectCode = code
+        self.offered = offered
 
 
 class CatalogError(PolicyGuardError):

@@ -33,13 +33,40 @@ CONFIG_VARIABLE: Final = "POLICYGUARD_CONFIG"
 TRAIL_VARIABLE: Final = "POLICYGUARD_TRAIL"
 
 
+class BundleKey(Value):
+    """Is a key whose signature makes a bundle trusted."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
+    """What signatures call it (`kid`, or `keyid`)."""
+    algorithm: Annotated[
+        str, StringConstraints(pattern=r"^(EdDSA|(ES|RS|PS|HS)(256|384|512))$")
+    ] = "EdDSA"
+    """The one algorithm that it is used with."""
+    file: Path
+    """PEM of the public key or certificate; of HS… the secret, readable by its owner."""
+
+
 class BundleSettings(Value):
-    """Says which policy bundle decides."""
+    """Says which policy bundle decides, and why it is believed."""
 
     path: Path | None = None
-    """A directory; without it the shipped bundle."""
+    """A directory or an archive; without it and `url` the shipped bundle."""
+    url: str | None = None
+    """Of an archive on a server; needs `keys`."""
     digest: Digest | None = None
-    """The digest that a bundle of your own must have: the reason to trust it."""
+    """The digest that a bundle of your own must have, if no key signs it."""
+    keys: tuple[BundleKey, ...] = ()
+    """Those of which one must have signed it."""
+    scope: str = ""
+    """What the signature must be for."""
+    lower_to: str | None = None
+    """The one older revision that may take over: to go back on purpose."""
+    poll_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    """How often to look for a new bundle; without it only at start. Needs `keys`."""
+    ca_file: Path | None = None
+    """PEM of the authorities that may vouch for the server; else the system's."""
+    token_file: Path | None = None
+    """A file with the bearer token for the server."""
 
 
 class CatalogSettings(Value):
@@ -202,7 +229,17 @@ def _anchored(settings: Settings, *, base: Path) -> Settings:
     engine = settings.engine
     return settings.model_copy(
         update={
-            "bundle": bundle.model_copy(update={"path": _under(base, bundle.path)}),
+            "bundle": bundle.model_copy(
+                update={
+                    "path": _under(base, bundle.path),
+                    "keys": tuple(
+                        key.model_copy(update={"file": base / key.file.expanduser()})
+                        for key in bundle.keys
+                    ),
+                    "ca_file": _under(base, bundle.ca_file),
+                    "token_file": _under(base, bundle.token_file),
+                }
+            ),
             "catalog": CatalogSettings(
                 overlays=tuple(base / item for item in catalog.overlays)
             ),

@@ -47,6 +47,7 @@ class Reply:
 
     status_code: int
     body: bytes
+    etag: str | None = None
 
     def raise_for_status(self) -> None:
         """Refuse every status but 200.
@@ -168,9 +169,13 @@ class Wire:
         head = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
         return self._exchange(b"POST", url, head=head, body=body, timeout=timeout)
 
-    def get(self, url: str, *, timeout: float) -> Reply:
+    def get(
+        self, url: str, *, timeout: float, headers: Mapping[str, str] | None = None
+    ) -> Reply:
         """Fetch a document; see `post`."""
-        return self._exchange(b"GET", url, head=b"", body=b"", timeout=timeout)
+        lines = [f"{name}: {value}\r\n" for name, value in (headers or {}).items()]
+        head = "".join(lines).encode("ascii")
+        return self._exchange(b"GET", url, head=head, body=b"", timeout=timeout)
 
     def close(self) -> None:
         """Close what is idle; a later question connects anew."""
@@ -247,7 +252,10 @@ class Wire:
             parts.append(part)
         if response.length:
             raise ConnectionResetError
-        return Reply(response.status, b"".join(parts)), not response.will_close
+        reply = Reply(
+            response.status, b"".join(parts), _plain(response.getheader("ETag"))
+        )
+        return reply, not response.will_close
 
     def _take(self) -> _Connection | None:
         with self._lock:
@@ -271,6 +279,11 @@ class Wire:
                 self._idle.append(connection)
                 return
         connection.close()
+
+
+def _plain(tag: str | None) -> str | None:
+    """Return a tag that can be sent back in a header; nothing if it cannot."""
+    return tag if tag and tag.isascii() and tag.isprintable() else None
 
 
 class _Connection:

@@ -77,6 +77,14 @@ class Core:
     clock: Callable[[], datetime]
     simulated: bool
     keep_prompts: bool = False
+    stop: Callable[[], None] | None = None
+    """Ends what looks for new policy, if anything does."""
+
+    def close(self) -> None:
+        """Stop looking for new policy, and release the trail."""
+        if self.stop is not None:
+            self.stop()
+        self.trail.close()
 
     @property
     def snapshot(self) -> Snapshot:

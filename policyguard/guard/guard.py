@@ -297,7 +297,7 @@ class Guard:
 
     def close(self) -> None:
         """Release the trail; calls made afterwards are not allowed."""
-        self._core.trail.close()
+        self._core.close()
 
     def __enter__(self) -> Self:
         """Use the guard for a block, and close it at its end."""

@@ -1,0 +1,116 @@
+"""Validates policy in a process of its own, which ends when it takes too long.
+
+A parser cannot be interrupted from inside, and takes the interpreter's lock with it: a
+bundle that hangs it would stop every caller. So a bundle that is to take over while
+calls are made is loaded elsewhere first, with a deadline and a bound on memory, and
+only then here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from typing import Any, Final
+
+import orjson
+
+from policyguard.engines.protocol import Golden, PolicySet
+from policyguard.errors import EngineLoadError, PolicyGuardError
+
+DEADLINE_SECONDS: Final = 20.0
+MAX_MEMORY: Final = 2 << 30
+_LONGEST_REASON: Final = 2_000
+_PROGRAM: Final = """\
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from policyguard.engines.apart import main
+sys.exit(main())
+"""
+
+
+def validate_apart(policy: PolicySet, *, deadline: float = DEADLINE_SECONDS) -> None:
+    """Load a policy into the embedded engine of another process.
+
+    Args:
+        policy: What to load.
+        deadline: Seconds after which the process is ended.
+
+    Raises:
+        EngineLoadError: the engine refuses it, does not end in time, or crashes.
+    """
+    command = [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path)]
+    try:
+        done = subprocess.run(  # noqa: S603 -- our own interpreter and program
+            command,
+            input=_packed(policy),
+            capture_output=True,
+            timeout=deadline,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise EngineLoadError(
+            f"the policy was not loaded within {deadline:g} seconds: simplify the module"
+            " that was changed last"
+        ) from None
+    except OSError as error:
+        raise EngineLoadError(
+            f"no process could be started to validate the policy: {error}"
+        ) from error
+    if done.returncode == 0:
+        return
+    reason = done.stdout.decode("utf-8", "replace")[:_LONGEST_REASON].strip()
+    if done.returncode != 1 or not reason:
+        reason = f"the engine crashed on the policy (status {done.returncode})"
+    raise EngineLoadError(reason)
+
+
+def main() -> int:
+    """Read a policy from standard input, load it, and write why it was refused."""
+    from policyguard.engines.regorus import RegorusEngine
+
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        RegorusEngine().load(_unpacked(sys.stdin.buffer.read()))
+    except PolicyGuardError as error:
+        sys.stdout.write(str(error))
+        return 1
+    return 0
+
+
+def _packed(policy: PolicySet) -> bytes:
+    return orjson.dumps(
+        {
+            "modules": dict(policy.modules),
+            "data": policy.data,
+            "entrypoint": policy.entrypoint,
+            "rule_ids": sorted(policy.rule_ids),
+            "bundle_digest": policy.bundle_digest,
+            "catalog_digest": policy.catalog_digest,
+            "golden": [
+                {
+                    "name": item.name,
+                    "input": item.input,
+                    "verdict": item.verdict,
+                    "rules": item.rules,
+                }
+                for item in policy.golden
+            ],
+            "golden_catalog": policy.golden_catalog,
+        }
+    )
+
+
+def _unpacked(data: bytes) -> PolicySet:
+    fields: dict[str, Any] = orjson.loads(data)
+    golden = tuple(
+        Golden(**{**item, "rules": tuple(item["rules"])})
+        for item in fields.pop("golden")
+    )
+    rule_ids = frozenset(fields.pop("rule_ids"))
+    return PolicySet(**fields, golden=golden, rule_ids=rule_ids)

@@ -1,0 +1,1 @@
+"""Hot reload: offers of bundles, what makes one acceptable, and who keeps looking."""

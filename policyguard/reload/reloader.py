@@ -1,0 +1,272 @@
+"""Looks for new bundles while calls are made, and lets a good one take over.
+
+Owner: one `Reloader` belongs to a `Core` and has one daemon thread; a forked child
+starts its own. Everything that takes time happens in that thread or in a process of its
+own. A crash loses nothing: what is in use is remembered before it is used.
+
+INVARIANT: a bundle takes over only after it was accepted, validated, kept for replay,
+remembered, and recorded in the trail. Whatever fails, the bundle in use stays.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from policyguard.audit.trail import Trail
+from policyguard.errors import (
+    BundleError,
+    BundleRefused,
+    EngineError,
+    PolicyGuardError,
+)
+from policyguard.guard.events import log
+from policyguard.guard.policy import Policy, PolicyInUse
+from policyguard.identity import new_id, record_time, wall_clock
+from policyguard.reload.acceptance import Accepted, Trust, accept
+from policyguard.reload.memory import PolicyMemory, Remembered
+from policyguard.reload.offer import Offer, Source
+from policyguard.vocabulary.decision import BundleRef, CatalogRef, EngineRef
+from policyguard.vocabulary.record import PolicyLoadRecord, PolicyRejectRecord
+
+_JITTER: Final = 0.2
+"""A fleet that started together does not ask together for long."""
+_LONGEST_PAUSE: Final = 600.0
+
+Build = Callable[[Accepted], Policy]
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """Is where bundles come from, and why one is believed."""
+
+    source: Source
+    trust: Trust
+
+
+class Reloader:
+    """Asks a source for bundles, and lets those that may take over do so.
+
+    Args:
+        supply: Where bundles come from, and why one is believed.
+        policies: What is in use, and is replaced.
+        trail: Where each load and each refusal is recorded.
+        build: Validates an accepted bundle, keeps it, and loads it into an engine.
+        seconds: How long to wait between two looks, before jitter.
+    """
+
+    def __init__(
+        self,
+        *,
+        supply: Supply,
+        policies: PolicyInUse,
+        trail: Trail,
+        build: Build,
+        seconds: float,
+    ) -> None:
+        self._source = supply.source
+        self._trust = supply.trust
+        self._policies = policies
+        self._trail = trail
+        self._build = build
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._refused: tuple[str | None, str] | None = None
+        self._failures = 0
+        self._stopped = threading.Event()
+        self._woken = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look, in a thread of its own."""
+        self._stopped.clear()
+        self._thread = threading.Thread(
+            target=self._run, name="policyguard-policy", daemon=True
+        )
+        self._thread.start()
+        _RUNNING.add(self)
+
+    def wake(self) -> None:
+        """Look now, without waiting for the answer."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """Stop looking; a look that is under way is waited for."""
+        _RUNNING.discard(self)
+        self._stopped.set()
+        self._woken.set()
+        thread, self._thread = self._thread, None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def look(self) -> bool:
+        """Look once; never raises.
+
+        Returns:
+            Whether another bundle took over.
+        """
+        with self._lock:
+            try:
+                offer = self._source.offer()
+                changed = offer is not None and self._consider(offer)
+            except BundleError as error:
+                self._failures += 1
+                log.warning("policy.unreachable", reason=str(error))
+            except Exception as error:  # noqa: BLE001 -- the bundle in use stays
+                self._try_again()
+                known = isinstance(error, PolicyGuardError)
+                reason = str(error) if known else type(error).__name__
+                log.error("policy.not_loaded", reason=reason)
+            else:
+                return changed
+            return False
+
+    def _try_again(self) -> None:
+        """Have the same bundle offered again, but not too soon."""
+        self._failures += 1
+        self._source.forget()
+
+    def _consider(self, offer: Offer) -> bool:
+        memory = PolicyMemory(self._trail.policy_memory)
+        try:
+            accepted = accept(offer, trust=self._trust, remembered=memory.read())
+            if accepted.bundle.digest == self._policies.newest.bundle.digest:
+                self._failures = 0
+                return False
+            policy = self._built(accepted)
+        except BundleRefused as refusal:
+            self._reject(refusal, offer=offer)
+            return False
+        install(
+            policy,
+            accepted=accepted,
+            before=self._policies.newest,
+            trail=self._trail,
+        )
+        self._policies.replace(policy)
+        self._refused, self._failures = None, 0
+        log.info("policy.loaded", revision=accepted.bundle.revision)
+        return True
+
+    def _built(self, accepted: Accepted) -> Policy:
+        try:
+            return self._build(accepted)
+        except EngineError as error:
+            raise BundleRefused(
+                f"the engine refuses the bundle: {error}",
+                code="bundle.engine",
+                offered=accepted.offered,
+            ) from error
+
+    def _reject(self, refusal: BundleRefused, *, offer: Offer) -> None:
+        """Record a refusal, once for each thing that was offered."""
+        if refusal.code == "bundle.engine":
+            # A remote engine may not have the bundle yet.
+            self._try_again()
+        else:
+            self._failures = 0
+        what = (refusal.offered, refusal.code)
+        if what == self._refused:
+            return
+        log.error("policy.rejected", code=refusal.code, reason=str(refusal))
+        kept = self._policies.newest.bundle
+        record_refusal(
+            refusal,
+            offer=offer,
+            kept=BundleRef(revision=kept.revision, digest=kept.digest),
+            trail=self._trail,
+        )
+        self._refused = what
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._woken.wait(self._pause())
+            self._woken.clear()
+            if not self._stopped.is_set():
+                self.look()
+
+    def _pause(self) -> float:
+        # After failures less often, so that a server that is down is not stormed.
+        pause = min(self._seconds * 2 ** min(self._failures, 6), _LONGEST_PAUSE)
+        spread = random.uniform(-_JITTER, _JITTER)  # noqa: S311 -- no secret
+        return float(max(pause, self._seconds) * (1 + spread))
+
+
+def install(
+    policy: Policy, *, accepted: Accepted, before: Policy | None, trail: Trail
+) -> None:
+    """Record that a policy takes over, and remember it; then it may be used.
+
+    Raises:
+        TrailError: it cannot be recorded or remembered; it must not be used.
+    """
+    memory = PolicyMemory(trail.policy_memory)
+    remembered = memory.read()
+    info = policy.snapshot.info
+    previous = _previous(before, remembered)
+    trail.append(
+        PolicyLoadRecord(
+            id=new_id(),
+            time=record_time(wall_clock()),
+            source=accepted.source,
+            signed_by=accepted.signed_by,
+            lowered=accepted.lowered,
+            previous=previous,
+            bundle=accepted.ref,
+            catalog=CatalogRef(
+                version=policy.catalog.version, digest=policy.catalog.digest
+            ),
+            engine=EngineRef(name=info.name, version=info.version, digest=info.digest),
+        )
+    )
+    signed = accepted.ref if accepted.signed_by else None
+    kept = remembered.signed if remembered else None
+    memory.write(Remembered(bundle=accepted.ref, signed=signed or kept))
+
+
+def record_refusal(
+    refusal: BundleRefused, *, offer: Offer, kept: BundleRef | None, trail: Trail
+) -> None:
+    """Record that an offered bundle may not take over.
+
+    Raises:
+        TrailError: it cannot be recorded.
+    """
+    trail.append(
+        PolicyRejectRecord(
+            id=new_id(),
+            time=record_time(wall_clock()),
+            source=offer.source,
+            code=refusal.code,
+            offered=refusal.offered,
+            kept=kept,
+        )
+    )
+
+
+def _previous(before: Policy | None, remembered: Remembered | None) -> BundleRef | None:
+    if before is not None:
+        return BundleRef(
+            revision=before.bundle.revision, digest=before.snapshot.bundle_digest
+        )
+    return remembered.bundle if remembered else None
+
+
+_RUNNING: Final[weakref.WeakSet[Reloader]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    # Threads do not survive a fork, and a child must not keep old policy for good.
+    for reloader in list(_RUNNING):
+        reloader._lock = threading.Lock()  # noqa: SLF001 -- the same module
+        reloader._woken = threading.Event()  # noqa: SLF001 -- the same module
+        reloader._stopped = threading.Event()  # noqa: SLF001 -- the same module
+        reloader.start()
+
+
+os.register_at_fork(after_in_child=_after_fork)
