@@ -11,7 +11,7 @@ import functools
 import importlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import orjson
@@ -107,9 +107,14 @@ def compile_modules(modules: Mapping[str, str]) -> NativeEngine:
 
 
 def in_slices(
-    modules: Mapping[str, str], data: str, *, entrypoint: str
+    modules: Mapping[str, str], pieces: Sequence[str], *, entrypoint: str
 ) -> Iterator[NativeEngine | None]:
     """Make an engine in many short steps, in the thread that will use it.
+
+    Args:
+        modules: Module text by path.
+        pieces: The data as JSON objects, which are merged.
+        entrypoint: The rule that answers.
 
     Yields:
         None after each step, and the engine after the last.
@@ -121,8 +126,9 @@ def in_slices(
     for path in sorted(modules):
         _loading(functools.partial(engine.add_policy, path, modules[path]), what=path)
         yield None
-    _loading(lambda: engine.add_data_json(data), what="data")
-    yield None
+    for piece in pieces:
+        _loading(functools.partial(engine.add_data_json, piece), what="data")
+        yield None
     _prepare(engine, entrypoint)
     yield engine
 

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from threading import get_ident
 from typing import Final
 
+import orjson
+
 from policyguard.canonical import Json, canonical_bytes
 from policyguard.engines.golden import require_known_semantics, require_promises
 from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
@@ -43,6 +45,8 @@ from policyguard.errors import (
     EvaluationError,
 )
 
+_PIECE_CHARACTERS: Final = 1 << 17
+"""Data that is longer is read piece by piece: reading holds the interpreter's lock."""
 _SLICE_SECONDS: Final = 0.004
 """How long a caller may work towards its thread's next engine; a step may exceed it."""
 
@@ -99,7 +103,7 @@ class RegorusEngine:
         """
         return RegorusSnapshot(
             policy=policy,
-            data_text=_data_text(policy.data, what="data"),
+            pieces=data_pieces(policy.data),
             info=self._info,
             max_input_bytes=self._max_input_bytes,
         )
@@ -112,11 +116,11 @@ class RegorusEngine:
         tree.require_shared_calls()
         require_no_overlap(data=policy.data, paths=tree.paths())
         _require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
-        text = _data_text(policy.data, what="data")
+        pieces = data_pieces(policy.data)
         _require_promises(parsed, policy)
         snapshot = RegorusSnapshot(
             policy=policy,
-            data_text=text,
+            pieces=pieces,
             info=self._info,
             max_input_bytes=self._max_input_bytes,
         )
@@ -188,7 +192,7 @@ class RegorusSnapshot:
         self,
         *,
         policy: PolicySet,
-        data_text: str,
+        pieces: tuple[str, ...],
         info: EngineInfo,
         max_input_bytes: int,
     ) -> None:
@@ -196,7 +200,7 @@ class RegorusSnapshot:
         self._entrypoint = policy.entrypoint
         self._bundle_digest = policy.bundle_digest
         self._catalog_digest = policy.catalog_digest
-        self._data_text = data_text
+        self._pieces = pieces
         self._info = info
         self._max_input_bytes = max_input_bytes
         self._generation = next(_GENERATIONS)
@@ -277,9 +281,7 @@ class RegorusSnapshot:
         steps = owner.unfinished.pop(self._generation, None)
         if steps is None:
             _drop_stale(owner)
-            steps = in_slices(
-                self._modules, self._data_text, entrypoint=self._entrypoint
-            )
+            steps = self._steps()
         until = time.perf_counter() + _SLICE_SECONDS
         for engine in steps:
             if engine is not None:
@@ -290,16 +292,20 @@ class RegorusSnapshot:
         owner.unfinished[self._generation] = steps
         return False
 
+    def _steps(self) -> Iterator[NativeEngine | None]:
+        return in_slices(self._modules, self._pieces, entrypoint=self._entrypoint)
+
     def _base(self) -> NativeEngine:
         engines = _THREAD.by_generation
         base = engines.get(self._generation)
         if base is None:
             _drop_stale(_THREAD.owner)
-            base = engines[self._generation] = with_data(
-                compile_modules(self._modules),
-                self._data_text,
-                entrypoint=self._entrypoint,
-            )
+            _THREAD.owner.unfinished.pop(self._generation, None)
+            for step in self._steps():
+                base = step
+            if base is None:
+                raise EngineLoadError("the engine was not made")
+            engines[self._generation] = base
         return base
 
 
@@ -333,6 +339,41 @@ def _require_promises(parsed: NativeEngine, policy: PolicySet) -> None:
         golden=policy.golden,
         rule_ids=policy.rule_ids,
     )
+
+
+def data_pieces(data: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return data as JSON objects that merge into it, none of them long to read.
+
+    Raises:
+        EngineLoadError: it has no canonical form.
+    """
+    whole = _data_text(data, what="data")
+    if len(whole) <= _PIECE_CHARACTERS:
+        return (whole,)
+    return tuple(_pieces_of(data, above=()))
+
+
+def _pieces_of(data: Mapping[str, Json], *, above: tuple[str, ...]) -> Iterator[str]:
+    small: dict[str, Json] = {}
+    size = 0
+    for key, value in data.items():
+        length = len(orjson.dumps(value))
+        if length > _PIECE_CHARACTERS and isinstance(value, Mapping) and value:
+            yield from _pieces_of(value, above=(*above, key))
+            continue
+        if small and size + length > _PIECE_CHARACTERS:
+            yield _under(above, small)
+            small, size = {}, 0
+        small[key] = value
+        size += length
+    if small:
+        yield _under(above, small)
+
+
+def _under(above: tuple[str, ...], value: Json) -> str:
+    for key in reversed(above):
+        value = {key: value}
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode("utf-8")
 
 
 def _data_text(data: Mapping[str, Json], *, what: str) -> str:

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from unit.engines.tiny_policy import MAIN, RULES, policy
 
 from policyguard.canonical import canonical_bytes, parse_json
+from policyguard.engines import regorus as regorus_module
 from policyguard.engines.intake import _plainly_canonical, input_text
-from policyguard.engines.regorus import RegorusEngine
+from policyguard.engines.native import in_slices
+from policyguard.engines.regorus import RegorusEngine, data_pieces
 from policyguard.errors import EngineLoadError, EvaluationError
 
+ANSWER = "data.policyguard.main.answer"
 ENGINE = RegorusEngine()
 SNAPSHOT = ENGINE.load(policy())
 _SCALARS = (
@@ -141,3 +144,17 @@ def test_refused_input_is_never_in_the_message(text: str) -> None:
         input_text(data)
 
     assert "canary" not in str(caught.value)
+
+
+@given(data=st.dictionaries(_KEYS, VALUES, max_size=6), longest=st.integers(1, 200))
+def test_pieces_of_data_merge_into_the_data(
+    data: dict[str, object], longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regorus_module, "_PIECE_CHARACTERS", longest)
+    module = {"answer.rego": "package policyguard.main\n\nanswer := data.given\n"}
+
+    pieces = data_pieces({"given": data})
+    (engine,) = [step for step in in_slices(module, pieces, entrypoint=ANSWER) if step]
+    engine.set_input_json("{}")
+
+    assert json.loads(engine.eval_rule_as_json(ANSWER)) == data
