@@ -19,6 +19,7 @@ from typing import Final
 
 from policyguard.audit.erasure_order import require_order, signed_order
 from policyguard.audit.layout import Layout
+from policyguard.audit.log_verification import Progress
 from policyguard.audit.people import People
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.retention import Keeping, Reason, latest
@@ -33,6 +34,7 @@ from policyguard.vocabulary.record import DecisionRecord, EraseReason, EraseReco
 
 _MOST_IN_ORDER: Final = 1_000
 """Ids in one record, which has 60,000 bytes at most."""
+_PROGRESS_EVERY: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,12 @@ class _Found:
 
 
 def plan_erasure(
-    reader: TrailReader, wanted: Wanted, *, keeping: Keeping, today: date
+    reader: TrailReader,
+    wanted: Wanted,
+    *,
+    keeping: Keeping,
+    today: date,
+    progress: Progress | None = None,
 ) -> Plan:
     """Say what an erasure would do, without doing it.
 
@@ -111,6 +118,7 @@ def plan_erasure(
         wanted: Whose content should go.
         keeping: Reasons to keep it all the same.
         today: The day in UTC.
+        progress: Called as records are read.
 
     Raises:
         TrailError: the trail cannot be read.
@@ -126,8 +134,11 @@ def plan_erasure(
     found = _Found()
     for log in reader.logs:
         mine = log.source.about(about)
+        size = log.head().size
         for entry in log.entries():
             record = entry.record()
+            if progress and entry.index % _PROGRESS_EVERY == 0:
+                progress(log.origin, entry.index, size)
             if isinstance(record, DecisionRecord) and (
                 record.caller in callers.values()
                 or record.id in mine

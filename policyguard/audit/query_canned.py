@@ -50,14 +50,30 @@ SELECT min(time) AS first, max(time) AS last, count(*) AS decisions, bundle,
 FROM decisions GROUP BY bundle_digest, catalog_digest, engine_digest ORDER BY first""",
     ),
     Canned(
+        name="policy-loads",
+        answers="which bundles took over, which were refused, and why",
+        sql="""
+SELECT log, entry, time, kind, json_extract(body, '$.source') AS source,
+  coalesce(json_extract(body, '$.previous.revision'),
+    json_extract(body, '$.kept.revision')) AS before,
+  json_extract(body, '$.bundle.revision') AS after,
+  json_extract(body, '$.code') AS refused
+FROM records WHERE kind IN ('policy.load', 'policy.reject') ORDER BY log, entry""",
+    ),
+    Canned(
         name="policy-at",
         answers="which policy each log decided by at an instant",
         takes={"at": "an instant, as 2026-07-10T12:00:00Z"},
         sql="""
-SELECT log, entry, time, bundle, bundle_digest, catalog, catalog_digest,
-  engine || ' ' || engine_version AS engine
-FROM (SELECT *, row_number() OVER (PARTITION BY log ORDER BY time DESC, entry DESC)
-  AS newest FROM decisions WHERE time <= :at) WHERE newest = 1 ORDER BY log""",
+SELECT log, entry, time, kind AS said_by, json_extract(body, '$.bundle.revision') AS bundle,
+  json_extract(body, '$.bundle.digest') AS bundle_digest,
+  json_extract(body, '$.catalog.version') AS catalog,
+  json_extract(body, '$.catalog.digest') AS catalog_digest,
+  json_extract(body, '$.engine.name') || ' ' || json_extract(body, '$.engine.version')
+    AS engine
+FROM (SELECT *, row_number() OVER (PARTITION BY log ORDER BY entry DESC) AS newest
+  FROM records WHERE time <= :at AND kind IN ('policy.load', 'decision', 'check'))
+WHERE newest = 1 ORDER BY log""",
     ),
     Canned(
         name="after-revocation",

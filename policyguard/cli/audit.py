@@ -133,10 +133,16 @@ def show(
     type=click.Path(path_type=Path, file_okay=False),
     help="Write the proof, the record's exact bytes and the log's public key there.",
 )
+@_json_option
 @log_option
 @trail_option
 def prove(
-    record: str, *, folder: Path | None, origin: str | None, directory: Path | None
+    record: str,
+    *,
+    folder: Path | None,
+    as_json: bool,
+    origin: str | None,
+    directory: Path | None,
 ) -> None:
     """Print the `.tlog-proof` of a record: its place in the log, for anyone to verify.
 
@@ -151,8 +157,11 @@ def prove(
     proof = found.log.proof(found.entry.index).format()
     # A proof that does not verify is worse than none.
     verify_proof_file(proof, leaf_bytes=found.entry.body, vkeys=[found.log.vkey])
+    if as_json:
+        click.echo(json.dumps({**_document(found), "proof": proof}, indent=2))
     if folder is None:
-        click.echo(proof, nl=False)
+        if not as_json:
+            click.echo(proof, nl=False)
         return
     folder.mkdir(parents=True, exist_ok=True)
     trust = TrustFile(logs=(TrustedLog(key=found.log.vkey),)).format()
@@ -162,7 +171,8 @@ def prove(
         ("trust", trust.encode()),
     ):
         (folder / name).write_bytes(data)
-        click.echo(str(folder / name))
+        if not as_json:
+            click.echo(str(folder / name))
 
 
 @audit.command(short_help="Print the newest signed checkpoint as it is.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from policyguard.cli.command_line import UNANSWERED
+from policyguard.cli.progress import ProgressBar
 from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import trail_of, trail_option
 
@@ -92,16 +93,19 @@ def erase(
         raise click.UsageError("say whom or what: --caller, --subject or --record")
     if not dry_run and key is None:
         raise click.UsageError("give the key that signs the order with --key")
-    plan = plan_erasure(
-        reader,
-        Wanted(
-            callers=frozenset(callers),
-            people=frozenset(people),
-            records=frozenset(records),
-        ),
-        keeping=keeping_of(load_settings().trail, reader=reader),
-        today=datetime.now(UTC).date(),
+    wanted = Wanted(
+        callers=frozenset(callers),
+        people=frozenset(people),
+        records=frozenset(records),
     )
+    with ProgressBar() as bar:
+        plan = plan_erasure(
+            reader,
+            wanted,
+            keeping=keeping_of(load_settings().trail, reader=reader),
+            today=datetime.now(UTC).date(),
+            progress=bar.advance,
+        )
     orders: list[str] = []
     if key is not None and not dry_run:
         orders = _order(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import click
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from policyguard.audit.reader import Log
 
 TRUST: Final = "trust"
+_Said: TypeAlias = tuple[Mapping[str, object], str]
+"""What was done, for programs and for people."""
 _FORMATS: Final = ("tiles", "jsonl", "opa")
 
 
@@ -54,6 +57,7 @@ _FORMATS: Final = ("tiles", "jsonl", "opa")
 @click.option(
     "--unmasked", is_flag=True, help="Leave in what is left out of events by default."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
 @log_option
 @trail_option
 def export(
@@ -65,6 +69,7 @@ def export(
     after: str | None,
     masked: tuple[str, ...],
     unmasked: bool,
+    as_json: bool,
     origin: str | None,
     directory: Path | None,
 ) -> None:
@@ -83,7 +88,11 @@ def export(
     logs = [reader.log(origin)] if origin else list(reader.logs)
     if form == "opa":
         mask = (*(() if unmasked else _default_mask()), *masked)
-        _events(logs, folder=folder, url=url, token=token, after=after, mask=mask)
+        sent = _events(
+            logs, folder=folder, url=url, token=token, after=after, mask=mask
+        )
+        for document, said in sent:
+            click.echo(json.dumps(document) if as_json else said)
         return
     if url or token or after or masked or unmasked:
         raise click.UsageError(
@@ -93,11 +102,10 @@ def export(
         raise click.UsageError("give the directory to write to")
     trust = reader.source.trust().format()
     with ProgressBar() as bar:
-        if form == "jsonl":
-            _lines(logs, folder, bar=bar)
-        else:
-            _tiles(logs, folder, bar=bar)
-    _write_trust(folder, trust)
+        write = _lines if form == "jsonl" else _tiles
+        for document, said in write(logs, folder, bar=bar):
+            click.echo(json.dumps(document) if as_json else said)
+    _write_trust(folder, trust, quiet=as_json)
 
 
 def _default_mask() -> tuple[str, ...]:
@@ -106,7 +114,7 @@ def _default_mask() -> tuple[str, ...]:
     return DEFAULT_MASK
 
 
-def _tiles(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> None:
+def _tiles(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> Iterator[_Said]:
     from policyguard.audit.export.tiles import export_tiles
     from policyguard.audit.layout import make_folder
 
@@ -119,17 +127,20 @@ def _tiles(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> None:
             )
         done = export_tiles(log, folder / log.slot, progress=bar.advance)
         new = done.checkpoint.size - done.before
-        click.echo(
-            f"{folder / log.slot}: {done.checkpoint.size} records, {new} of them"
-            f" new, {done.files} files written"
+        document = {"origin": log.origin, "records": done.checkpoint.size, "new": new}
+        said = f"{done.checkpoint.size} records, {new} of them new"
+        yield (
+            {**document, "files": done.files},
+            f"{folder / log.slot}: {said}, {done.files} files written",
         )
 
 
-def _lines(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> None:
+def _lines(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> Iterator[_Said]:
     from policyguard.cli.export_formats import write_lines
 
     for done in write_lines(logs, folder, bar=bar):
-        click.echo(f"{done.where}: {done.records} records")
+        document = {"where": done.where, "records": done.records}
+        yield document, f"{done.where}: {done.records} records"
 
 
 def _events(
@@ -140,7 +151,7 @@ def _events(
     token: Path | None,
     after: str | None,
     mask: Sequence[str],
-) -> None:
+) -> Iterator[_Said]:
     from policyguard.audit.query_index import Span
     from policyguard.cli.export_formats import Events, send_events, write_events
 
@@ -150,29 +161,31 @@ def _events(
         events = Events(logs=logs, span=Span(after=after), mask=mask, bar=bar)
         if folder is not None:
             done = write_events(events, folder)
-            click.echo(_said(done.where, done.records, done.after))
+            yield _said(done.where, done.records, done.after)
             return
         count = 0
         for part in send_events(events, url=url or "", token=token):
             count = part.records
-            click.echo(_said(part.where, part.records, part.after))
+            yield _said(part.where, part.records, part.after)
     if not count:
-        click.echo(_said(url or "", 0, None))
+        yield _said(url or "", 0, None)
 
 
-def _said(where: str, count: int, after: str | None) -> str:
+def _said(where: str, count: int, after: str | None) -> _Said:
     on = f"; go on with --after {after}" if after else ""
-    return f"{where}: {count} events{on}"
+    document = {"where": where, "events": count, "after": after}
+    return document, f"{where}: {count} events{on}"
 
 
-def _write_trust(folder: Path, trust: str) -> None:
+def _write_trust(folder: Path, trust: str, *, quiet: bool) -> None:
     """Write the public keys beside an export, and say what they are for."""
     from policyguard.audit.layout import write_small
 
     write_small(folder / TRUST, trust.encode())
-    click.echo(
-        f"{folder / TRUST}: the public keys: hand them to an auditor by another way"
-    )
+    if not quiet:
+        click.echo(
+            f"{folder / TRUST}: the public keys: hand them to an auditor by another way"
+        )
 
 
 @click.command(short_help="List allowed calls of which no end is recorded.")

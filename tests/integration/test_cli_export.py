@@ -154,6 +154,26 @@ def test_decisions_are_exported_as_events_of_opa(trail: Path, tmp_path: Path) ->
     assert CALLER not in str(events)
 
 
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [
+        ("tiles", {"origin", "records", "new", "files"}),
+        ("jsonl", {"where", "records"}),
+        ("opa", {"where", "events", "after"}),
+    ],
+)
+def test_an_export_tells_programs_what_it_did(
+    trail: Path, tmp_path: Path, form: str, names: set[str]
+) -> None:
+    out = tmp_path / "out"
+
+    done = run("audit", "export", out, "--format", form, "--json", "--trail", trail)
+
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.exit_code == 0
+    assert [item.keys() for item in said] == [names] * (1 if form == "opa" else 2)
+
+
 def test_changed_content_is_not_exported(trail: Path, tmp_path: Path) -> None:
     vault = sqlite3.connect(trail / "logs/app-1/vault.sqlite", isolation_level=None)
     vault.execute("UPDATE content SET body = CAST('{}' AS BLOB)")

@@ -18,7 +18,11 @@ from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.errors import ConfigurationError, FormatError, TamperedError
 from policyguard.identity import new_id
-from policyguard.vocabulary.record import OutcomeRecord
+from policyguard.vocabulary.record import (
+    OutcomeRecord,
+    PolicyLoadRecord,
+    PolicyRejectRecord,
+)
 
 DENIED = {"id": "GDPR-01", "effect": "deny", "status": "in_force", "verified": True}
 ENDLESS = (
@@ -116,7 +120,34 @@ def test_the_policy_at_an_instant_is_that_of_the_last_decision_before(
 ) -> None:
     found = answer(trail, "policy-at", values={"at": at})
 
-    assert [row[3] for row in found.rows] == revision
+    assert [row[4] for row in found.rows] == revision
+
+
+def test_policy_that_was_loaded_is_known_before_its_first_decision(
+    trail: Path,
+) -> None:
+    writer = Trail.open(trail)
+    refs = decision(bundle={"revision": "3", "digest": "ef" * 32})
+    loaded = PolicyLoadRecord.model_validate(
+        {name: refs[name] for name in ("bundle", "catalog", "engine")}
+        | {"id": new_id(), "time": time(9), "source": "directory"}
+    )
+    refused = PolicyRejectRecord.model_validate(
+        {"id": new_id(), "time": time(10), "source": "http", "code": "bundle.signature"}
+        | {"kept": refs["bundle"]}
+    )
+    writer.append(loaded)
+    writer.append(refused)
+    writer.close()
+
+    (at,) = answer(trail, "policy-at", values={"at": time(11)}).rows
+    loads = answer(trail, "policy-loads").rows
+
+    assert (at[1], at[3], at[4]) == (7, "policy.load", "3")
+    assert [row[1:] for row in loads] == [
+        (7, time(9), "policy.load", "directory", None, "3", None),
+        (8, time(10), "policy.reject", "http", "3", None, "bundle.signature"),
+    ]
 
 
 @pytest.mark.parametrize("bundle", ["1", "ab" * 4, "ab" * 32])
