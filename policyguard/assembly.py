@@ -88,7 +88,9 @@ def build_core(
         policies=policies,
         trail=opened,
         tenant=known.tenant.tenant(),
-        defaults=Facts(exporter=known.tenant.exporter()),
+        defaults=Facts(
+            exporter=known.tenant.exporter(), context=known.tenant.context
+        ),
         clock=clock or wall_clock,
         simulated=clock is not None,
         keep_prompts=known.trail.keep_prompts,

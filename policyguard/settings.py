@@ -19,15 +19,17 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from policyguard.errors import ConfigurationError
 from policyguard.vocabulary.call import (
+    CallContext,
     Contract,
     DataSecurity,
     Exporter,
     Licence,
     Organisation,
     Product,
+    Sector,
     Tenant,
 )
-from policyguard.vocabulary.value import Country, Digest, Id, Text, Value
+from policyguard.vocabulary.value import Country, Digest, Id, RuleId, Text, Value
 
 CONFIG_VARIABLE: Final = "POLICYGUARD_CONFIG"
 TRAIL_VARIABLE: Final = "POLICYGUARD_TRAIL"
@@ -154,6 +156,13 @@ class TenantSettings(Value):
         Annotated[tuple[Country, ...], Field(min_length=1)] | Literal["anywhere"]
     ) = "anywhere"
     zero_retention: bool = False
+    retention_max_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
+    sectors: tuple[Sector, ...] | None = None
+    assumed: tuple[RuleId, ...] = ()
+    context: CallContext | None = None
+    """The contracts and offices under which calls are made, unless one says otherwise."""
+    uk_article_3: Literal["establishment", "targeting", "none"] | None = None
+    swiss_effect: bool | None = None
     contracts: tuple[Contract, ...] | None = None
     licences: tuple[Licence, ...] = ()
     product: Product = Product()
@@ -168,7 +177,8 @@ class TenantSettings(Value):
 
     def exporter(self) -> Exporter:
         """Return who exports, unless a call says otherwise."""
-        return Exporter(establishment=self.establishment, article_3=self.article_3)
+        names = Exporter.model_fields.keys() & type(self).model_fields.keys()
+        return Exporter(**{name: getattr(self, name) for name in names})
 
 
 class Settings(Value):

@@ -17,6 +17,7 @@ TICKETS: Final[dict[str, Any]] = {
     "data": {"classes": ["pii"], "subjects": ["DE"]},
     "purpose": "inference",
     "exporter": "DE",
+    "context": {"dod_contract": False, "gsa_schedule": False, "state_body": "none"},
 }
 """Support tickets of people in Germany."""
 CN: Final = "https://open.bigmodel.cn/api/paas/v4"
@@ -29,7 +30,17 @@ def settings(folder: Path, **tenant: Any) -> Settings:
     """Return settings with a trail in a folder."""
     known: dict[str, Any] = {
         "id": "acme",
-        "contracts": (Contract(operator="scaleway", dpa=True, transfer_tool="none"),),
+        "sectors": (),
+        "contracts": (
+            Contract(
+                operator="scaleway",
+                dpa=True,
+                transfer_tool="none",
+                training=False,
+                remote_access_countries=("FR",),
+                sub_processors=True,
+            ),
+        ),
     }
     return Settings(
         trail=TrailSettings(directory=folder / "trail"),

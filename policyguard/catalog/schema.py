@@ -117,6 +117,30 @@ class AccessTerms(Value):
     source: Text | None = None
 
 
+class LicenceTerms(Value):
+    """Is what a licence of weights asks above a threshold; `None`: it asks no such thing."""
+
+    display_name: Text | None = None
+    """What the user interface must display prominently above either threshold."""
+    display_above_users: Annotated[int, Field(ge=0)] | None = None
+    """More monthly users of the product than this."""
+    display_above_revenue_usd: Annotated[int, Field(ge=0)] | None = None
+    """More monthly revenue of the product than this, in US dollars."""
+    ask_above_users: Annotated[int, Field(ge=0)] | None = None
+    """More monthly users of all products than this, at the model's release."""
+    eu_excluded: bool = False
+    """Whether companies with their principal place of business in the EU get no rights."""
+    source: Text | None = None
+
+
+class ProviderDocuments(Value):
+    """Is what the provider has published under Article 53 of the AI Act."""
+
+    training_summary: bool | None = None
+    copyright_policy: bool | None = None
+    source: Text | None = None
+
+
 class Model(Sourced):
     """Is a language model, whoever runs it."""
 
@@ -140,6 +164,10 @@ class Model(Sourced):
     """`None`: the terms name no countries (published weights), or none were seen."""
     tuned_on: EarClass | None = None
     """The export class of what it was tuned on, besides its base models."""
+    licence_terms: LicenceTerms | None = None
+    documents: ProviderDocuments = ProviderDocuments()
+    systemic_risk: bool | None = None
+    """Whether it is a general-purpose model with systemic risk (AI Act Art. 51)."""
     restrictions: tuple[Restriction, ...] = ()
 
 

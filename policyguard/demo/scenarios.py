@@ -213,7 +213,7 @@ CASES: Final = (
         "tickets-cn",
         host=CN_HOST,
         verdict="deny",
-        rules=("GDPR-01",),
+        rules=("GDPR-01", "GDPR-04"),
         alternatives=(EU_HOST, OWN_HOST),
     ),
     _tickets(

@@ -55,6 +55,17 @@ _FORMS: Final[Mapping[str, _Form]] = {
     "data.anonymous_evidence": _Form(
         example="https://example.com/anonymisation", comment="why it is anonymous"
     ),
+    "data.citizenships": _Form(
+        example=["DE"], comment="citizenships of the people whom the data is about"
+    ),
+    "data.persons": _Form(example=1, comment="how many people the data is about"),
+    "data.employment": _Form(example=False, comment="or True: HR data"),
+    "data.collection_at_source": _Form(
+        example=False, comment="or True: this call first records it"
+    ),
+    "data.important_data": _Form(
+        example=False, comment="or True: important data by Chinese law"
+    ),
     "data.ear.classification": _Form(
         example="EAR99", comment="or not_technology, published, an ECCN as 3E001"
     ),
@@ -75,6 +86,15 @@ _FORMS: Final[Mapping[str, _Form]] = {
     "exporter.article_3": _Form(
         example="establishment", comment="or targeting, none (GDPR Art. 3)"
     ),
+    "exporter.uk_article_3": _Form(
+        example="none", comment="or establishment, targeting (UK GDPR Art. 3)"
+    ),
+    "exporter.swiss_effect": _Form(
+        example=False, comment="or True: an effect in Switzerland (FADP Art. 3)"
+    ),
+    "context.dod_tier": _Form(
+        example="indirect", comment="or direct: the department itself buys"
+    ),
     "context.dod_contract": _Form(example=False, comment="or True"),
     "context.gsa_schedule": _Form(example=False, comment="or True"),
     "context.state_body": _Form(example="none", comment="or an ISO 3166-2 code"),
@@ -86,6 +106,22 @@ _PAPERS: Final[Mapping[str, str]] = {
     "contract.training": "training = false",
     "contract.retention_days": "retention_days = 0",
     "contract.remote_access_countries": 'remote_access_countries = ["FR"]',
+    "contract.supplementary_measures": "supplementary_measures = true",
+    "contract.sub_processors": "sub_processors = true  # all named, and accepted",
+    "contract.baa": "baa = true",
+    "contract.dora_clause": "dora_clause = true",
+    "contract.dpf": "dpf = { active = true, as_of = 2026-10-01T00:00:00Z }",
+    "contract.local_tools.uk": 'local_tools.uk = "idta"',
+    "contract.local_tools.swiss": 'local_tools.swiss = "scc"',
+    "contract.local_tools.china": 'local_tools.china = "standard_contract"',
+    "contract.local_tools.saudi": 'local_tools.saudi = "scc"',
+}
+_TENANT: Final[Mapping[str, str]] = {
+    "tenant.sectors": "sectors = []  # or financial_eu, hipaa, ciio_cn, payments_in",
+    "tenant.product.attributions": "product.attributions = []  # names that it displays",
+    "tenant.product.monthly_active_users": "product.monthly_active_users = 1000",
+    "tenant.product.monthly_revenue_usd": "product.monthly_revenue_usd = 1000",
+    "tenant.product.users_at_release": "product.users_at_release = 1000",
 }
 _THREADS: Final = "lost in a thread? what is bound goes along, a context block does not"
 _UNNAMED: Final = "the operator's id in the catalog"
@@ -98,7 +134,12 @@ _ALL_PAPERS: Final = (
 
 def can_be_declared(name: str) -> bool:
     """Say whether `declarations` shows how to declare a fact."""
-    return name in _FORMS or name in _PAPERS or name == "tenant.contracts"
+    return (
+        name in _FORMS
+        or name in _PAPERS
+        or name in _TENANT
+        or name == "tenant.contracts"
+    )
 
 
 def declarations(
@@ -113,6 +154,10 @@ def declarations(
     """
     names = sorted(set(missing))
     lines = list(_bind([name for name in names if name in _FORMS], call=call))
+    own = [name for name in names if name in _TENANT]
+    if own:
+        lines += ["# policyguard.toml, for Guard.from_config(path):", "[tenant]"]
+        lines += [_TENANT[name] for name in own]
     papers = [name for name in names if name in _PAPERS]
     if papers or "tenant.contracts" in names:
         lines += _contract(papers, operators=sorted(set(operators)))

@@ -15,6 +15,7 @@ from policyguard.vocabulary.value import (
     Country,
     Id,
     Instant,
+    RuleId,
     Subdivision,
     Text,
     Value,
@@ -45,6 +46,13 @@ TransferTool: TypeAlias = Literal[
     "none", "scc", "bcr", "dpf", "idta", "addendum", "derogation"
 ]
 """The instrument of GDPR Art. 46 or 49 (or its UK twin) that is on file."""
+
+Sector: TypeAlias = Literal["financial_eu", "hipaa", "ciio_cn", "payments_in"]
+"""A regulated sector: a financial entity under DORA, a covered entity or business
+associate under HIPAA, an operator of critical infrastructure in China, a payment
+system in India."""
+ChinaExemption: TypeAlias = Literal["transit", "contract", "employment", "emergency"]
+"""What Articles 4 and 5 of the CAC's Provisions of 2024-03-22 exempt."""
 
 EarClass = Annotated[
     str,
@@ -88,14 +96,23 @@ class Purpose(Value):
     """Operations of the whole training run in units of 10^21; 10^26 is 100000."""
     publishes: bool | None = None
     """Whether the weights that come out will be published (15 CFR 734.7)."""
+    compute_share_bp: Annotated[int, Field(ge=0)] | None = None
+    """Computing of a fine-tune, in hundredths of a percent of its model's training."""
 
 
 class CallContext(Value):
     """Says under which contract or office the call is made."""
 
     dod_contract: bool | None = None
+    """Whether it is in performance of a contract with the US Department of Defense."""
+    dod_tier: Literal["direct", "indirect"] | None = None
+    """Who buys from the model's operator: the department, or its contractor."""
     gsa_schedule: bool | None = None
+    """Whether it is in performance of a GSA Multiple Award Schedule contract."""
     state_body: Subdivision | Literal["none"] | None = None
+    """The state of which a body's staff, devices or networks are used."""
+    eu_market: bool | None = None
+    """Whether what comes out is placed on the market of the Union."""
 
 
 class Owner(Value):
@@ -149,6 +166,10 @@ class Exporter(Value):
     """Country of the establishment in whose activities the data is processed."""
     article_3: Literal["establishment", "targeting", "none"] | None = None
     """Which limb of GDPR Art. 3 brings it into scope."""
+    uk_article_3: Literal["establishment", "targeting", "none"] | None = None
+    """Which limb of Article 3 of the UK GDPR does."""
+    swiss_effect: bool | None = None
+    """Whether the processing has an effect in Switzerland (FADP Art. 3)."""
 
 
 class ExportControl(Value):
@@ -184,15 +205,54 @@ class DataFacts(Value):
     """Whether the data is sold or licensed to who receives it (28 CFR 202.214)."""
     dsp_exemption: DspExemption | None = None
     """The exemption of 28 CFR part 202 that is claimed."""
+    citizenships: tuple[Country, ...] | None = None
+    """Citizenships of the people whom the data is about."""
+    persons: Annotated[int, Field(ge=0)] | None = None
+    """How many people the data is about, in this one call."""
+    employment: bool | None = None
+    """Whether it is about people in their employment (HR data)."""
+    collection_at_source: bool | None = None
+    """Whether what people have just given is first recorded by this call."""
+    direct_from_subject: bool = False
+    """Whether people send data on themselves, of their own, to who answers them."""
+    important_data: bool | None = None
+    """Whether it holds important data by Chinese law."""
+    china_exemption: ChinaExemption | None = None
+    """The exemption of the CAC's Provisions that is claimed."""
     ear: ExportControl = ExportControl()
     itar: bool | None = None
     """Whether it holds technical data (22 CFR 120.33)."""
 
-    @field_validator("classes", "subjects", "people")
+    @field_validator("classes", "subjects", "people", "citizenships")
     @classmethod
     def _sorted_once(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         # The order in which classes were declared is no fact: one form, one digest.
         return None if value is None else tuple(sorted(set(value)))
+
+
+class Certification(Value):
+    """Is a recipient's entry in the list of the Data Privacy Framework, as read."""
+
+    active: bool
+    hr_data: bool | None = None
+    """Whether it covers HR data."""
+    uk_extension: bool | None = None
+    swiss: bool | None = None
+    as_of: Instant | None = None
+    """When the list was looked at."""
+
+
+class LocalTools(Value):
+    """Holds the instruments for transfers under laws other than the GDPR."""
+
+    uk: Literal["none", "idta", "addendum", "bcr", "derogation"] | None = None
+    swiss: Literal["none", "scc", "bcr", "derogation"] | None = None
+    """`scc`: with the changes that the FDPIC asks for."""
+    china: (
+        Literal["none", "standard_contract", "certification", "security_assessment"]
+        | None
+    ) = None
+    saudi: Literal["none", "scc", "bcr"] | None = None
 
 
 class Contract(Value):
@@ -203,26 +263,34 @@ class Contract(Value):
     """Whether a processing agreement under GDPR Art. 28 is signed."""
     transfer_tool: TransferTool | None = None
     transfer_assessed: Instant | None = None
-    """When the transfer was last assessed (Schrems II)."""
+    """When the transfer was last assessed (Schrems II); for every tool."""
+    dpf: Certification | None = None
+    """`None`: nobody has looked whether the operator is certified."""
+    local_tools: LocalTools = LocalTools()
     supplementary_measures: bool | None = None
     training: bool | None = None
     """Whether the operator may train on what is sent."""
     retention_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
     remote_access_countries: tuple[Country, ...] | None = None
+    sub_processors: bool | None = None
+    """Whether all sub-processors are named, and none is objected to."""
     baa: bool | None = None
+    """Whether a business associate agreement is signed (45 CFR 164.504(e))."""
     us_persons_only: bool | None = None
     """Whether only US persons, in the United States, can read what is sent."""
     onward_transfer_ban: bool | None = None
     """Whether it forbids onward transfer to countries of concern (28 CFR 202.302)."""
+    dora_clause: bool | None = None
+    """Whether it says where the service is given and data kept (DORA Art. 30(2)(b))."""
     source: Text | None = None
     """Where the signed text is filed."""
 
 
 class Licence(Value):
-    """Is an export licence that the tenant holds."""
+    """Is a licence, waiver or exception that the tenant holds from an authority."""
 
     id: Text
-    authority: Literal["BIS", "DDTC", "OFAC", "other"]
+    authority: Literal["BIS", "DDTC", "OFAC", "DoD", "state", "other"]
     operators: tuple[Id, ...] = ()
     models: tuple[Id, ...] = ()
     classifications: tuple[EarClass, ...] = ()
@@ -251,6 +319,9 @@ class Product(Value):
     monthly_active_users: Annotated[int, Field(ge=0)] | None = None
     monthly_revenue_usd: Annotated[int, Field(ge=0)] | None = None
     attributions: tuple[Text, ...] | None = None
+    """Names that its user interface displays."""
+    users_at_release: Annotated[int, Field(ge=0)] | None = None
+    """Monthly users of all your products in the month before the model's release."""
 
 
 class Tenant(Value):
@@ -261,6 +332,12 @@ class Tenant(Value):
     """What an unknown fact does: `require_approval`, or `deny`."""
     residency_allowed: tuple[Country, ...] | Literal["anywhere"] = "anywhere"
     zero_retention: bool = False
+    retention_max_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
+    """The longest that an operator may keep what is sent; `None`: no such demand."""
+    sectors: tuple[Sector, ...] | None = None
+    """Regulated sectors that the tenant is in; empty: none of them."""
+    assumed: tuple[RuleId, ...] = ()
+    """Proposed rules that decide as if they were in force: what if they were?"""
     contracts: tuple[Contract, ...] | None = None
     """One for each operator; `None`: nobody has said which contracts there are."""
     licences: tuple[Licence, ...] = ()

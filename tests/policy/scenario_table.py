@@ -126,20 +126,29 @@ def tables() -> list[Path]:
 def with_facts(document: Mapping[str, Any], *layers: Fields) -> dict[str, Any]:
     """Return a call with facts replaced, each at its dotted name.
 
+    A contract is named by its operator, as `tenant.contracts.ohio-host.dpa`.
+
     Raises:
         KeyError: a name whose group is not in the call.
     """
     changed: dict[str, Any] = deepcopy(dict(document))
     for layer in layers:
         for name, value in layer.items():
-            *above, last = (
-                int(part) if part.isdecimal() else part for part in name.split(".")
-            )
+            *above, last = name.split(".")
             node: Any = changed
             for part in above:
-                node = node[part]
+                node = _inside(node, part)
             node[last] = deepcopy(value)
     return changed
+
+
+def _inside(node: Any, part: str) -> Any:
+    if not isinstance(node, list):
+        return node[part]
+    for item in node:
+        if item["operator"] == part:
+            return item
+    raise KeyError(f"no contract with `{part}` in the ordinary call")
 
 
 def _scenario(

@@ -20,8 +20,13 @@
 #   embargo: where the caller is, as the embargoes have it.
 #   rolling: what earlier calls add up to, as it came.
 #   data_security: the tenant's programme, with the ages of its papers in seconds.
+#   scope: which bodies of law on personal data the call is in: personal (yes, no or
+#     unknown), gdpr, uk and swiss (in, out or unknown), and the same for each country
+#     whose law follows its establishments and its people.
 #   countries: of the countries that the call mentions: eea, and the conditions of
-#     their adequacy decisions (null: without condition).
+#     their adequacy decisions by the EU, the UK, Switzerland and Saudi Arabia (null:
+#     without condition), and whether India restricts transfers there.
+#   state: the list of technologies that the call's state prohibits to its bodies.
 #   licences: those that have not expired. lists: each list that was read, by as_of.
 #   status: of each rule that has one at the instant.
 package policyguard.facts
@@ -42,8 +47,10 @@ view := {
 	"model": _model,
 	"purpose": _purpose,
 	"rolling": input.rolling,
+	"scope": _scope,
+	"state": _state,
 	"status": _status,
-	"tenant": input.tenant,
+	"tenant": object.union(input.tenant, {"retention_limit": _retention_limit}),
 }
 
 # Ids of replaced entries that this call refers to; to look costs nothing where no
@@ -70,8 +77,10 @@ _party_lists := {
 	"bis-entity-list",
 	"bis-meu",
 	"bis-unverified",
+	"dod-1260h",
 	"dsp-covered-persons",
 	"ofac-sdn",
+	"texas-prohibited",
 }
 
 _country_groups := {
@@ -83,7 +92,9 @@ _country_groups := {
 	"ofac-embargoed",
 }
 
-_needed_lists := (_party_lists | _country_groups) | {"eea", "eu-adequacy", "prc-advanced-ics"}
+_adequacy_lists := {"eea", "eu-adequacy", "in-restricted", "sa-adequacy", "swiss-adequacy", "uk-adequacy"}
+
+_needed_lists := ((_party_lists | _country_groups) | _adequacy_lists) | {"prc-advanced-ics"}
 
 _no_caller := {
 	"declared": false,
@@ -145,6 +156,7 @@ default _purpose := {
 	"end_use": null,
 	"compute_zettaops": null,
 	"publishes": null,
+	"compute_share_bp": null,
 }
 
 _purpose := input.purpose if is_object(input.purpose)
@@ -178,6 +190,9 @@ _unknown_model := {
 	"access_terms": null,
 	"access": _no_access,
 	"tuned_on": null,
+	"licence_terms": null,
+	"documents": {"training_summary": null, "copyright_policy": null, "source": null},
+	"systemic_risk": null,
 	"restrictions": [],
 }
 
@@ -205,11 +220,24 @@ _relief(restriction) := restriction.relief if {
 	restriction.relief_since <= _now
 } else := []
 
-_developer(id) := object.union(data.catalog.developers[id], {"id": id}) if {
+_developer(id) := object.union(data.catalog.developers[id], {
+	"id": id,
+	"listings": {
+		"dod-1260h": _listings("dod-1260h", id),
+		"texas-prohibited": _listings("texas-prohibited", id),
+	},
+}) if {
 	data.catalog.developers[id]
 } else := _no_developer
 
-_no_developer := {"id": null, "name": null, "country": null, "parent_country": null, "owners": null}
+_no_developer := {
+	"id": null,
+	"name": null,
+	"country": null,
+	"parent_country": null,
+	"owners": null,
+	"listings": {"dod-1260h": [], "texas-prohibited": []},
+}
 
 _lineage(entry) := [] if {
 	count(_bases([entry])) == 0
@@ -230,9 +258,16 @@ _ancestor(id) := {
 	"base_models": data.catalog.models[id].base_models,
 	"developer": _developer(data.catalog.models[id].developer),
 	"weights_licence": data.catalog.models[id].weights_licence,
+	"licence_terms": data.catalog.models[id].licence_terms,
 } if {
 	data.catalog.models[id]
-} else := {"id": id, "base_models": null, "developer": _developer(null), "weights_licence": null}
+} else := {
+	"id": id,
+	"base_models": null,
+	"developer": _no_developer,
+	"weights_licence": null,
+	"licence_terms": null,
+}
 
 # A call without a route has no view: nothing to object to is no permission.
 _hops := [_hop(id) | some id in input.route] if count(input.route) > 0
@@ -244,6 +279,7 @@ _hop(id) := {
 	"deployment": deployment,
 	"parties": [_party(party, role) | some role in ["operator", "host_cloud"]; party := deployment[role]; party != null],
 	"contract": contract,
+	"terms": _terms(deployment.data_policy, contract),
 	"weights": _manifest(_installed(deployment).weights),
 	"installed": _installed(deployment),
 	"suspensions": [state | some state in deployment.states; _active(state)],
@@ -261,6 +297,7 @@ _hop(id) := {
 	"deployment": _no_deployment,
 	"parties": [],
 	"contract": _unknown_contract,
+	"terms": {"training": null, "retention_days": null},
 	"weights": _no_weights,
 	"installed": _no_installation,
 	"suspensions": [],
@@ -322,7 +359,11 @@ _recipient(deployment) := deployment.host_cloud if {
 	deployment.host_cloud != null
 } else := deployment.operator
 
-_contract(party) := object.union(contract, {"state": "signed", "assessed_age": _age(contract.transfer_assessed)}) if {
+_contract(party) := object.union(contract, {
+	"state": "signed",
+	"assessed_age": _age(contract.transfer_assessed),
+	"dpf_age": _age(object.get(contract, ["dpf", "as_of"], null)),
+}) if {
 	party != null
 	is_array(input.tenant.contracts)
 	some contract in input.tenant.contracts
@@ -337,6 +378,32 @@ _age(instant) := _now - floor(time.parse_rfc3339_ns(instant) / 1000000000) if {
 	is_string(instant)
 } else := null
 
+# What a contract says counts before what a vendor tells everybody; a vendor's safety
+# retention counts, whatever a contract says.
+_terms(policy, contract) := {
+	"training": _known_or(contract.training, policy.training),
+	"retention_days": _retention(policy, _known_or(contract.retention_days, _ordinary_retention(policy))),
+}
+
+_known_or(value, other) := other if {
+	value == null
+} else := value
+
+_ordinary_retention(policy) := 0 if {
+	policy.zero_retention == true
+} else := policy.retention_days
+
+_retention(policy, days) := null if {
+	days == null
+} else := max([days, policy.safety_retention_days]) if {
+	is_number(policy.safety_retention_days)
+} else := days
+
+# The longest that the tenant allows; null: it demands nothing.
+_retention_limit := 0 if {
+	input.tenant.zero_retention == true
+} else := input.tenant.retention_max_days
+
 _unknown_contract := {
 	"state": "unknown",
 	"operator": null,
@@ -344,13 +411,18 @@ _unknown_contract := {
 	"transfer_tool": null,
 	"transfer_assessed": null,
 	"assessed_age": null,
+	"dpf": null,
+	"dpf_age": null,
+	"local_tools": {"uk": null, "swiss": null, "china": null, "saudi": null},
 	"supplementary_measures": null,
 	"training": null,
 	"retention_days": null,
 	"remote_access_countries": null,
+	"sub_processors": null,
 	"baa": null,
 	"us_persons_only": null,
 	"onward_transfer_ban": null,
+	"dora_clause": null,
 	"source": null,
 }
 
@@ -361,13 +433,18 @@ _no_contract := {
 	"transfer_tool": "none",
 	"transfer_assessed": null,
 	"assessed_age": null,
+	"dpf": null,
+	"dpf_age": null,
+	"local_tools": {"uk": "none", "swiss": "none", "china": "none", "saudi": "none"},
 	"supplementary_measures": false,
 	"training": null,
 	"retention_days": null,
 	"remote_access_countries": null,
+	"sub_processors": false,
 	"baa": false,
 	"us_persons_only": false,
 	"onward_transfer_ban": false,
+	"dora_clause": false,
 	"source": null,
 }
 
@@ -454,13 +531,128 @@ _list(countries) := countries if {
 	is_array(countries)
 } else := []
 
-_countries := {country: {"eea": eea, "adequacy": adequacy} |
+_countries := {country: {
+	"eea": count(_listed_conditions("eea", country)) > 0,
+	"adequacy": _listed_conditions("eu-adequacy", country),
+	"uk": _listed_conditions("uk-adequacy", country),
+	"swiss": _listed_conditions("swiss-adequacy", country),
+	"saudi": _listed_conditions("sa-adequacy", country),
+	"in_restricted": count(_listed_conditions("in-restricted", country)) > 0,
+} |
 	some country in _mentioned
-	eea := count([entry | some entry in data.catalog.lists.eea.countries[country]; _active(entry)]) > 0
-	adequacy := [entry.condition | some entry in data.catalog.lists["eu-adequacy"].countries[country]; _active(entry)]
 }
 
-_mentioned := ({country | some hop in _hops; some country in hop.places} | {country | country := input.data.subjects[_]}) | {country | country := input.exporter.establishment; country != null}
+_listed_conditions(list, country) := [entry.condition |
+	some entry in data.catalog.lists[list].countries[country]
+	_active(entry)
+]
+
+_mentioned := (({country | some hop in _hops; some country in hop.places} | {country | country := input.data.subjects[_]}) | {country | country := input.exporter.establishment; country != null}) | {country | some hop in _hops; some party in hop.parties; country := party.control_country; country != null}
+
+_scope := {
+	"personal": _personal,
+	"gdpr": _gdpr,
+	"uk": _by_declaration("GB", _uk_declared),
+	"swiss": _by_declaration("CH", _swiss_declared),
+	"CN": _by_establishment("CN"),
+	"IN": _by_people("IN"),
+	"RU": _by_people("RU"),
+	"SA": _by_people("SA"),
+	"missing": [name |
+		some name, value in {
+			"exporter.establishment": input.exporter.establishment,
+			"data.subjects": input.data.subjects,
+		}
+		value == null
+	],
+}
+
+# Anonymous data is out of scope if someone can say why it is anonymous; pseudonyms and
+# encryption change nothing.
+_personal := "no" if {
+	input.data.anonymous_evidence != null
+} else := "unknown" if {
+	input.data.classes == null
+} else := "yes" if {
+	some class in input.data.classes
+	class in _personal_classes
+} else := "no"
+
+_personal_classes := {
+	"pii",
+	"special_category",
+	"health",
+	"financial",
+	"genomic",
+	"biometric",
+	"geolocation",
+}
+
+# Article 3 GDPR: an establishment in the EEA decides before anything that is declared.
+_gdpr := "in" if {
+	_countries[input.exporter.establishment].eea
+} else := "in" if {
+	input.exporter.article_3 in {"establishment", "targeting"}
+} else := "out" if {
+	input.exporter.article_3 == "none"
+} else := "out" if {
+	is_string(input.exporter.establishment)
+	_nobody_in_the_eea
+} else := "unknown"
+
+# An establishment elsewhere, and nobody whose data is sent is in the EEA.
+_nobody_in_the_eea if {
+	is_array(input.data.subjects)
+	count(input.data.subjects) > 0
+	every country in input.data.subjects {
+		_countries[country].eea == false
+	}
+}
+
+# Law that follows an establishment, and reaches further where somebody says so.
+_by_declaration(country, declared) := "in" if {
+	input.exporter.establishment == country
+} else := declared if {
+	is_string(declared)
+} else := "out" if {
+	is_string(input.exporter.establishment)
+	is_array(input.data.subjects)
+	not country in input.data.subjects
+} else := "unknown"
+
+# Law that follows an establishment or the people whom the data is about.
+_by_people(country) := "in" if {
+	input.exporter.establishment == country
+} else := "in" if {
+	is_array(input.data.subjects)
+	country in input.data.subjects
+} else := "out" if {
+	is_string(input.exporter.establishment)
+	is_array(input.data.subjects)
+} else := "unknown"
+
+_by_establishment(country) := "in" if {
+	input.exporter.establishment == country
+} else := "out" if {
+	is_string(input.exporter.establishment)
+} else := "unknown"
+
+_uk_declared := "in" if {
+	input.exporter.uk_article_3 in {"establishment", "targeting"}
+} else := "out" if {
+	input.exporter.uk_article_3 == "none"
+} else := null
+
+_swiss_declared := "in" if {
+	input.exporter.swiss_effect == true
+} else := "out" if {
+	input.exporter.swiss_effect == false
+} else := null
+
+# Lists of technologies that a state prohibits to its bodies.
+_state := {"body": input.context.state_body, "list": object.get(_state_lists, [input.context.state_body], null)}
+
+_state_lists := {"US-TX": "texas-prohibited"}
 
 _active(window) if {
 	_has_begun(window.since)

@@ -97,8 +97,16 @@ test_an_ancestor_that_the_catalog_does_not_have_is_unknown if {
 	view.model.lineage == [{
 		"id": "lost-1",
 		"base_models": null,
-		"developer": {"id": null, "name": null, "country": null, "parent_country": null, "owners": null},
+		"developer": {
+			"id": null,
+			"name": null,
+			"country": null,
+			"parent_country": null,
+			"owners": null,
+			"listings": {"dod-1260h": [], "texas-prohibited": []},
+		},
 		"weights_licence": null,
+		"licence_terms": null,
 	}]
 }
 
@@ -183,4 +191,82 @@ test_the_chip_is_listed_from_the_day_of_the_guidance if {
 		some at in ["2025-05-12T23:59:59Z", "2025-05-13T00:00:00Z"]
 		view := data.policyguard.facts.view with input as fixture.asking_at("glm-5.2@fra-1", {"at": at}) with data.catalog as known
 	] == [0, 1]
+}
+
+_scope(patch) := _view(fixture.asking(patch)).scope
+
+test_personal_data_is_what_its_classes_say if {
+	_scope({"data": {"classes": ["none"]}}).personal == "no"
+	_scope({"data": {"classes": ["geolocation", "technical"]}}).personal == "yes"
+	_scope({"data": {"classes": null}}).personal == "unknown"
+	_scope({"data": {"classes": ["pii"], "anonymous_evidence": "report 7"}}).personal == "no"
+}
+
+test_the_uk_and_switzerland_follow_their_establishment_or_what_is_declared if {
+	_scope({"exporter": {"establishment": "GB"}}).uk == "in"
+	_scope({"exporter": {"establishment": "CH"}}).swiss == "in"
+	_scope({"exporter": {"uk_article_3": "targeting", "swiss_effect": true}}).uk == "in"
+	_scope({"exporter": {"uk_article_3": "targeting", "swiss_effect": true}}).swiss == "in"
+	_scope({"data": {"subjects": ["CH", "GB"]}}).uk == "unknown"
+	_scope({"data": {"subjects": ["CH", "GB"]}}).swiss == "unknown"
+	_scope({"data": {"subjects": ["GB"]}, "exporter": {"uk_article_3": "none"}}).uk == "out"
+	_scope({"data": {"subjects": ["CH"]}, "exporter": {"swiss_effect": false}}).swiss == "out"
+	_scope({}).uk == "out"
+	_scope({}).swiss == "out"
+}
+
+test_other_law_follows_establishments_and_people if {
+	every country in ["IN", "RU", "SA"] {
+		_scope({"exporter": {"establishment": country}})[country] == "in"
+		_scope({"data": {"subjects": [country]}})[country] == "in"
+		_scope({"data": {"subjects": null}})[country] == "unknown"
+		_scope({"exporter": {"establishment": null}})[country] == "unknown"
+		_scope({})[country] == "out"
+	}
+}
+
+test_the_law_of_china_follows_establishments_alone if {
+	_scope({"exporter": {"establishment": "CN"}}).CN == "in"
+	_scope({"exporter": {"establishment": null}}).CN == "unknown"
+	_scope({"data": {"subjects": ["CN"]}}).CN == "out"
+}
+
+test_what_a_scope_misses_is_named if {
+	{name | some name in _scope({"data": {"subjects": null}, "exporter": {"establishment": null}}).missing} == {
+		"data.subjects",
+		"exporter.establishment",
+	}
+}
+
+_terms(papers, policy) := view.hops[0].terms if {
+	known := fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", {"data_policy": policy})
+	asked := fixture.asking({"tenant": {"contracts": [fixture.contract("scaleway", papers)]}})
+	view := data.policyguard.facts.view with input as asked with data.catalog as known
+}
+
+test_a_contract_counts_before_public_terms_and_safety_retention_before_both if {
+	_terms({}, {}) == {"training": null, "retention_days": null}
+	_terms({}, {"training": true, "retention_days": 30}) == {"training": true, "retention_days": 30}
+	_terms({"training": false, "retention_days": 7}, {"training": true, "retention_days": 30}) == {
+		"training": false,
+		"retention_days": 7,
+	}
+	_terms({}, {"zero_retention": true, "retention_days": 30}).retention_days == 0
+	_terms({"retention_days": 0}, {"safety_retention_days": 30}).retention_days == 30
+}
+
+test_the_stricter_of_two_demands_on_retention_counts if {
+	limits := [_view(fixture.asking({"tenant": tenant})).tenant.retention_limit |
+		some tenant in [{}, {"retention_max_days": 30}, {"zero_retention": true, "retention_max_days": 30}]
+	]
+	limits == [null, 30, 0]
+}
+
+test_a_state_has_a_list_or_none if {
+	[_view(fixture.asking({"context": {"state_body": body}})).state.list | some body in ["US-TX", "US-VA", "none", null]] == [
+		"texas-prohibited",
+		null,
+		null,
+		null,
+	]
 }

@@ -34,11 +34,17 @@ decision := {
 	view := data.policyguard.facts.view
 	found := data.policyguard.rules.findings with input as view
 	_all_listed(found)
-	findings := _in_order([_settled(finding, view.status[finding.id], view.tenant.profile) |
+	findings := _in_order([_settled(finding, _standing(finding.id, view), view.tenant.profile) |
 		some finding in found
 		view.status[finding.id]
 	])
 }
+
+# What if it were in force: a tenant may assume that a proposed rule is.
+_standing(id, view) := {"status": "in_force", "verified": false} if {
+	id in view.tenant.assumed
+	view.status[id].status == "proposed"
+} else := view.status[id]
 
 # A finding that the rulebook does not know has no status, and must not be dropped for
 # that.

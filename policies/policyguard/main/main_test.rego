@@ -22,14 +22,15 @@ _fable(at, status) := fixture.answer(fixture.asking_at("claude-fable-5@api.anthr
 )))
 
 test_g01_tickets_of_people_in_the_eu_to_the_endpoint_in_china if {
-	fixture.answer(fixture.asking_at("glm-5.2@open.bigmodel.cn", {})) == {
+	papers := {"tenant": {"contracts": [fixture.papers("zhipu-bigmodel", {})]}}
+	fixture.answer(fixture.asking_at("glm-5.2@open.bigmodel.cn", papers)) == {
 		"verdict": "deny",
 		"rules": {"GDPR-01": "deny"},
 	}
 }
 
 test_g02_singapore_with_a_processing_agreement_only if {
-	papers := {"tenant": {"contracts": [fixture.contract("jingsheng-hengxing", {"dpa": true, "transfer_tool": "none"})]}}
+	papers := {"tenant": {"contracts": [fixture.papers("jingsheng-hengxing", {})]}}
 	fixture.answer(fixture.asking_at("glm-5.2@api.z.ai", papers)) == {
 		"verdict": "deny",
 		"rules": {"GDPR-01": "deny"},
@@ -89,7 +90,10 @@ test_g11_who_is_no_foreign_person_finds_it_unavailable_and_not_denied if {
 test_g13a_a_global_profile_meets_no_residency_policy if {
 	asked := fixture.asking_at("claude-fable-5@bedrock-global", {
 		"at": "2026-10-01T12:00:00Z",
-		"tenant": {"residency_allowed": ["DE", "FR", "IE"]},
+		"tenant": {
+			"residency_allowed": ["DE", "FR", "IE"],
+			"contracts": [fixture.papers("aws-bedrock", {})],
+		},
 	})
 	fixture.answer(asked) == {"verdict": "deny", "rules": {"GDPR-01": "deny", "RES-01": "deny"}}
 }
@@ -97,7 +101,10 @@ test_g13a_a_global_profile_meets_no_residency_policy if {
 test_g13b_the_profile_of_the_eu_does if {
 	asked := fixture.asking_at("claude-fable-5@bedrock-eu", {
 		"at": "2026-10-01T12:00:00Z",
-		"tenant": {"residency_allowed": ["DE", "FR", "IE"]},
+		"tenant": {
+			"residency_allowed": ["DE", "FR", "IE"],
+			"contracts": [fixture.papers("aws-bedrock", {})],
+		},
 	})
 	fixture.answer(asked) == {"verdict": "allow", "rules": {"GDPR-01": "oblige"}}
 }
@@ -148,7 +155,10 @@ _settled(status, asked) := {finding.id: finding.effect | some finding in decisio
 		with data.policyguard.rulebook.intervals as _standing(status)
 }
 
-_denied := fixture.asking_at("glm-5.2@open.bigmodel.cn", {"caller": null, "tenant": {"profile": "strict"}})
+_denied := fixture.asking_at("glm-5.2@open.bigmodel.cn", {
+	"caller": null,
+	"tenant": {"profile": "strict", "contracts": [fixture.papers("zhipu-bigmodel", {})]},
+})
 
 _advised := fixture.asking_at("glm-5.2@fra-1", {})
 

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from policyguard.guard.declaring import _FORMS, _PAPERS, can_be_declared, declarations
+from policyguard.guard.declaring import (
+    _FORMS,
+    _PAPERS,
+    _TENANT,
+    can_be_declared,
+    declarations,
+)
 from policyguard.guard.facts import Facts, facts_of
 from policyguard.settings import Settings
 from policyguard.vocabulary.call import ModelCall, Tenant
@@ -98,8 +104,24 @@ def test_what_is_shown_for_a_contract_is_a_settings_file(name: str) -> None:
 
     (contract,) = settings.tenant.contracts or ()
     field = "transfer_tool" if name == "tenant.contracts" else name.partition(".")[2]
+    value: object = contract
+    for part in field.split("."):
+        value = getattr(value, part)
     assert contract.operator == "zhipu-bigmodel"
-    assert getattr(contract, field) is not None
+    assert value is not None
+
+
+@pytest.mark.parametrize("name", sorted(_TENANT))
+def test_what_is_shown_for_the_tenant_is_a_settings_file(name: str) -> None:
+    lines = declarations([name, "contract.dpa"], call=call(), operators=["scaleway"])
+
+    settings = Settings.model_validate(tomllib.loads("\n".join(lines)))
+
+    value: object = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert value is not None
+    assert len(settings.tenant.contracts or ()) == 1
 
 
 def test_a_fact_that_belongs_to_the_catalog_is_not_declared_with_a_call() -> None:

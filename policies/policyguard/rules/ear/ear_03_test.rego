@@ -39,7 +39,8 @@ test_ear_03_evidence_without_the_classification_is_nothing if {
 }
 
 test_ear_03_our_own_operator_is_nobody_else if {
-	known := object.union(data.policyguard.sample.catalog, {"lists": {"bis-entity-list": {"parties": {"acme": [{
+	cloudless := fixture.catalog_with("deployments", "glm-5.2@fra-1", {"host_cloud": null})
+	known := object.union(cloudless, {"lists": {"bis-entity-list": {"parties": {"acme": [{
 		"names": ["ACME"],
 		"scope": null,
 		"policy": null,

@@ -37,8 +37,8 @@ findings contains {
 	"missing": [],
 	"remedy": "a deployment in the EEA or an adequate country, or a transfer tool with an assessment of less than a year",
 } if {
-	_gdpr_01_personal
-	_gdpr_01_scope == "in"
+	_gdpr_01_sent
+	input.scope.gdpr == "in"
 	some hop in input.hops
 	bare := {place | some place, lack in _gdpr_01_lacks(hop); lack == "basis"}
 	count(bare) > 0
@@ -59,8 +59,8 @@ findings contains {
 	"missing": [],
 	"remedy": "a person's approval, or a deployment in the EEA or an adequate country",
 } if {
-	_gdpr_01_personal
-	_gdpr_01_scope == "in"
+	_gdpr_01_sent
+	input.scope.gdpr == "in"
 	some hop in input.hops
 	lacks := _gdpr_01_lacks(hop)
 	some doubt, _ in _gdpr_01_doubts
@@ -80,8 +80,8 @@ findings contains {
 	"missing": sort(missing),
 	"remedy": "the missing facts: places by an overlay with its source, papers by the tenant's contracts",
 } if {
-	_gdpr_01_personal
-	_gdpr_01_scope == "in"
+	_gdpr_01_sent
+	input.scope.gdpr == "in"
 	some hop in input.hops
 	missing := _gdpr_01_missing(hop)
 	count(missing) > 0
@@ -101,8 +101,8 @@ findings contains {
 	"missing": sort(_gdpr_01_scope_missing),
 	"remedy": "the country of the establishment for which the data is processed",
 } if {
-	_gdpr_01_personal
-	_gdpr_01_scope == "unknown"
+	_gdpr_01_sent
+	input.scope.gdpr == "unknown"
 }
 
 # What is sent is unknown, and it may be what this rule would object to.
@@ -117,9 +117,8 @@ findings contains {
 	"missing": ["data.classes"],
 	"remedy": "the classes of data that are sent",
 } if {
-	input.data.classes == null
-	input.data.anonymous_evidence == null
-	_gdpr_01_scope != "out"
+	input.scope.personal == "unknown"
+	input.scope.gdpr != "out"
 	some hop in input.hops
 	count(_gdpr_01_lacks(hop)) + count(_gdpr_01_missing(hop)) > 0
 }
@@ -133,8 +132,8 @@ findings contains {
 	"remedy": "",
 	"obligation": {"type": "record_processing", "properties": {"article": "GDPR Art. 30"}},
 } if {
-	_gdpr_01_personal
-	_gdpr_01_scope == "in"
+	_gdpr_01_sent
+	input.scope.gdpr == "in"
 	every hop in input.hops {
 		hop.known
 		count(_gdpr_01_lacks(hop)) == 0
@@ -142,42 +141,11 @@ findings contains {
 	}
 }
 
-# Anonymous data is out of scope if someone can say why it is anonymous; pseudonyms and
-# encryption change nothing.
-_gdpr_01_personal if {
-	input.data.anonymous_evidence == null
-	is_array(input.data.classes)
-	some class in input.data.classes
-	class in {
-		"pii",
-		"special_category",
-		"health",
-		"financial",
-		"genomic",
-		"biometric",
-		"geolocation",
-	}
-}
-
-# Article 3: an establishment in the EEA decides before anything that is declared.
-_gdpr_01_scope := "in" if {
-	input.countries[input.exporter.establishment].eea
-} else := "in" if {
-	input.exporter.article_3 in {"establishment", "targeting"}
-} else := "out" if {
-	input.exporter.article_3 == "none"
-} else := "out" if {
-	is_string(input.exporter.establishment)
-	_gdpr_01_people_elsewhere
-} else := "unknown"
-
-# An establishment elsewhere, and nobody whose data is sent is in the EEA.
-_gdpr_01_people_elsewhere if {
-	is_array(input.data.subjects)
-	count(input.data.subjects) > 0
-	every country in input.data.subjects {
-		input.countries[country].eea == false
-	}
+# What a person sends on himself, of his own, is no transfer by anybody else
+# (EDPB Guidelines 05/2021).
+_gdpr_01_sent if {
+	input.scope.personal == "yes"
+	input.data.direct_from_subject == false
 }
 
 _gdpr_01_scope_missing contains "exporter.establishment" if input.exporter.establishment == null

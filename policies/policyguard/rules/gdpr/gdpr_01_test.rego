@@ -251,7 +251,7 @@ test_gdpr_01_our_own_host_elsewhere_is_for_a_person if {
 }
 
 test_gdpr_01_the_cloud_under_our_own_host_elsewhere_is_named_if_unknown if {
-	abroad := {"processing_countries": ["SG"], "storage_countries": ["SG"]}
+	abroad := {"processing_countries": ["SG"], "storage_countries": ["SG"], "host_cloud": null}
 	known := fixture.catalog_with("deployments", "glm-5.2@fra-1", abroad)
 	fixture.missing_in("GDPR-01", _gdpr_01_to("glm-5.2@fra-1", []), known) == {"deployment.host_cloud"}
 }

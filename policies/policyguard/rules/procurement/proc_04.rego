@@ -1,0 +1,66 @@
+package policyguard.rules
+
+# METADATA
+# title: American models under a GSA schedule (draft)
+# description: |
+#   A draft clause for the GSA's schedules would ask for American AI systems. It is a
+#   draft: it advises and objects to nothing. A tenant can assume it, to see what it
+#   would do.
+# related_resources:
+#   - ref: GSAR 552.239-7001 (draft)
+# custom:
+#   id: PROC-04
+#   severity: info
+#   citation: GSAR 552.239-7001 (draft)
+#   as_of: 2026-11-23
+#   locked: false
+#   effective:
+#     - {from: null, to: null, status: proposed, verified: false}
+findings contains {
+	"id": "PROC-04",
+	"effect": "deny",
+	"msg": sprintf("%s is not made in the United States (%s), which a draft clause of the GSA's schedules would ask for", [
+		input.model.label,
+		input.model.developer.country,
+	]),
+	"facts": _proc_04_facts,
+	"missing": [],
+	"remedy": "a model of a developer in the United States",
+} if {
+	input.context.gsa_schedule == true
+	is_string(input.model.developer.country)
+	input.model.developer.country != "US"
+}
+
+findings contains {
+	"id": "PROC-04",
+	"effect": "indeterminate",
+	"msg": sprintf("it is not known where %s is made, which a draft clause of the GSA's schedules would ask for", [input.model.label]),
+	"facts": _proc_04_facts,
+	"missing": ["model.developer.country"],
+	"remedy": "the developer's country, in an overlay with its source",
+} if {
+	input.context.gsa_schedule == true
+	input.model.known
+	input.model.developer.country == null
+}
+
+findings contains {
+	"id": "PROC-04",
+	"effect": "indeterminate",
+	"msg": sprintf("it is not known whether %s is for a GSA schedule, whose draft clause this tenant assumes", [input.model.label]),
+	"facts": _proc_04_facts,
+	"missing": ["context.gsa_schedule"],
+	"remedy": "whether a GSA schedule contract is performed",
+} if {
+	input.context.gsa_schedule == null
+	"PROC-04" in input.tenant.assumed
+	input.model.developer.country != "US"
+}
+
+_proc_04_facts := {
+	"context.gsa_schedule": input.context.gsa_schedule,
+	"model": input.model.id,
+	"model.developer": input.model.developer.id,
+	"model.developer.country": input.model.developer.country,
+}
