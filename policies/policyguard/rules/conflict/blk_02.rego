@@ -5,8 +5,8 @@ package policyguard.rules
 # description: |
 #   The blocking statute forbids operators in the Union to comply with the US measures in
 #   its annex, which are on Cuba and Iran. Where a call from there would be refused for
-#   such a measure, the refusal itself is a question for counsel. The rule lifts no other
-#   rule's objection.
+#   such a measure, because an American company runs the model, the refusal itself is a
+#   question for counsel. The rule lifts no other rule's objection.
 # related_resources:
 #   - ref: Council Regulation (EC) No 2271/96, Art. 5 and annex
 # custom:
@@ -31,4 +31,12 @@ findings contains {
 } if {
 	input.caller.location in {"CU", "IR"}
 	input.countries[input.exporter.establishment].eea
+	_blk_02_american
+}
+
+# Somebody who follows the US measures is in it: without such a party nobody refuses.
+_blk_02_american if {
+	some hop in input.hops
+	some party in hop.parties
+	"US" in [party.country, party.control_country]
 }
