@@ -88,9 +88,7 @@ def build_core(
         policies=policies,
         trail=opened,
         tenant=known.tenant.tenant(),
-        defaults=Facts(
-            exporter=known.tenant.exporter(), context=known.tenant.context
-        ),
+        defaults=Facts(exporter=known.tenant.exporter(), context=known.tenant.context),
         clock=clock or wall_clock,
         simulated=clock is not None,
         keep_prompts=known.trail.keep_prompts,
