@@ -31,6 +31,8 @@ from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.identity import wall_clock
 from policyguard.reload.acceptance import Accepted
 from policyguard.settings import Settings, default_trail, load_settings
+from policyguard.signing.key_source import FileKeys, KeySource
+from policyguard.signing.passphrase import passphrase_file
 from policyguard.supply import begin, first_accepted, watch
 
 ENTRYPOINT = "data.policyguard.main.decision"
@@ -247,6 +249,17 @@ def _policy_set(
     )
 
 
+def keys_of(settings: Settings) -> KeySource:
+    """Return where the keys of the trail's logs come from."""
+    signing = settings.signing
+    if signing.uri is not None and signing.public_key is not None:
+        from policyguard.signing.kms import KmsKeys
+
+        return KmsKeys(uri=signing.uri, public_key=str(signing.public_key))
+    file = signing.passphrase()
+    return FileKeys(passphrase=passphrase_file(file) if file else None)
+
+
 def trail_of(settings: Settings, *, role: Role) -> Trail:
     """Open the trail that the settings name, or make the first one.
 
@@ -256,7 +269,11 @@ def trail_of(settings: Settings, *, role: Role) -> Trail:
     directory: Path = settings.trail.directory or default_trail()
     new = not directory.exists()
     trail = Trail.open_or_create(
-        directory, lock=settings.trail.lock, name=settings.trail.name, role=role
+        directory,
+        lock=settings.trail.lock,
+        name=settings.trail.name,
+        role=role,
+        keys=keys_of(settings),
     )
     if new and settings.trail.directory is None:
         # Nobody chose the place, so it is said once.

@@ -13,9 +13,9 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from policyguard.errors import ConfigurationError
 from policyguard.vocabulary.call import (
@@ -32,6 +32,7 @@ from policyguard.vocabulary.call import (
 from policyguard.vocabulary.value import Country, Digest, Id, RuleId, Text, Value
 
 CONFIG_VARIABLE: Final = "POLICYGUARD_CONFIG"
+PASSPHRASE_VARIABLE: Final = "POLICYGUARD_PASSPHRASE_FILE"  # noqa: S105 -- a name
 TRAIL_VARIABLE: Final = "POLICYGUARD_TRAIL"
 
 
@@ -125,6 +126,33 @@ class TrailSettings(Value):
     holds: tuple[HoldSettings, ...] = ()
 
 
+class SigningSettings(Value):
+    """Says where the keys of logs are, and how their files are encrypted."""
+
+    passphrase_file: Path | None = None
+    """File whose first line encrypts the key files; only its owner may read it."""
+    uri: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+:")] | None = None
+    """Signer URI of securesystemslib, with `{slot}`: `hv:policyguard-{slot}/1`."""
+    public_key: Path | None = None
+    """Public key of the URI's key in SPKI PEM, with `{slot}` in its path."""
+
+    @model_validator(mode="after")
+    def _require_both(self) -> Self:
+        if (self.uri is None) != (self.public_key is None):
+            raise ValueError("uri and public_key belong together: give both or none")
+        if self.uri is not None and "{slot}" not in self.uri:
+            raise ValueError("uri has no {slot}: each log needs a key of its own")
+        return self
+
+    def passphrase(self) -> Path | None:
+        """Return the file with the passphrase: as set, or as the environment names it.
+
+        Follows POLICYGUARD_PASSPHRASE_FILE where the settings say nothing.
+        """
+        named = os.environ.get(PASSPHRASE_VARIABLE)
+        return self.passphrase_file or (Path(named) if named else None)
+
+
 class EngineSettings(Value):
     """Says which engine evaluates, and where it is when it is not in this process."""
 
@@ -187,6 +215,7 @@ class Settings(Value):
     bundle: BundleSettings = BundleSettings()
     catalog: CatalogSettings = CatalogSettings()
     trail: TrailSettings = TrailSettings()
+    signing: SigningSettings = SigningSettings()
     engine: EngineSettings = EngineSettings()
     tenant: TenantSettings = TenantSettings()
 
@@ -236,7 +265,7 @@ def default_trail() -> Path:
 def _anchored(settings: Settings, *, base: Path) -> Settings:
     """Return the settings with each path made relative to the file that holds it."""
     bundle, catalog, trail = settings.bundle, settings.catalog, settings.trail
-    engine = settings.engine
+    engine, signing = settings.engine, settings.signing
     return settings.model_copy(
         update={
             "bundle": bundle.model_copy(
@@ -263,6 +292,12 @@ def _anchored(settings: Settings, *, base: Path) -> Settings:
                 update={
                     name: _under(base, getattr(engine, name))
                     for name in ("ca_file", "client_cert", "client_key", "token_file")
+                }
+            ),
+            "signing": signing.model_copy(
+                update={
+                    "passphrase_file": _under(base, signing.passphrase_file),
+                    "public_key": _under(base, signing.public_key),
                 }
             ),
         }

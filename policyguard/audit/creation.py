@@ -7,6 +7,8 @@ and an empty log in its place would hide that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from policyguard.audit.claim import gate
@@ -24,8 +26,9 @@ from policyguard.audit.stores.database import is_blank
 from policyguard.audit.stores.protocol import KnownHead
 from policyguard.audit.stores.sqlite import LogStore
 from policyguard.errors import ConfigurationError, FormatError, TrailError
-from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.key_source import KeySource
 from policyguard.signing.keyring import VerifierKey
+from policyguard.signing.signer import Signer
 from policyguard.signing.trust_file import TrustedLog, TrustFile
 from policyguard.tlog import open_checkpoint
 
@@ -129,7 +132,7 @@ def origin_of(name: str, slot: str) -> str:
     return f"{name}/{slot}"
 
 
-def ready_signer(layout: Layout, *, slot: str, origin: str) -> Ed25519Signer:
+def ready_signer(layout: Layout, *, slot: str, origin: str, keys: KeySource) -> Signer:
     """Return the signer of a log; make its key if the log was never begun.
 
     Raises:
@@ -146,9 +149,8 @@ def ready_signer(layout: Layout, *, slot: str, origin: str) -> Ed25519Signer:
             f"the vault of `{origin}` is missing from `{layout.folder(slot)}`: restore it"
         )
     try:
-        if not begun and not path.exists():
-            Ed25519Signer.generate(key_name=origin).save(path)
-        return Ed25519Signer.load(path, key_name=origin)
+        found = keys.load if begun else keys.create
+        return found(path, key_name=origin)
     except ConfigurationError as error:
         raise TrailError(
             f"the key of the log `{origin}` cannot be used: {error}"
@@ -194,27 +196,39 @@ def trust(layout: Layout, vkey: VerifierKey, *, begun: bool, name: str) -> None:
             " those of `keys/`"
         )
     known = read_trust(layout.trust) if layout.trust.exists() else TrustFile()
-    for log in known.logs:
-        if log.key.key_name == vkey.key_name:
-            if log.key != vkey:
-                raise TrailError(
-                    f"the trust file `{layout.trust}` has another key for"
-                    f" `{vkey.key_name}` than `keys/`: restore the one that is wrong"
-                )
-            return
+    own = keys_by_origin(known).get(vkey.key_name, ())
+    if vkey in own:
+        return
+    if own:
+        raise TrailError(
+            f"the trust file `{layout.trust}` has another key for"
+            f" `{vkey.key_name}` than `keys/`: restore the one that is wrong"
+        )
     if begun:
         raise TrailError(
             f"the trust file `{layout.trust}` has lost the key of `{vkey.key_name}`:"
             " restore it"
         )
+    add_trusted(layout.trust, vkey, known=known)
+
+
+def add_trusted(path: Path, vkey: VerifierKey, *, known: TrustFile) -> None:
+    """Write a trust file that has one more key; of one log, the newest comes last.
+
+    Raises:
+        TrailError: it cannot be written.
+    """
     logs = (*known.logs, TrustedLog(key=vkey))
-    updated = TrustFile(
-        logs=tuple(sorted(logs, key=lambda log: log.key.key_name)),
-        witnesses=known.witnesses,
-        groups=known.groups,
-        quorum=known.quorum,
-    )
-    write_small(layout.trust, updated.format().encode())
+    updated = replace(known, logs=tuple(sorted(logs, key=lambda log: log.key.key_name)))
+    write_small(path, updated.format().encode())
+
+
+def keys_by_origin(trust: TrustFile) -> dict[str, tuple[VerifierKey, ...]]:
+    """Return the keys of each log, in the order of the file: the newest comes last."""
+    found: dict[str, tuple[VerifierKey, ...]] = {}
+    for log in trust.logs:
+        found[log.key.key_name] = (*found.get(log.key.key_name, ()), log.key)
+    return found
 
 
 def read_trust(path: Path) -> TrustFile:
@@ -229,14 +243,16 @@ def read_trust(path: Path) -> TrustFile:
         raise TrailError(f"`{path}` is damaged: {error}: restore it") from error
 
 
-def require_extension(store: LogStore, *, known: KnownHead, vkey: VerifierKey) -> None:
+def require_extension(
+    store: LogStore, *, known: KnownHead, vkeys: Sequence[VerifierKey]
+) -> None:
     """Refuse a log that is not the remembered one, grown or unchanged.
 
     Raises:
         TrailError: the log is older than its memory, or another one.
     """
     size = store.head.size if store.head else 0
-    origin = vkey.key_name
+    origin = vkeys[0].key_name
     if known.size > size:
         raise TrailError(
             f"the log `{origin}` was put back: it has {size} records and had"
@@ -244,7 +260,7 @@ def require_extension(store: LogStore, *, known: KnownHead, vkey: VerifierKey) -
         )
     if known.size == 0:
         return
-    remembered = open_checkpoint(known.note, vkeys=[vkey])
+    remembered = open_checkpoint(known.note, vkeys=vkeys)
     if store.root_at(known.size) != remembered.root:
         raise TrailError(
             f"the log `{origin}` is not the one that was written: its first"

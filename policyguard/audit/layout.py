@@ -5,6 +5,7 @@
     DIR/callers.sqlite          callers behind pseudonyms; erasable
     DIR/people.sqlite           whom records are about, with their data keys; erasable
     DIR/keys/<slot>.pem         the log's private key, mode 0600
+    DIR/keys/<slot>.next.pem    the key that takes over, while a rotation lasts
     DIR/keys/vault.key          wraps the data keys; only where prompts are kept
     DIR/logs/<slot>/log.sqlite  records, head and checkpoints
     DIR/logs/<slot>/vault.sqlite  what was asked, and the salts; erasable
@@ -15,6 +16,7 @@
     LOCK/trail.json             the same name, and whether its creation was finished
     LOCK/<slot>.sqlite          the newest head of the log: the lock database
     LOCK/policy.json            the bundle that was in use last
+    LOCK/<slot>.closed          the log's key was compromised: it is never claimed again
     LOCK/gate                   locked while a trail or a log is created
 
 INVARIANT: LOCK remembers every log that was ever begun. A log that it remembers and
@@ -106,6 +108,14 @@ class Layout:
         """Return the private key of a log."""
         return self.directory / "keys" / f"{slot}.pem"
 
+    def next_key(self, slot: str) -> Path:
+        """Return the private key that takes a log over, while its rotation lasts."""
+        return self.directory / "keys" / f"{slot}.next.pem"
+
+    def closed(self, slot: str) -> Path:
+        """Return the file that says that a log is never claimed again."""
+        return self.lock / f"{slot}.closed"
+
     def folder(self, slot: str) -> Path:
         """Return the folder of a log."""
         return self.directory / "logs" / slot
@@ -125,6 +135,11 @@ class Layout:
     def head(self, slot: str) -> Path:
         """Return the lock database of a log."""
         return self.lock / f"{slot}.sqlite"
+
+    @staticmethod
+    def slot_of(origin: str) -> str:
+        """Return the slot that an origin ends with."""
+        return origin.rpartition("/")[2]
 
     def slots(self) -> list[str]:
         """Return the slots that the trail or its lock database has, sorted."""

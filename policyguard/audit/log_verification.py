@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Final
 from policyguard.audit.reader import Entry
 from policyguard.audit.stores.sqlite import CHECKPOINT_EVERY
 from policyguard.errors import FormatError, TamperedError, VerificationError
-from policyguard.tlog import EMPTY_ROOT, Checkpoint, Frontier, open_checkpoint
+from policyguard.tlog import EMPTY_ROOT, Checkpoint, Frontier, Note, open_checkpoint
 from policyguard.tlog.merkle import SIZE_LIMIT
+from policyguard.tlog.note import verified_keys
 
 if TYPE_CHECKING:
+    from policyguard.audit.key_history import KeyHistory
     from policyguard.audit.reader import Log
     from policyguard.audit.stores.protocol import Head, Row
 
@@ -32,6 +34,7 @@ def verify_records(
     *,
     head: Head,
     known: Checkpoint | None = None,
+    keys: KeyHistory | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Compare all records of a log with its signed head; return the checkpoints met.
@@ -40,6 +43,7 @@ def verify_records(
         log: The log.
         head: Its newest head, whose signature holds.
         known: A checkpoint that somebody kept, whose signature holds.
+        keys: Told which keys have signed which checkpoint.
         progress: Called after each batch of records.
 
     Raises:
@@ -47,7 +51,7 @@ def verify_records(
             between two checkpoints of which one is not.
         TrailError: the log cannot be read.
     """
-    signed = _boundaries(log, head=head, known=known)
+    signed = _boundaries(log, head=head, known=known, keys=keys)
     boundary = next(signed)
     frontier = Frontier()
     held = met = 0
@@ -87,21 +91,22 @@ _END: Final = _Boundary(
 
 
 def _boundaries(
-    log: Log, *, head: Head, known: Checkpoint | None
+    log: Log, *, head: Head, known: Checkpoint | None, keys: KeyHistory | None
 ) -> Iterator[_Boundary]:
     """Give what is signed, by size: stored checkpoints, the kept one, the head."""
     kept = [] if known is None or known.size == 0 else [known]
     root = Checkpoint(origin=log.origin, size=head.size, root=head.frontier.root())
     yield from merge(
-        (_Boundary(checkpoint=item) for item in _stored(log, head=head)),
+        (_Boundary(checkpoint=item) for item in _stored(log, head=head, keys=keys)),
         (_Boundary(checkpoint=root),),
         (_Boundary(checkpoint=item, kept=True) for item in kept),
         key=lambda item: item.checkpoint.size,
     )
 
 
-def _stored(log: Log, *, head: Head) -> Iterator[Checkpoint]:
+def _stored(log: Log, *, head: Head, keys: KeyHistory | None) -> Iterator[Checkpoint]:
     after = 0
+    _note_keys(head.note, size=head.size, log=log, keys=keys)
     for size, note in log.checkpoints():
         if size > head.size:
             raise TamperedError(
@@ -109,12 +114,24 @@ def _stored(log: Log, *, head: Head) -> Iterator[Checkpoint]:
             )
         checkpoint = _opened(note, size=size, after=after, log=log)
         after = checkpoint.size
+        _note_keys(note, size=size, log=log, keys=keys)
         yield checkpoint
     if after // CHECKPOINT_EVERY != head.size // CHECKPOINT_EVERY:
         raise TamperedError(
             f"a checkpoint of {log.origin} is missing: none is kept of the last"
             f" {CHECKPOINT_EVERY} records before size {head.size}"
         )
+
+
+def _note_keys(note: str, *, size: int, log: Log, keys: KeyHistory | None) -> None:
+    """Tell who has signed; where there is one key only, that is known."""
+    if keys is not None:
+        signed = (
+            verified_keys(Note.parse(note), vkeys=log.vkeys)
+            if len(log.vkeys) > 1
+            else log.vkeys
+        )
+        keys.add_signed(size, signed)
 
 
 def _leaves(rows: Sequence[Row], *, log: Log, first: int) -> list[bytes]:
@@ -167,7 +184,7 @@ def _require_root(frontier: Frontier, *, boundary: _Boundary, held: int) -> None
 
 def _opened(note: str, *, size: int, after: int, log: Log) -> Checkpoint:
     try:
-        checkpoint = open_checkpoint(note, vkeys=[log.vkey])
+        checkpoint = open_checkpoint(note, vkeys=log.vkeys)
     except (FormatError, VerificationError) as error:
         raise TamperedError(
             f"the checkpoint of size {size} of {log.origin} was changed: {error}"

@@ -121,7 +121,7 @@ def write_proofs(
         proof = hashes.proof(index).format()
         entry = _entry(hashes.log, index)
         try:
-            verify_proof_file(proof, leaf_bytes=entry.body, vkeys=[hashes.log.vkey])
+            verify_proof_file(proof, leaf_bytes=entry.body, vkeys=hashes.log.vkeys)
         except VerificationError as error:
             raise TamperedError(
                 f"{entry.name} was changed while it was read: {error}"

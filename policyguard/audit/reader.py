@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from pydantic import ValidationError
 
-from policyguard.audit.creation import origin_of
+from policyguard.audit.creation import keys_by_origin, origin_of
 from policyguard.audit.layout import Layout
 from policyguard.audit.stores.files import FileLog, FileTrail
 from policyguard.audit.stores.protocol import Head, LogSource, Row, TrailSource
@@ -71,12 +71,18 @@ class Log:
 
     source: LogSource = field(repr=False)
     slot: str
-    vkey: VerifierKey
+    vkeys: tuple[VerifierKey, ...]
+    """The keys that have signed it, or do: one, and one more for each rotation."""
+
+    @property
+    def vkey(self) -> VerifierKey:
+        """The key that signs now."""
+        return self.vkeys[-1]
 
     @property
     def origin(self) -> str:
         """The log's name, which its checkpoints bear."""
-        return self.vkey.key_name
+        return self.vkeys[0].key_name
 
     @property
     def layout(self) -> Layout:
@@ -206,14 +212,13 @@ class TrailReader:
         prefix = origin_of(name, "")
         slots = source.slots()
         logs = []
-        for trusted in source.trust().logs:
-            slot = trusted.key.key_name.removeprefix(prefix)
+        for origin, vkeys in keys_by_origin(source.trust()).items():
+            slot = origin.removeprefix(prefix)
             if slot not in slots:
                 raise TrailError(
-                    f"the log `{trusted.key.key_name}` is missing from"
-                    f" `{source.where}`: restore it"
+                    f"the log `{origin}` is missing from `{source.where}`: restore it"
                 )
-            logs.append(Log(source=source.log(slot), slot=slot, vkey=trusted.key))
+            logs.append(Log(source=source.log(slot), slot=slot, vkeys=vkeys))
         return cls(source=source, name=name, logs=tuple(logs))
 
     @property

@@ -14,19 +14,21 @@ compares it with its checkpoint and its memory.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 import time
 from _thread import LockType
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from policyguard.audit.vault import Sealed
 from policyguard.audit.writer import Writer
 from policyguard.errors import NotDurableError
 from policyguard.vocabulary.decision import Place
 
+T = TypeVar("T")
 MOST_PER_COMMIT: Final = 1_000
 MOST_WAITING: Final = 1_000
 """With more that nobody waits for, whoever brings one writes first: back-pressure."""
@@ -143,6 +145,27 @@ class Recorder:
         with self._lock:
             while self._waiting:
                 self._commit()
+
+    def use_alone(self, work: Callable[[Writer], T]) -> T:
+        """Do something with the writer while nobody commits; what waits goes first.
+
+        Raises:
+            NotDurableError: the database failed: the writer is given up.
+            PolicyGuardError: what `work` raised; the writer is given up, too.
+        """
+        with self._lock:
+            while self._waiting:
+                self._commit()
+            try:
+                self._writer = self._writer or self._open()
+                return work(self._writer)
+            except BaseException as error:
+                self._give_up()
+                if isinstance(error, sqlite3.Error):
+                    raise NotDurableError(
+                        f"the record could not be made durable: {error}"
+                    ) from error
+                raise
 
     def close(self) -> None:
         """Write what is left, and release the log."""

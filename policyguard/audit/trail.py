@@ -24,15 +24,19 @@ from typing import Final, Literal, Self, TypeAlias
 
 from pydantic import ValidationError
 
+from policyguard.audit.claim import gate
 from policyguard.audit.creation import begin_trail, require_trail
 from policyguard.audit.layout import Layout
 from policyguard.audit.people import People, salted
 from policyguard.audit.recorder import Recorder, Waiting
+from policyguard.audit.rotation import rotate_key
 from policyguard.audit.vault import Callers, Sealed
 from policyguard.audit.versions import Versions
 from policyguard.audit.writer import Writer, claim_writer
 from policyguard.canonical import canonical_bytes, canonical_dump
 from policyguard.errors import NotDurableError, PolicyGuardError, TrailError
+from policyguard.signing.key_source import FileKeys, KeySource
+from policyguard.signing.keyring import VerifierKey
 from policyguard.tlog import leaf_hash
 from policyguard.vocabulary.decision import Place
 from policyguard.vocabulary.record import (
@@ -64,10 +68,26 @@ class _Process:
 class Trail:
     """Appends decisions and outcomes to a log of this process."""
 
-    __slots__ = ("__weakref__", "_closed", "_layout", "_name", "_process", "_role")
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_keys",
+        "_layout",
+        "_name",
+        "_process",
+        "_role",
+    )
 
-    def __init__(self, layout: Layout, *, name: str | None, role: Role) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        name: str | None,
+        role: Role,
+        keys: KeySource | None = None,
+    ) -> None:
         """Use `open_or_create`."""
+        self._keys = keys or FileKeys()
         self._layout = layout
         self._name = name
         self._role = role
@@ -83,6 +103,7 @@ class Trail:
         lock: Path | None = None,
         name: str | None = None,
         role: Role = "app",
+        keys: KeySource | None = None,
     ) -> Self:
         """Begin a trail where there never was one, and open it for writing.
 
@@ -91,13 +112,14 @@ class Trail:
             lock: The directory of the lock database; without it `<directory>.lock`.
             name: First part of each log's origin; without it a random one.
             role: Whether an application or the command line writes.
+            keys: Where the keys of logs come from; without it files.
 
         Raises:
             TrailError: there is a trail, there was one, or none can be written.
         """
         layout = Layout.of(directory, lock)
         begin_trail(layout, name=name, fresh=True)
-        return cls._opened(layout, name=name, role=role)
+        return cls._opened(layout, name=name, role=role, keys=keys)
 
     @classmethod
     def open(
@@ -107,6 +129,7 @@ class Trail:
         lock: Path | None = None,
         name: str | None = None,
         role: Role = "app",
+        keys: KeySource | None = None,
     ) -> Self:
         """Open a trail for writing; never begin one.
 
@@ -118,6 +141,7 @@ class Trail:
             lock: The directory of the lock database; without it `<directory>.lock`.
             name: The name that the trail must have.
             role: Whether an application or the command line writes.
+            keys: Where the keys of logs come from; without it files.
 
         Raises:
             TrailError: there is none, it cannot be written, or is not what was last
@@ -126,7 +150,7 @@ class Trail:
         """
         layout = Layout.of(directory, lock)
         require_trail(layout)
-        return cls._opened(layout, name=name, role=role)
+        return cls._opened(layout, name=name, role=role, keys=keys)
 
     @classmethod
     def open_or_create(
@@ -136,6 +160,7 @@ class Trail:
         lock: Path | None = None,
         name: str | None = None,
         role: Role = "app",
+        keys: KeySource | None = None,
     ) -> Self:
         """Open a trail, or begin one where neither trail nor memory of one is.
 
@@ -145,11 +170,13 @@ class Trail:
         """
         layout = Layout.of(directory, lock)
         begin_trail(layout, name=name, fresh=False)
-        return cls._opened(layout, name=name, role=role)
+        return cls._opened(layout, name=name, role=role, keys=keys)
 
     @classmethod
-    def _opened(cls, layout: Layout, *, name: str | None, role: Role) -> Self:
-        trail = cls(layout, name=name, role=role)
+    def _opened(
+        cls, layout: Layout, *, name: str | None, role: Role, keys: KeySource | None
+    ) -> Self:
+        trail = cls(layout, name=name, role=role, keys=keys)
         trail._process.recorder.ready()
         return trail
 
@@ -258,6 +285,24 @@ class Trail:
             raise NotDurableError(f"no record can be made: {error}") from error
         return self._here().recorder.append(Waiting(body=body, sealed=sealed))
 
+    def rotate_key(self) -> VerifierKey:
+        """Hand this process's log over to a new key, and return the new public key.
+
+        The handover is a record under the old key, `key.rotate`. Give the new key to
+        whoever verifies the log; the old one they keep.
+
+        Raises:
+            NotDurableError: the record could not be made durable; the old key stays.
+            TrailError: the new key or the trust file cannot be written.
+            ConfigurationError: the key is held by a service.
+        """
+
+        def rotate(writer: Writer) -> VerifierKey:
+            with gate(self._layout.gate):
+                return rotate_key(writer, layout=self._layout, keys=self._keys)
+
+        return self._here().recorder.use_alone(rotate)
+
     def close(self) -> None:
         """Write what is left, and release the log for other processes.
 
@@ -277,7 +322,9 @@ class Trail:
     def _claim(self) -> Writer:
         if self._closed:
             raise TrailError("the trail is closed: keep the guard open while it calls")
-        return claim_writer(self._layout, name=self._name, role=self._role)
+        return claim_writer(
+            self._layout, name=self._name, role=self._role, keys=self._keys
+        )
 
     def _pseudonym(self, caller: str) -> str:
         process = self._here()

@@ -10,13 +10,14 @@ written anew with the key. A kept checkpoint or a witness shows those.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hmac import compare_digest
 from pathlib import Path
 
 from policyguard.audit.erasure_order import verify_order
+from policyguard.audit.key_history import KeyHistory
 from policyguard.audit.log_verification import Progress, verify_records
 from policyguard.audit.people import verify_prompts
 from policyguard.audit.reader import Entry, Log, TrailReader, source_of
@@ -38,6 +39,7 @@ from policyguard.vocabulary.record import (
     EraseRecord,
     GenesisRecord,
     OutcomeRecord,
+    Predecessor,
 )
 
 
@@ -92,6 +94,10 @@ def verify_trail(
         _verify_log(log, reader=reader, memory=memory, progress=progress)
         for log in reader.logs
     ]
+    require_continued(
+        {item.origin: (item.size, item.root) for item in tallies},
+        {item.origin: item.predecessor for item in tallies},
+    )
     ordered = set().union(*(item.ordered for item in tallies))
     gone = set().union(*(item.uncovered for item in tallies))
     return Verified(
@@ -108,6 +114,46 @@ def verify_trail(
     )
 
 
+def require_continued(
+    heads: Mapping[str, tuple[int, bytes]],
+    predecessors: Mapping[str, Predecessor | None],
+) -> None:
+    """Refuse a log that does not end where the log that continues it says.
+
+    Args:
+        heads: Size and root of each log, by origin.
+        predecessors: The log that each log continues, by its own origin.
+
+    Raises:
+        TamperedError: a log that was closed is missing, was cut, changed or continued
+            with the key that counts no more; or two logs continue one.
+    """
+    closed: dict[str, str] = {}
+    for origin, old in predecessors.items():
+        if old is None:
+            continue
+        if old.origin in closed:
+            raise TamperedError(
+                f"{origin} and {closed[old.origin]} both continue {old.origin}"
+            )
+        closed[old.origin] = origin
+        if old.origin not in heads:
+            raise TamperedError(
+                f"the log {old.origin}, which {origin} continues, is missing"
+            )
+        size, root = heads[old.origin]
+        if size > old.size:
+            raise TamperedError(
+                f"the log {old.origin} has {size} records, and was closed at {old.size}"
+                f" ({old.reason}): the others are signed with a key that counts no more"
+            )
+        if (size, root.hex()) != (old.size, old.root):
+            raise TamperedError(
+                f"the log {old.origin} is not the one that {origin} continues: there"
+                f" are two histories of its first {old.size} records"
+            )
+
+
 class _Tally:
     """Collects what one log says while it is read."""
 
@@ -116,6 +162,8 @@ class _Tally:
         self.size = checkpoint.size
         self.root = checkpoint.root
         self.checkpoints = 0
+        self.keys = KeyHistory(origin=log.origin, trusted=log.vkeys)
+        self.predecessor: Predecessor | None = None
         self.uncovered: dict[str, tuple[Entry, str]] = {}
         self.allowed: set[str] = set()
         self.ended: set[str] = set()
@@ -123,7 +171,10 @@ class _Tally:
         self.prompts: dict[str, tuple[Entry, Commitment]] = {}
 
     def add(self, entry: Entry, record: AnyRecord) -> None:
-        if isinstance(record, DecisionRecord):
+        self.keys.add_record(entry.index, record)
+        if isinstance(record, GenesisRecord):
+            self.predecessor = record.predecessor
+        elif isinstance(record, DecisionRecord):
             self.uncovered[record.id] = (entry, record.input.value)
             if record.prompt is not None:
                 self.prompts[record.id] = (entry, record.prompt)
@@ -146,13 +197,14 @@ def _verify_log(
     with _as_tampered(f"the log {log.origin}"):
         _require_own_key(log)
         head = log.head()
-        checkpoint = require_signed(head, vkey=log.vkey, where=log.source.where)
+        checkpoint = require_signed(head, vkeys=log.vkeys, where=log.source.where)
         tally = _Tally(log, checkpoint)
         known = _known(log, size=head.size) if memory else None
         tally.checkpoints = verify_records(
-            log, head=head, known=known, progress=progress
+            log, head=head, known=known, keys=tally.keys, progress=progress
         )
         _read_records(log, tally=tally)
+        tally.keys.require_kept(size=head.size)
         _verify_content(log, tally=tally)
         verify_prompts(log, trail=reader.source, recorded=tally.prompts)
         # Last, because it names no record: an index that contradicts its table.
@@ -175,7 +227,8 @@ def _record_of(entry: Entry, *, log: Log) -> AnyRecord:
     if first != (entry.index == 0):
         raise TamperedError(f"{entry.name} opens a log, and only entry 0 may do that")
     if isinstance(record, GenesisRecord) and (
-        record.origin != log.origin or record.vkey != log.vkey.format()
+        record.origin != log.origin
+        or record.vkey not in {vkey.format() for vkey in log.vkeys}
     ):
         raise TamperedError(f"{entry.name} opens the log of another origin or key")
     return record
@@ -210,7 +263,7 @@ def _known(log: Log, *, size: int) -> Checkpoint | None:
         )
     if known.size == 0 or known.size > size:
         return None
-    return open_checkpoint(known.note, vkeys=[log.vkey])
+    return open_checkpoint(known.note, vkeys=log.vkeys)
 
 
 def _require_complete(reader: TrailReader) -> bool:
@@ -248,11 +301,14 @@ def _require_own_key(log: Log) -> None:
     if pem is None:
         # An auditor has no private keys.
         return
+    if b"ENCRYPTED PRIVATE KEY" in pem:
+        # Whoever verifies has no passphrase; with a wrong key the log does not open.
+        return
     try:
         signer = Ed25519Signer.from_pem(pem, key_name=log.origin)
     except ConfigurationError as error:
         raise TamperedError(f"the key of {log.origin} was changed: {error}") from error
-    if signer.public_key != log.vkey.public_key:
+    if signer.public_key not in {vkey.public_key for vkey in log.vkeys}:
         raise TamperedError(f"the key of {log.origin} is not the one that signs it")
 
 

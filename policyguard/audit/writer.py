@@ -14,7 +14,9 @@ from typing import Final
 
 from policyguard.audit.claim import Claim, gate
 from policyguard.audit.creation import (
+    keys_by_origin,
     origin_of,
+    read_trust,
     ready_signer,
     ready_trail,
     require_extension,
@@ -22,16 +24,18 @@ from policyguard.audit.creation import (
 )
 from policyguard.audit.heads import HeadMemory
 from policyguard.audit.layout import Layout, make_folder
+from policyguard.audit.rotation import settle_rotation
 from policyguard.audit.stores.database import identity_of
 from policyguard.audit.stores.sqlite import LogStore
 from policyguard.audit.vault import Sealed, Vault
 from policyguard.canonical import canonical_bytes
 from policyguard.errors import SlotError, TrailError
 from policyguard.identity import new_id, record_time, wall_clock
-from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.keyring import VerifierKey
+from policyguard.signing.signer import Signer
 from policyguard.version import __version__
-from policyguard.vocabulary.record import GenesisRecord
+from policyguard.vocabulary.record import GenesisRecord, Predecessor
 
 MOST_SLOTS: Final = 64
 
@@ -48,8 +52,24 @@ class Writer:
     vault: Vault = field(repr=False)
     memory: HeadMemory = field(repr=False)
 
-    def append(self, bodies: Sequence[bytes], *, sealed: Sequence[Sealed]) -> int:
+    @property
+    def signer(self) -> Signer:
+        """The key that signs the log now."""
+        return self.store.signer
+
+    def append(
+        self,
+        bodies: Sequence[bytes],
+        *,
+        sealed: Sequence[Sealed],
+        successor: Signer | None = None,
+    ) -> int:
         """Make records durable, and return the index of the first.
+
+        Args:
+            bodies: The records.
+            sealed: What the vault keeps of them.
+            successor: The key that takes over with these records.
 
         Raises:
             TrailError: the log is not ours alone, or its files were taken away.
@@ -64,7 +84,7 @@ class Writer:
         before = self.store.head.size if self.store.head else 0
         if sealed:
             self.vault.keep(sealed)
-        head = self.store.append(bodies)
+        head = self.store.append(bodies, successor=successor)
         self.memory.advance(before=before, size=head.size, note=head.note)
         return before
 
@@ -83,13 +103,23 @@ class Writer:
         self.claim.release()
 
 
-def claim_writer(layout: Layout, *, name: str | None, role: str) -> Writer:
+def claim_writer(
+    layout: Layout,
+    *,
+    name: str | None,
+    role: str,
+    keys: KeySource | None = None,
+    predecessor: Predecessor | None = None,
+) -> Writer:
     """Claim a log of the trail for this process; begin trail and log if need be.
 
     Args:
         layout: Where the trail is.
         name: The trail's name; without it the one it has, or a random one.
         role: The pool of logs: `app` for applications, `cli` for the command line.
+        keys: Where the logs' keys come from; without it files without passphrase.
+        predecessor: The log that a new one continues; then none that was begun before
+            is claimed.
 
     Raises:
         TrailError: the trail or the log is missing, damaged, put back or unwritable.
@@ -101,11 +131,21 @@ def claim_writer(layout: Layout, *, name: str | None, role: str) -> Writer:
         own = ready_trail(layout, name=name)
         for number in range(1, MOST_SLOTS + 1):
             slot = f"{role}-{number}"
+            if layout.closed(slot).exists() or (
+                predecessor is not None and slot in layout.slots()
+            ):
+                continue
             make_folder(layout.folder(slot))
             claim = Claim.take(layout.claim(slot))
             if claim is not None:
                 try:
-                    return _open_writer(layout, slot=slot, name=own, claim=claim)
+                    wanted = _Wanted(
+                        slot=slot,
+                        name=own,
+                        keys=keys or FileKeys(),
+                        predecessor=predecessor,
+                    )
+                    return _open_writer(layout, wanted, claim=claim)
                 except BaseException:
                     claim.release()
                     raise
@@ -115,9 +155,50 @@ def claim_writer(layout: Layout, *, name: str | None, role: str) -> Writer:
     )
 
 
-def _open_writer(layout: Layout, *, slot: str, name: str, claim: Claim) -> Writer:
-    origin = origin_of(name, slot)
-    signer = ready_signer(layout, slot=slot, origin=origin)
+def claim_log(layout: Layout, *, origin: str, keys: KeySource | None = None) -> Writer:
+    """Claim one log that there is, to change its key.
+
+    Raises:
+        TrailError: trail or log is missing, damaged, put back or unwritable.
+        SlotError: another process writes the log, or it is closed for good.
+    """
+    slot = layout.slot_of(origin)
+    with gate(layout.gate):
+        own = ready_trail(layout, name=None)
+        if layout.closed(slot).exists():
+            raise SlotError(
+                f"the log `{origin}` is closed: its key was compromised, and another log"
+                " continues it"
+            )
+        claim = Claim.take(layout.claim(slot))
+        if claim is None:
+            raise SlotError(
+                f"the log `{origin}` is in use: stop the process that writes it, or call"
+                " `Trail.rotate_key()` in that process"
+            )
+        try:
+            wanted = _Wanted(slot=slot, name=own, keys=keys or FileKeys())
+            return _open_writer(layout, wanted, claim=claim)
+        except BaseException:
+            claim.release()
+            raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """Says which log is opened or begun."""
+
+    slot: str
+    name: str
+    keys: KeySource
+    predecessor: Predecessor | None = None
+
+
+def _open_writer(layout: Layout, wanted: _Wanted, *, claim: Claim) -> Writer:
+    slot, keys = wanted.slot, wanted.keys
+    origin = origin_of(wanted.name, slot)
+    settle_rotation(layout, slot=slot, origin=origin, keys=keys)
+    signer = ready_signer(layout, slot=slot, origin=origin, keys=keys)
     opened: list[HeadMemory | Vault | LogStore] = []
     try:
         # The memory first: from here on the log counts as begun.
@@ -126,10 +207,11 @@ def _open_writer(layout: Layout, *, slot: str, name: str, claim: Claim) -> Write
         opened.append(store := LogStore(layout.log(slot), signer=signer))
         vkey = VerifierKey.of_signer(signer)
         known = memory.known()
-        trust(layout, vkey, begun=known.size > 0, name=name)
+        trust(layout, vkey, begun=known.size > 0, name=wanted.name)
         if store.head is None and known.size == 0:
-            store.append([_genesis(signer)])
-        require_extension(store, known=known, vkey=vkey)
+            store.append([_genesis(signer, predecessor=wanted.predecessor)])
+        vkeys = keys_by_origin(read_trust(layout.trust))[origin]
+        require_extension(store, known=known, vkeys=vkeys)
         if store.head is not None and known.size < store.head.size:
             memory.advance(
                 before=known.size, size=store.head.size, note=store.head.note
@@ -149,12 +231,13 @@ def _open_writer(layout: Layout, *, slot: str, name: str, claim: Claim) -> Write
     )
 
 
-def _genesis(signer: Ed25519Signer) -> bytes:
+def _genesis(signer: Signer, *, predecessor: Predecessor | None) -> bytes:
     record = GenesisRecord(
         id=new_id(),
         time=record_time(wall_clock()),
         origin=signer.key_name,
         vkey=VerifierKey.of_signer(signer).format(),
+        predecessor=predecessor,
         version=__version__,
     )
     return canonical_bytes(record.model_dump(mode="json"))

@@ -30,6 +30,7 @@ _KINDS = (
     "policy.load",
     "policy.reject",
     "erase",
+    "key.rotate",
 )
 _VERDICTS = ("allow", "deny", "require_approval", "unavailable")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -156,7 +157,7 @@ def prove(
     found = find_record(opened(trail_of(directory)), record, origin=origin)
     proof = found.log.proof(found.entry.index).format()
     # A proof that does not verify is worse than none.
-    verify_proof_file(proof, leaf_bytes=found.entry.body, vkeys=[found.log.vkey])
+    verify_proof_file(proof, leaf_bytes=found.entry.body, vkeys=found.log.vkeys)
     if as_json:
         click.echo(json.dumps({**_document(found), "proof": proof}, indent=2))
     if folder is None:
@@ -164,7 +165,8 @@ def prove(
             click.echo(proof, nl=False)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    trust = TrustFile(logs=(TrustedLog(key=found.log.vkey),)).format()
+    keys = tuple(TrustedLog(key=vkey) for vkey in found.log.vkeys)
+    trust = TrustFile(logs=keys).format()
     for name, data in (
         (f"{found.record.id}.tlog-proof", proof.encode()),
         (f"{found.record.id}.json", found.entry.body),

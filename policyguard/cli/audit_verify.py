@@ -121,8 +121,8 @@ def _exported(
 ) -> Verified:
     """Verify every exported log in a folder."""
     from policyguard.audit.export.jsonl import RECORDS, verify_jsonl
-    from policyguard.audit.export.tiles import verify_tiles
-    from policyguard.audit.verify import Verified
+    from policyguard.audit.export.tiles import predecessor_in, verify_tiles
+    from policyguard.audit.verify import Verified, require_continued
     from policyguard.errors import ConfigurationError, TamperedError
 
     exports = sorted(path.parent for path in folder.glob("*/checkpoint"))
@@ -142,6 +142,13 @@ def _exported(
         raise TamperedError(
             f"the log {min(missing)} is trusted and is not in the export"
         )
+    require_continued(
+        {item.origin: (item.size, item.root) for item in found},
+        {
+            item.origin: predecessor_in(place)
+            for item, place in zip(found, exports, strict=True)
+        },
+    )
     return Verified(
         logs=tuple((item.origin, item.size, item.root) for item in found),
         checkpoints=len(found),

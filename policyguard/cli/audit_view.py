@@ -15,6 +15,7 @@ from policyguard.vocabulary.record import (
     DecisionRecord,
     EraseRecord,
     GenesisRecord,
+    KeyRotateRecord,
     OutcomeRecord,
     PolicyLoadRecord,
     PolicyRejectRecord,
@@ -213,7 +214,7 @@ def _about(item: Found, *, room: int, apart: bool) -> Text:
     """Return what a record is about, with its kind if that does not stand apart."""
     record = item.record
     kind = "" if apart else _kind(item)
-    if isinstance(record, GenesisRecord):
+    if isinstance(record, (GenesisRecord, KeyRotateRecord)):
         fits = len(record.origin) <= room
         origin = record.origin if fits else item.log.slot
         return Text(_broken([kind, origin], room=room), "dim")

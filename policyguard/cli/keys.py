@@ -1,26 +1,33 @@
-"""`policyguard keys`: make a signing key; show the public keys of a trail."""
+"""`policyguard keys`: make, show and rotate signing keys; answer a compromise."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Final
 
 import click
 
+from policyguard.cli.passphrase_option import (
+    keys_given,
+    passphrase_of,
+    passphrase_option,
+)
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
 _NEW_KEY: Final = "policyguard"
 """A key file has no name in it; a name is given where the key is used."""
 
 
-@click.group(short_help="Make a signing key, or show public keys.")
+@click.group(short_help="Make, show and rotate signing keys.")
 def keys() -> None:
-    """Make a signing key, or show the public keys of a trail."""
+    """Make, show and rotate signing keys, and answer a compromise."""
 
 
 @keys.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def generate(file: Path) -> None:
+@passphrase_option
+def generate(file: Path, *, secret_file: Path | None, ask: bool) -> None:
     """Make a new Ed25519 key in FILE, and print its public side as PEM.
 
     FILE is PKCS#8 PEM that only its owner may read. A file that exists is never
@@ -28,8 +35,9 @@ def generate(file: Path) -> None:
     """
     from policyguard.signing.ed25519 import Ed25519Signer, format_public_pem
 
+    passphrase = passphrase_of(secret_file, ask=ask, new=True)
     signer = Ed25519Signer.generate(key_name=_NEW_KEY)
-    signer.save(file)
+    signer.save(file, passphrase=passphrase() if passphrase else None)
     click.echo(format_public_pem(signer.public_key), nl=False)
 
 
@@ -42,7 +50,8 @@ def generate(file: Path) -> None:
 def show(*, pem: bool, origin: str | None, directory: Path | None) -> None:
     """Print the public keys of a trail's logs, one verifier key a line.
 
-    With --pem, print the key of one log: the one that `audit checkpoint` prints, too.
+    A log whose key was rotated has several: the newest is the last. With --pem, print
+    the newest key of one log: the one that `audit checkpoint` prints, too.
     """
     from policyguard.cli.trail_reading import chosen_log, opened
     from policyguard.signing.ed25519 import format_public_pem
@@ -54,4 +63,100 @@ def show(*, pem: bool, origin: str | None, directory: Path | None) -> None:
         return
     logs = [chosen_log(reader, origin)] if origin else reader.logs
     for log in logs:
-        click.echo(log.vkey.format())
+        for vkey in log.vkeys:
+            click.echo(vkey.format())
+
+
+@keys.command(short_help="Hand logs over to new keys.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object a line.")
+@passphrase_option
+@log_option
+@trail_option
+def rotate(
+    *,
+    as_json: bool,
+    secret_file: Path | None,
+    ask: bool,
+    origin: str | None,
+    directory: Path | None,
+) -> None:
+    """Hand a log over to a new key, or each log that no process writes now.
+
+    The handover is a record under the old key; the old private key is gone afterwards,
+    and the old public key stays trusted for what it has signed. A running application
+    hands its own log over with `Trail.rotate_key()`. Give the new public keys that are
+    printed to whoever verifies the trail.
+    """
+    from policyguard.audit.rotation import rotate_logs
+    from policyguard.cli.trail_reading import layout_of, opened
+
+    place = trail_of(directory)
+    reader = opened(place)
+    chosen = [reader.log(origin)] if origin else list(reader.logs)
+    done = rotate_logs(
+        layout_of(place),
+        origins=[log.origin for log in chosen],
+        keys=keys_given(secret_file, ask=ask),
+        all_of_them=origin is not None,
+    )
+    for name, vkey in done.items():
+        if as_json:
+            new = vkey.format() if vkey else None
+            click.echo(json.dumps({"origin": name, "new": new}))
+        elif vkey is None:
+            click.echo(f"{name}: left as it is: a process writes it, or it is closed")
+        else:
+            click.echo(f"{name}: new key\n  {vkey.format()}")
+
+
+@keys.command(short_help="Close a log whose key was stolen, and begin its successor.")
+@click.option(
+    "--reason",
+    required=True,
+    metavar="TEXT",
+    help="What happened, in a sentence: it is public, and stays.",
+)
+@click.option("--log", "origin", required=True, metavar="ORIGIN", help="The log.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@passphrase_option
+@trail_option
+def compromise(
+    *,
+    reason: str,
+    origin: str,
+    as_json: bool,
+    secret_file: Path | None,
+    ask: bool,
+    directory: Path | None,
+) -> None:
+    """Close a log whose key may be in other hands, and begin the log that continues it.
+
+    The new log's first record, under a new key, names the old one: its size, its root
+    and the reason. Whatever the old key signs beyond that counts no more. The trail is
+    verified first, and the old private key is removed. Stop the process that writes
+    the log before.
+    """
+    from policyguard.audit.succession import begin_successor
+    from policyguard.cli.trail_reading import lock_of
+
+    place = trail_of(directory)
+    successor = begin_successor(
+        place,
+        origin=origin,
+        reason=reason,
+        lock=lock_of(place),
+        keys=keys_given(secret_file, ask=ask),
+    )
+    old, vkey = successor.predecessor, successor.vkey
+    if as_json:
+        document = {
+            "origin": vkey.key_name,
+            "vkey": vkey.format(),
+            "predecessor": old.model_dump(mode="json"),
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(f"closed     {old.origin} at {old.size} records, root {old.root}")
+    click.echo(f"successor  {vkey.key_name}")
+    click.echo(f"  {vkey.format()}")
+    click.echo("hand the new key to whoever verifies the trail; they keep the old one")

@@ -92,21 +92,30 @@ class Checkpoint:
         return head + "".join(f"{line}\n" for line in self.extensions)
 
 
-def sign_checkpoint(checkpoint: Checkpoint, *, signer: Signer) -> str:
+def sign_checkpoint(
+    checkpoint: Checkpoint, *, signer: Signer, successor: Signer | None = None
+) -> str:
     """Return the signed checkpoint as it is stored and sent.
 
     The caller answers for never signing two heads of one log that are inconsistent.
 
+    Args:
+        checkpoint: The head.
+        signer: The log's key.
+        successor: The key that takes over at this head, and signs it, too.
+
     Raises:
-        ConfigurationError: the key is not named as the log's origin, or its
+        ConfigurationError: a key is not named as the log's origin, or its
             algorithm is not Ed25519.
     """
-    if signer.key_name != checkpoint.origin:
-        raise ConfigurationError(
-            f"the key `{excerpt(signer.key_name)}` cannot sign for the log "
-            f"`{excerpt(checkpoint.origin)}`: a log's key is named as its origin"
-        )
-    return sign_note(checkpoint.format(), signers=(signer,)).format()
+    signers = (signer,) if successor is None else (signer, successor)
+    for each in signers:
+        if each.key_name != checkpoint.origin:
+            raise ConfigurationError(
+                f"the key `{excerpt(each.key_name)}` cannot sign for the log "
+                f"`{excerpt(checkpoint.origin)}`: a log's key is named as its origin"
+            )
+    return sign_note(checkpoint.format(), signers=signers).format()
 
 
 def open_checkpoint(text: str | bytes, *, vkeys: Iterable[VerifierKey]) -> Checkpoint:

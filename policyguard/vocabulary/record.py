@@ -33,7 +33,14 @@ RecordTime = Annotated[
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 Layer: TypeAlias = Literal["call", "http"]
 Kind: TypeAlias = Literal[
-    "genesis", "decision", "check", "outcome", "policy.load", "policy.reject", "erase"
+    "genesis",
+    "decision",
+    "check",
+    "outcome",
+    "policy.load",
+    "policy.reject",
+    "key.rotate",
+    "erase",
 ]
 PolicySource: TypeAlias = Literal["shipped", "directory", "archive", "http", "kept"]
 """Where policy came from; `kept`: a version that this trail remembers."""
@@ -70,6 +77,20 @@ class RuleAnswer(Value):
     missing: tuple[str, ...] = ()
 
 
+class Predecessor(Value):
+    """Names the log that another one continues, and where the old one ends for good."""
+
+    origin: str
+    size: Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+    """Records of the old log that count; what is signed beyond them does not."""
+    root: Hex
+    """The root of its tree at that size (RFC 6962)."""
+    witnessed: Annotated[int, Field(ge=0, le=MAX_INTEGER)] = 0
+    """Records of it that others had seen: a thief of the key cannot have changed them."""
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    """Why the old key counts no more, in the words of whoever declared it."""
+
+
 class GenesisRecord(Value):
     """Opens a log: leaf 0, and only leaf 0."""
 
@@ -81,7 +102,8 @@ class GenesisRecord(Value):
     vkey: str
     """The log's public key as a C2SP verifier key."""
     durability: Literal["full"] = "full"
-    predecessor: str | None = None
+    predecessor: Predecessor | None = None
+    """The log whose key was compromised, if this one takes its place."""
     version: str
     """Version of policyguard that created the log."""
 
@@ -202,6 +224,20 @@ class EraseRecord(Value):
     """Ed25519 over the other fields in RFC 8785 form, after a prefix of its own."""
 
 
+class KeyRotateRecord(Value):
+    """Hands a log over to its next key; the last record that the old key signs."""
+
+    v: Literal[1] = 1
+    kind: Literal["key.rotate"] = "key.rotate"
+    id: str
+    time: RecordTime
+    origin: str
+    old: str
+    """The key that has signed so far, as a C2SP verifier key."""
+    new: str
+    """The key that signs from the next checkpoint on; this record's bears both."""
+
+
 AnyRecord: TypeAlias = (
     GenesisRecord
     | DecisionRecord
@@ -209,11 +245,9 @@ AnyRecord: TypeAlias = (
     | PolicyLoadRecord
     | PolicyRejectRecord
     | EraseRecord
+    | KeyRotateRecord
 )
-AuditRecord: TypeAlias = Annotated[
-    AnyRecord,
-    Field(discriminator="kind"),
-]
+AuditRecord: TypeAlias = Annotated[AnyRecord, Field(discriminator="kind")]
 
 AUDIT_RECORD: TypeAdapter[AnyRecord] = TypeAdapter(AuditRecord)
 """Validates a record of any kind."""

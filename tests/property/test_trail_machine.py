@@ -1,7 +1,7 @@
 """A trail under any order of events: what was promised is still there.
 
 The machine appends with and without waiting, shares one trail between threads, closes
-and reopens it, forks, crashes, loses an unacknowledged tail of the lock database, and
+and reopens it, rotates keys, forks, crashes, loses an unacknowledged tail of the lock database, and
 erases callers. After each step everything that was acknowledged is stored in its place,
 the trail verifies, and of whom was erased there is no byte left.
 """
@@ -117,6 +117,11 @@ class TrailMachine(RuleBasedStateMachine):
     def close_and_open(self) -> None:
         self.trail.close()
         self.trail = Trail.open(self.directory)
+
+    @rule()
+    def rotate(self) -> None:
+        vkey = self.trail.rotate_key()
+        assert vkey in [log.vkey for log in TrailReader.open(self.directory).logs]
 
     @rule()
     def crash(self) -> None:

@@ -64,7 +64,7 @@ def export_jsonl(
     # A head first and its records after: a log only grows.
     head = log.head()
     try:
-        signed = require_signed(head, vkey=log.vkey, where=log.source.where)
+        signed = require_signed(head, vkeys=log.vkeys, where=log.source.where)
     except (FormatError, VerificationError) as error:
         raise TamperedError(
             f"the head of {log.origin} cannot be verified: {error}"

@@ -33,8 +33,9 @@ from policyguard.audit.export.tile_files import (
     read_edge,
     read_tile,
 )
+from policyguard.audit.key_history import MARK, KeyHistory
 from policyguard.audit.layout import make_folder, read_small, write_small
-from policyguard.audit.reader import Log
+from policyguard.audit.reader import Entry, Log
 from policyguard.errors import (
     ConfigurationError,
     FormatError,
@@ -43,7 +44,8 @@ from policyguard.errors import (
     VerificationError,
 )
 from policyguard.signing.keyring import VerifierKey
-from policyguard.tlog import Checkpoint, leaf_hash, open_checkpoint
+from policyguard.tlog import Checkpoint, Note, leaf_hash, open_checkpoint
+from policyguard.tlog.note import verified_keys
 from policyguard.tlog.tile import (
     TILE_HEIGHT,
     TILE_WIDTH,
@@ -53,6 +55,7 @@ from policyguard.tlog.tile import (
     tile_root,
     width_at,
 )
+from policyguard.vocabulary.record import GenesisRecord, Predecessor
 
 Progress = Callable[[str, int, int], None]
 """Called with the log's origin, the number of records done, and their total."""
@@ -96,7 +99,7 @@ def export_tiles(
     with alone(place):
         # A head first and its records after: a log only grows.
         note = log.head().note
-        head = _opened(note, vkeys=(log.vkey,), what=f"the head of {log.origin}")
+        head = _opened(note, vkeys=log.vkeys, what=f"the head of {log.origin}")
         old = _published(place, log=log, head=head)
         writer = TileWriter(place=place, covered=old.size if old else 0)
         _write_records(log, writer=writer, old=old, head=head, progress=progress)
@@ -141,15 +144,57 @@ def verify_tiles(
             raise TamperedError(f"the checkpoint is missing from `{place}`")
         raise TrailError(f"there is no export at `{place}`: correct the path")
     data = read_small(place / _CHECKPOINT)
-    checkpoint = _opened(data, vkeys=vkeys, what="the checkpoint")
+    known = tuple(vkeys)
+    checkpoint = _opened(data, vkeys=known, what="the checkpoint")
     reader = _Tiles(place=place, checkpoint=checkpoint)
     bundles = bundles_of(checkpoint.size)
+    history = KeyHistory(
+        origin=checkpoint.origin,
+        trusted=[key for key in known if key.key_name == checkpoint.origin],
+    )
     for path, hashes in zip(bundles, reader.leaf_tiles(), strict=True):
-        reader.verify_bundle(path, hashes=hashes)
+        for entry in reader.verified_entries(path, hashes=hashes):
+            _note_keys(entry, history=history)
         if progress:
             progress(checkpoint.origin, path.end, checkpoint.size)
     reader.verify_others()
+    if history.names_keys:
+        history.add_signed(
+            checkpoint.size, verified_keys(Note.parse(data), vkeys=known)
+        )
+        history.require_current(size=checkpoint.size)
     return checkpoint
+
+
+def predecessor_in(directory: str | Path) -> Predecessor | None:
+    """Return the log that a verified export continues, as its first record says.
+
+    Raises:
+        TamperedError: there is no first record.
+        TrailError: it cannot be read.
+    """
+    place = Path(directory).absolute()
+    note = Note.parse(read_small(place / _CHECKPOINT))
+    size = Checkpoint.parse(note.text).size
+    path = next(bundles_of(size), None)
+    if path is None:
+        return None
+    body = read_bundle(place, path, origin=place.name)[0]
+    entry = Entry(origin=place.name, index=0, body=body, leaf=leaf_hash(body))
+    record = entry.record()
+    return record.predecessor if isinstance(record, GenesisRecord) else None
+
+
+def _note_keys(entry: Entry, *, history: KeyHistory) -> None:
+    """Take in what a record says about keys, if it does; others are not parsed."""
+    if entry.index and MARK not in entry.body:
+        return
+    try:
+        record = entry.record()
+    except FormatError:
+        # Which records a log may have is not what tiles are about.
+        return
+    history.add_record(entry.index, record)
 
 
 def _published(place: Path, *, log: Log, head: Checkpoint) -> Checkpoint | None:
@@ -159,7 +204,7 @@ def _published(place: Path, *, log: Log, head: Checkpoint) -> Checkpoint | None:
         return None
     try:
         origin = read_small(path).partition(b"\n")[0].decode("utf-8", "replace")
-        old = open_checkpoint(read_small(path), vkeys=(log.vkey,))
+        old = open_checkpoint(read_small(path), vkeys=log.vkeys)
     except (FormatError, VerificationError) as error:
         if origin != log.origin:
             raise ConfigurationError(
@@ -272,8 +317,10 @@ class _Tiles:
         for at, given in enumerate(hashes, start=index * TILE_WIDTH):
             yield from self._below(given, level=level - 1, index=at)
 
-    def verify_bundle(self, path: TilePath, *, hashes: tuple[bytes, ...]) -> None:
-        """Verify the records of a bundle against authentic leaf hashes."""
+    def verified_entries(
+        self, path: TilePath, *, hashes: tuple[bytes, ...]
+    ) -> Iterator[Entry]:
+        """Verify the records of a bundle against authentic leaf hashes; yield them."""
         first = path.index * TILE_WIDTH
         entries = read_bundle(self.place, path, origin=self.checkpoint.origin)
         for index, (entry, leaf) in enumerate(
@@ -284,6 +331,9 @@ class _Tiles:
                     f"entry {index} of {self.checkpoint.origin} was changed: its bytes"
                     f" in `{path.format()}` are not those that were signed"
                 )
+            yield Entry(
+                origin=self.checkpoint.origin, index=index, body=entry, leaf=leaf
+            )
 
     def verify_others(self) -> None:
         """Verify that older partial tiles begin what has taken their place."""

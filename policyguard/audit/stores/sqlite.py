@@ -76,7 +76,7 @@ class LogStore:
             self._head = read_head(self._connection, path=path)
             if self._head is not None:
                 vkey = VerifierKey.of_signer(signer)
-                require_signed(self._head, vkey=vkey, where=str(path))
+                require_signed(self._head, vkeys=[vkey], where=str(path))
                 _require_last(self._connection, size=self._head.size, path=path)
         except (FormatError, VerificationError) as error:
             self._connection.close()
@@ -89,12 +89,24 @@ class LogStore:
             raise
 
     @property
+    def signer(self) -> Signer:
+        """The key that signs the next head."""
+        return self._signer
+
+    @property
     def head(self) -> Head | None:
         """The newest head, or `None` before the first record."""
         return self._head
 
-    def append(self, bodies: Sequence[bytes]) -> Head:
+    def append(
+        self, bodies: Sequence[bytes], *, successor: Signer | None = None
+    ) -> Head:
         """Append records durably and return the new head.
+
+        Args:
+            bodies: The records.
+            successor: The key that takes over: it signs this head beside the old key,
+                and every later one alone. The checkpoint with both is kept.
 
         Raises:
             TrailError: somebody else has written to the log.
@@ -107,7 +119,7 @@ class LogStore:
         checkpoint = Checkpoint(
             origin=self._signer.key_name, size=frontier.size, root=frontier.root()
         )
-        note = sign_checkpoint(checkpoint, signer=self._signer)
+        note = sign_checkpoint(checkpoint, signer=self._signer, successor=successor)
         head = Head(size=frontier.size, frontier=frontier, note=note)
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
@@ -121,7 +133,8 @@ class LogStore:
             "INSERT INTO entry (idx, body, leaf) VALUES (?, ?, ?)",
             zip(range(before, head.size), bodies, leaves, strict=True),
         )
-        if before // CHECKPOINT_EVERY != head.size // CHECKPOINT_EVERY:
+        passed = before // CHECKPOINT_EVERY != head.size // CHECKPOINT_EVERY
+        if passed or successor is not None:
             run("INSERT INTO checkpoint VALUES (?, ?)", (head.size, note))
         run(
             "INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?)",
@@ -129,6 +142,7 @@ class LogStore:
         )
         run("COMMIT")
         self._head = head
+        self._signer = successor or self._signer
         return head
 
     def root_at(self, size: int) -> bytes:
@@ -173,14 +187,16 @@ def read_head(connection: sqlite3.Connection, *, path: Path) -> Head | None:
         ) from error
 
 
-def require_signed(head: Head, *, vkey: VerifierKey, where: str) -> Checkpoint:
+def require_signed(
+    head: Head, *, vkeys: Sequence[VerifierKey], where: str
+) -> Checkpoint:
     """Refuse a head that is not what its checkpoint signs; return the checkpoint.
 
     Raises:
         FormatError: the checkpoint is none.
         VerificationError: the signature does not hold, or signs another head.
     """
-    checkpoint = open_checkpoint(head.note, vkeys=[vkey])
+    checkpoint = open_checkpoint(head.note, vkeys=vkeys)
     held = (head.size, head.frontier.size, head.frontier.root())
     if held != (checkpoint.size, checkpoint.size, checkpoint.root):
         raise InvalidCheckpointError(

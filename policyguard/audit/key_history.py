@@ -1,0 +1,140 @@
+"""Which key may sign a log at which size, as the log's own records say.
+
+Entry 0 names the first key; each `key.rotate` record, at index i, names the next one.
+The checkpoint of size i + 1 bears both signatures; before it only the old key counts,
+after it only the new one. So a key that was given up signs nothing more, even if it is
+stolen later: what it signs beyond its time is refused, and so is a history from which
+the rotation is missing, because the trust file knows the key that it would lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from policyguard.errors import TamperedError
+
+if TYPE_CHECKING:
+    from policyguard.signing.keyring import VerifierKey
+    from policyguard.vocabulary.record import AnyRecord
+
+MARK = b'"kind":"key.rotate"'
+"""What each record of a rotation has in its bytes; others may have it, too."""
+
+
+@dataclass(slots=True, kw_only=True)
+class KeyHistory:
+    """Collects the keys of one log while its records and checkpoints are read."""
+
+    origin: str
+    trusted: Sequence[VerifierKey]
+    """The keys that the trust file has for the log."""
+    _handovers: list[tuple[int, str]] = field(default_factory=list)
+    """The size from which on a key signs alone, and its verifier key; in order."""
+    _signed: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """The smallest and the largest size that each key has signed."""
+
+    @property
+    def names_keys(self) -> bool:
+        """Whether the log has said which keys it has."""
+        return bool(self._handovers)
+
+    def add_record(self, index: int, record: AnyRecord) -> None:
+        """Take in a record.
+
+        Raises:
+            TamperedError: it hands over a log or key that is not this one's.
+        """
+        if record.kind == "genesis":
+            self._handovers.append((0, record.vkey))
+        if record.kind != "key.rotate":
+            return
+        current = self._handovers[-1][1] if self._handovers else None
+        known = {vkey for _, vkey in self._handovers}
+        if record.origin != self.origin or record.old != current or record.new in known:
+            raise TamperedError(
+                f"entry {index} of {self.origin} hands over another log or key than the"
+                " one that signs it"
+            )
+        self._handovers.append((index + 1, record.new))
+
+    def add_signed(self, size: int, keys: Iterable[VerifierKey]) -> None:
+        """Take in which keys have signed a checkpoint; sizes come in any order."""
+        for key in keys:
+            vkey = key.format()
+            first, last = self._signed.get(vkey, (size, size))
+            self._signed[vkey] = (min(first, size), max(last, size))
+
+    def require_kept(self, *, size: int) -> None:
+        """Refuse keys that the log does not name, and signatures out of their time.
+
+        Args:
+            size: The size of the log's newest head.
+
+        Raises:
+            TamperedError: there is one.
+        """
+        self._require_trusted(size=size)
+        trusted = {key.format() for key in self.trusted}
+        handed = [at for at, _ in self._handovers]
+        for (begin, vkey), end in zip(
+            self._handovers, [*handed[1:], None], strict=True
+        ):
+            if vkey not in trusted:
+                # Taken over, and not in the trust file yet; it has signed once.
+                continue
+            first, last = self._signed.get(vkey, (None, None))
+            if last is not None and end is not None and last > end:
+                raise TamperedError(
+                    f"a checkpoint of {self.origin} of size {last} is signed with a key"
+                    f" that was given up at size {end}"
+                )
+            if first is not None and first < begin:
+                raise TamperedError(
+                    f"a checkpoint of {self.origin} of size {first} is signed with a key"
+                    f" that took over at size {begin}"
+                )
+            if (end is not None and last != end) or (begin and first != begin):
+                missing = end if end is not None and last != end else begin
+                raise TamperedError(
+                    f"the checkpoint of {self.origin} of size {missing}, at which the"
+                    " key was handed over, is missing or lacks a signature"
+                )
+
+    def require_current(self, *, size: int) -> None:
+        """Refuse a head that the log's newest key has not signed.
+
+        For a log of which only the newest checkpoint is at hand.
+
+        Args:
+            size: The size of that checkpoint.
+
+        Raises:
+            TamperedError: the newest key has not signed it, or trust file and log name
+                different keys.
+        """
+        self._require_trusted(size=size)
+        trusted = {key.format() for key in self.trusted}
+        newest = [vkey for _, vkey in self._handovers if vkey in trusted][-1:]
+        if newest and newest[0] not in self._signed:
+            raise TamperedError(
+                f"the checkpoint of {self.origin} of size {size} is not signed with the"
+                " log's newest key"
+            )
+
+    def _require_trusted(self, *, size: int) -> None:
+        trusted = {key.format() for key in self.trusted}
+        named = {vkey for _, vkey in self._handovers}
+        if trusted - named:
+            raise TamperedError(
+                f"the trust file has a key of {self.origin} that the log never took:"
+                " the log was put back, or written anew with an old key"
+            )
+        # Cut off between the record and the trust file; taken up when it is opened.
+        unfinished = {vkey for at, vkey in self._handovers if at == size}
+        if named - trusted - unfinished:
+            raise TamperedError(
+                f"the log {self.origin} was handed over to a key that is not in the"
+                " trust file: ask for it, and compare it with `policyguard keys show`"
+            )

@@ -1,0 +1,143 @@
+"""Closes a log whose key was compromised, and begins the log that continues it.
+
+A stolen key can sign anything, so no record under it can say from when on it counts no
+more. A new log does, under a new key: its first record names the old log, the size at
+which it ends, the root of its tree there, and why. Whoever verifies both refuses
+whatever the old key signs beyond that, or instead of it.
+
+Owner: the process that holds the claims of both logs. A crash leaves the old log closed
+(`LOCK/<slot>.closed`), and perhaps its successor begun: run it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from policyguard.audit.claim import Claim
+from policyguard.audit.layout import Layout, write_small
+from policyguard.audit.reader import Log, TrailReader
+from policyguard.audit.verify import verify_trail
+from policyguard.audit.writer import claim_writer
+from policyguard.canonical import canonical_bytes
+from policyguard.errors import ConfigurationError, SlotError, TrailError
+from policyguard.signing.key_source import KeySource
+from policyguard.signing.keyring import VerifierKey
+from policyguard.vocabulary.record import GenesisRecord, Predecessor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Successor:
+    """Says which log continues which, and with which key."""
+
+    predecessor: Predecessor
+    vkey: VerifierKey
+    """The new log's key; its name is the new log's origin."""
+
+
+def begin_successor(
+    directory: str | Path,
+    *,
+    origin: str,
+    reason: str,
+    lock: Path | None = None,
+    keys: KeySource | None = None,
+) -> Successor:
+    """Close a log for good, and begin the one that continues it.
+
+    The whole trail is verified first: a successor vouches for what it continues. The
+    old private key is removed from this machine; its public key stays trusted for the
+    records up to the end.
+
+    Args:
+        directory: Where the trail is.
+        origin: The log whose key counts no more.
+        reason: Why, in a sentence; it is public.
+        lock: The directory of the lock database; without it `<directory>.lock`.
+        keys: Where keys come from; without it files.
+
+    Raises:
+        ConfigurationError: there is no such log, it is continued already, or the reason
+            is empty or longer than 500 characters.
+        SlotError: a process still writes the log: stop it.
+        TamperedError: the trail is not what was signed: restore it first.
+        TrailError: something cannot be read or written.
+    """
+    layout = Layout.of(directory, lock)
+    log = TrailReader.open(directory, lock=lock).log(origin)
+    _require_reason(reason)
+    _require_open_end(TrailReader.open(directory, lock=lock), log=log)
+    # Not opened for writing: the key may be lost, and must sign nothing more anyhow.
+    claim = Claim.take(layout.claim(log.slot))
+    if claim is None:
+        raise SlotError(
+            f"the log `{origin}` is in use: stop the process that writes it"
+        )
+    try:
+        verified = verify_trail(directory, lock=lock)
+        size, root = next(
+            (size, root) for name, size, root in verified.logs if name == origin
+        )
+        predecessor = Predecessor(
+            origin=origin,
+            size=size,
+            root=root.hex(),
+            reason=reason,
+        )
+        # From here on nobody claims the old log, even if this is cut off.
+        write_small(
+            layout.closed(log.slot),
+            canonical_bytes(predecessor.model_dump(mode="json")) + b"\n",
+        )
+        role = log.slot.partition("-")[0]
+        successor = claim_writer(
+            layout, name=None, role=role, keys=keys, predecessor=predecessor
+        )
+        vkey = VerifierKey.of_signer(successor.signer)
+        successor.close()
+    finally:
+        claim.release()
+    _forget_key(layout.key(log.slot))
+    return Successor(predecessor=predecessor, vkey=vkey)
+
+
+def predecessor_of(log: Log) -> Predecessor | None:
+    """Return the log that a log continues, as its first record says.
+
+    Raises:
+        TrailError: the log cannot be read.
+        FormatError: its first entry is no record.
+    """
+    first = log.find("0")
+    record = first.record() if first else None
+    return record.predecessor if isinstance(record, GenesisRecord) else None
+
+
+def _require_open_end(reader: TrailReader, *, log: Log) -> None:
+    for other in reader.logs:
+        old = predecessor_of(other)
+        if old is not None and old.origin == log.origin:
+            # A crash may have left it.
+            _forget_key(log.layout.key(log.slot))
+            raise ConfigurationError(
+                f"`{log.origin}` is closed already: `{other.origin}` continues it"
+            )
+
+
+def _require_reason(reason: str) -> None:
+    longest = 500
+    if not 1 <= len(reason) <= longest or not reason.isprintable():
+        raise ConfigurationError(
+            f"the reason has 1 to {longest} characters on one line: say in a sentence"
+            " what happened to the key"
+        )
+
+
+def _forget_key(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise TrailError(
+            f"the log is closed, and its old key is still at `{path}`:"
+            f" {(error.strerror or 'error').lower()}: remove it"
+        ) from error
