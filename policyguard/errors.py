@@ -13,10 +13,12 @@
     ├── TrailError                the trail cannot be written, opened or read
     │   ├── NotDurableError       a record could not be made durable
     │   └── SlotError             no log of the trail can be claimed
+    ├── OutsideError              a witness, an authority or a sink cannot be used
     ├── VerificationError         a signature, proof or hash does not hold
     │   ├── InvalidSignatureError
     │   ├── InvalidProofError
     │   ├── InvalidCheckpointError
+    │   ├── UnwitnessedError      too few witnesses have cosigned a checkpoint
     │   └── TamperedError         a stored trail is not what was signed; names the place
     ├── CannotProtect             `guard.protect` found nothing that it can guard
     └── NotAllowed                the call may not be made; carries the decision
@@ -107,6 +109,10 @@ class SlotError(TrailError):
     """Says that no log of the trail can be claimed."""
 
 
+class OutsideError(PolicyGuardError):
+    """Says that a witness, a time-stamping authority or a sink cannot be used."""
+
+
 class VerificationError(PolicyGuardError):
     """Says that a signature, proof or hash does not hold."""
 
@@ -121,6 +127,10 @@ class InvalidProofError(VerificationError):
 
 class InvalidCheckpointError(VerificationError):
     """Says that a checkpoint is not one of this log's."""
+
+
+class UnwitnessedError(VerificationError):
+    """Says that a checkpoint lacks the cosignatures that the trust file asks for."""
 
 
 class TamperedError(VerificationError):

@@ -153,6 +153,57 @@ class SigningSettings(Value):
         return self.passphrase_file or (Path(named) if named else None)
 
 
+class SinkSettings(Value):
+    """Names one place that checkpoints are sent to: exactly one of the three."""
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """A program and its arguments; it reads the checkpoint on its standard input."""
+    directory: Path | None = None
+    """A directory that gets a file for each checkpoint, never over another one."""
+    url: str | None = None
+    """A URL that each checkpoint is posted to."""
+
+    @model_validator(mode="after")
+    def _require_one(self) -> Self:
+        given = [self.command, self.directory, self.url]
+        if sum(item is not None for item in given) != 1:
+            raise ValueError("give one of command, directory and url")
+        return self
+
+
+class OutsideSettings(Value):
+    """Says who else remembers checkpoints: witnesses, an authority, sinks."""
+
+    witnesses: Path | None = None
+    """A C2SP tlog-policy file: its witness, group and quorum lines are used, instead of
+    those in the trail's own trust file."""
+    timestamp_url: str | None = None
+    """A time-stamping authority of RFC 3161."""
+    timestamp_roots: Path | None = None
+    """The authority's certificates in PEM; without them its answers are not verified."""
+    max_age_hours: Annotated[int, Field(ge=1)] = 24
+    """How old the newest cosignature or time stamp may be before `monitor` warns."""
+    sinks: tuple[SinkSettings, ...] = ()
+
+    def under(self, base: Path) -> Self:
+        """Return the same with each path made relative to a directory."""
+        return self.model_copy(
+            update={
+                "witnesses": _under(base, self.witnesses),
+                "timestamp_roots": _under(base, self.timestamp_roots),
+                "sinks": tuple(
+                    sink.model_copy(update={"directory": _under(base, sink.directory)})
+                    for sink in self.sinks
+                ),
+            }
+        )
+
+    @property
+    def is_set(self) -> bool:
+        """Whether verification has to know more than the trail's own trust file."""
+        return self.witnesses is not None or self.timestamp_roots is not None
+
+
 class EngineSettings(Value):
     """Says which engine evaluates, and where it is when it is not in this process."""
 
@@ -216,6 +267,7 @@ class Settings(Value):
     catalog: CatalogSettings = CatalogSettings()
     trail: TrailSettings = TrailSettings()
     signing: SigningSettings = SigningSettings()
+    outside: OutsideSettings = OutsideSettings()
     engine: EngineSettings = EngineSettings()
     tenant: TenantSettings = TenantSettings()
 
@@ -294,6 +346,7 @@ def _anchored(settings: Settings, *, base: Path) -> Settings:
                     for name in ("ca_file", "client_cert", "client_key", "token_file")
                 }
             ),
+            "outside": settings.outside.under(base),
             "signing": signing.model_copy(
                 update={
                     "passphrase_file": _under(base, signing.passphrase_file),

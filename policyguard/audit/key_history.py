@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from policyguard.errors import TamperedError
+from policyguard.errors import FormatError, TamperedError
 
 if TYPE_CHECKING:
+    from policyguard.audit.reader import Entry
     from policyguard.signing.keyring import VerifierKey
     from policyguard.vocabulary.record import AnyRecord
 
@@ -35,11 +36,6 @@ class KeyHistory:
     _signed: dict[str, tuple[int, int]] = field(default_factory=dict)
     """The smallest and the largest size that each key has signed."""
 
-    @property
-    def names_keys(self) -> bool:
-        """Whether the log has said which keys it has."""
-        return bool(self._handovers)
-
     def add_record(self, index: int, record: AnyRecord) -> None:
         """Take in a record.
 
@@ -58,6 +54,21 @@ class KeyHistory:
                 " one that signs it"
             )
         self._handovers.append((index + 1, record.new))
+
+    def add_entry(self, entry: Entry) -> None:
+        """Take in what a record says about keys, if it does; others are not parsed.
+
+        Raises:
+            TamperedError: as `add_record`.
+        """
+        if entry.index and MARK not in entry.body:
+            return
+        try:
+            record = entry.record()
+        except FormatError:
+            # Which records a log may have is not what an export is about.
+            return
+        self.add_record(entry.index, record)
 
     def add_signed(self, size: int, keys: Iterable[VerifierKey]) -> None:
         """Take in which keys have signed a checkpoint; sizes come in any order."""
@@ -102,18 +113,23 @@ class KeyHistory:
                     " key was handed over, is missing or lacks a signature"
                 )
 
-    def require_current(self, *, size: int) -> None:
+    def require_current(self, *, size: int, signed: Iterable[VerifierKey]) -> None:
         """Refuse a head that the log's newest key has not signed.
 
-        For a log of which only the newest checkpoint is at hand.
+        For a log of which only the newest checkpoint is at hand. One whose records say
+        nothing of keys is none of ours, and is left alone.
 
         Args:
             size: The size of that checkpoint.
+            signed: The known keys that have signed it.
 
         Raises:
             TamperedError: the newest key has not signed it, or trust file and log name
                 different keys.
         """
+        if not self._handovers:
+            return
+        self.add_signed(size, signed)
         self._require_trusted(size=size)
         trusted = {key.format() for key in self.trusted}
         newest = [vkey for _, vkey in self._handovers if vkey in trusted][-1:]

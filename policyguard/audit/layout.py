@@ -10,6 +10,7 @@
     DIR/logs/<slot>/log.sqlite  records, head and checkpoints
     DIR/logs/<slot>/vault.sqlite  what was asked, and the salts; erasable
     DIR/logs/<slot>/vault.gate  locked for a moment by whoever writes the vault
+    DIR/logs/<slot>/outside/    checkpoints that others have cosigned or time-stamped
     DIR/logs/<slot>/claim       locked by the process that writes the log
     DIR/versions/bundle/<digest>.tar.gz   each bundle that decided
     DIR/versions/catalog/<digest>.json    each catalog that it decided from
@@ -127,6 +128,10 @@ class Layout:
     def vault(self, slot: str) -> Path:
         """Return the vault of a log."""
         return self.folder(slot) / "vault.sqlite"
+
+    def outside(self, slot: str) -> Path:
+        """Return the folder with what others have said about a log's checkpoints."""
+        return self.folder(slot) / "outside"
 
     def claim(self, slot: str) -> Path:
         """Return the file that the writer of a log keeps locked."""

@@ -33,7 +33,7 @@ def verify_records(
     log: Log,
     *,
     head: Head,
-    known: Checkpoint | None = None,
+    known: Sequence[Checkpoint] = (),
     keys: KeyHistory | None = None,
     progress: Progress | None = None,
 ) -> int:
@@ -42,7 +42,8 @@ def verify_records(
     Args:
         log: The log.
         head: Its newest head, whose signature holds.
-        known: A checkpoint that somebody kept, whose signature holds.
+        known: Checkpoints that somebody kept, whose signatures hold; none is of a
+            larger size than the head.
         keys: Told which keys have signed which checkpoint.
         progress: Called after each batch of records.
 
@@ -91,10 +92,10 @@ _END: Final = _Boundary(
 
 
 def _boundaries(
-    log: Log, *, head: Head, known: Checkpoint | None, keys: KeyHistory | None
+    log: Log, *, head: Head, known: Sequence[Checkpoint], keys: KeyHistory | None
 ) -> Iterator[_Boundary]:
     """Give what is signed, by size: stored checkpoints, the kept one, the head."""
-    kept = [] if known is None or known.size == 0 else [known]
+    kept = sorted((item for item in known if item.size), key=lambda item: item.size)
     root = Checkpoint(origin=log.origin, size=head.size, root=head.frontier.root())
     yield from merge(
         (_Boundary(checkpoint=item) for item in _stored(log, head=head, keys=keys)),

@@ -116,6 +116,7 @@ def ask(
             answer.places(),
             leaves=dict(index.leaves),
             folder=proofs,
+            trust=reader.trust,
             progress=progress,
         )
     return Answer(

@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Final
 
 from policyguard.audit.layout import make_folder, read_small, write_small
+from policyguard.audit.outside.attested import Vouchers
 from policyguard.audit.reader import Entry, Log
 from policyguard.errors import (
     ConfigurationError,
     FormatError,
     TamperedError,
     TrailError,
+    UnwitnessedError,
     VerificationError,
 )
-from policyguard.signing.keyring import VerifierKey
+from policyguard.signing.trust_file import TrustFile
 from policyguard.tlog import (
     Checkpoint,
     Note,
@@ -33,6 +35,7 @@ from policyguard.tlog import (
     prove_inclusion,
     verify_proof_file,
 )
+from policyguard.tlog.quorum import verify_trusted_proof
 
 PROOF: Final = ".tlog-proof"
 RECORD: Final = ".json"
@@ -60,16 +63,25 @@ class LeafHashes:
         """Add leaf hashes in order."""
         self._rows[0] += b"".join(leaves)
 
-    def proof(self, index: int) -> ProofFile:
-        """Return the proof of a record up to the verified head.
+    def proof(self, index: int, *, trust: TrustFile | None = None) -> ProofFile:
+        """Return the proof of a record, up to a cosigned checkpoint if there is one.
+
+        Args:
+            index: The record.
+            trust: Whose cosignatures count; without it up to the verified head.
 
         Raises:
             ConfigurationError: there is no such record.
         """
+        size, note = self.size, Note.parse(self.note)
+        if trust is not None:
+            attestations = Vouchers(trust=trust).of(self.log)
+            found = attestations.newest_with_quorum(index=index, largest=self.size)
+            size, note = found[:2] if found is not None else (size, note)
         return ProofFile(
             index=index,
-            hashes=prove_inclusion(index=index, size=self.size, tree=self._node),
-            checkpoint=Note.parse(self.note),
+            hashes=prove_inclusion(index=index, size=size, tree=self._node),
+            checkpoint=note,
         )
 
     def _node(self, level: int, index: int) -> bytes:
@@ -92,6 +104,7 @@ def write_proofs(
     *,
     leaves: dict[str, LeafHashes],
     folder: Path,
+    trust: TrustFile | None = None,
     progress: ProofProgress | None = None,
 ) -> int:
     """Write record and proof for each place, and return how many there are.
@@ -100,6 +113,7 @@ def write_proofs(
         places: Name of the log, and index.
         leaves: The verified hashes of the logs, by name.
         folder: Where to; it is created.
+        trust: Whose cosignatures go into the proofs.
         progress: Called as proofs are written.
 
     Raises:
@@ -118,7 +132,7 @@ def write_proofs(
     make_folder(folder)
     for done, (name, index) in enumerate(wanted, start=1):
         hashes = leaves[name]
-        proof = hashes.proof(index).format()
+        proof = hashes.proof(index, trust=trust).format()
         entry = _entry(hashes.log, index)
         try:
             verify_proof_file(proof, leaf_bytes=entry.body, vkeys=hashes.log.vkeys)
@@ -144,7 +158,7 @@ def _entry(log: Log, index: int) -> Entry:
 def verify_proofs(
     folder: Path,
     *,
-    vkeys: Sequence[VerifierKey],
+    trust: TrustFile,
     progress: ProofProgress | None = None,
 ) -> dict[str, tuple[Checkpoint, int]]:
     """Verify a folder of records and proofs with trusted keys alone.
@@ -168,7 +182,7 @@ def verify_proofs(
         raise TrailError(f"there is no proof in `{folder}`: correct the path")
     found: dict[str, tuple[Checkpoint, int]] = {}
     for done, name in enumerate(sorted(names), start=1):
-        checkpoint = _verify_pair(folder, name, vkeys=vkeys)
+        checkpoint = _verify_pair(folder, name, trust=trust)
         largest, count = found.get(checkpoint.origin, (checkpoint, 0))
         if largest.size == checkpoint.size and largest.root != checkpoint.root:
             raise TamperedError(
@@ -182,17 +196,18 @@ def verify_proofs(
     return found
 
 
-def _verify_pair(
-    folder: Path, name: str, *, vkeys: Sequence[VerifierKey]
-) -> Checkpoint:
+def _verify_pair(folder: Path, name: str, *, trust: TrustFile) -> Checkpoint:
     record, proof = folder / f"{name}{RECORD}", folder / f"{name}{PROOF}"
     for path, what in ((record, "record"), (proof, "proof")):
         if not path.is_file():
             raise TamperedError(f"the {what} `{path.name}` is missing from `{folder}`")
     try:
-        return verify_proof_file(
-            read_small(proof), leaf_bytes=read_small(record), vkeys=vkeys
+        return verify_trusted_proof(
+            read_small(proof), leaf_bytes=read_small(record), trust=trust
         )
+    except UnwitnessedError:
+        # Too few have seen it: that proves nothing against the record.
+        raise
     except (FormatError, VerificationError) as error:
         raise TamperedError(
             f"`{record.name}` is not what `{proof.name}` proves: {error}"

@@ -22,7 +22,14 @@ from policyguard.audit.vault import Sealed, pseudonym_of
 from policyguard.canonical import parse_canonical
 from policyguard.errors import ConfigurationError, FormatError, TrailError
 from policyguard.signing.keyring import VerifierKey
-from policyguard.tlog import Note, ProofFile, leaf_hash, prove_inclusion
+from policyguard.signing.trust_file import TrustFile
+from policyguard.tlog import (
+    Checkpoint,
+    Note,
+    ProofFile,
+    leaf_hash,
+    prove_inclusion,
+)
 from policyguard.vocabulary.record import AUDIT_RECORD, AnyRecord
 
 _INDEX_DIGITS: Final = len(str(2**63))
@@ -102,6 +109,13 @@ class Log:
         """
         return _in_files(self.source).path
 
+    @property
+    def outside(self) -> Path | None:
+        """The folder with what others have said of it; `None`: not in files."""
+        if not isinstance(self.source, FileLog):
+            return None
+        return self.source.layout.outside(self.slot)
+
     def head(self) -> Head:
         """Return the newest head.
 
@@ -144,23 +158,30 @@ class Log:
         """
         yield from self.source.checkpoints()
 
-    def proof(self, index: int) -> ProofFile:
-        """Return the proof that a record is in the log, up to the newest checkpoint.
+    def proof(self, index: int, *, checkpoint: Note | None = None) -> ProofFile:
+        """Return the proof that a record is in the log.
+
+        Args:
+            index: The record.
+            checkpoint: One of the log that covers the record, such as a cosigned one;
+                without it the newest.
 
         Raises:
             ConfigurationError: there is no such record.
             TrailError: the log cannot be read.
         """
         head = self.head()
+        note = checkpoint or Note.parse(head.note)
+        size = Checkpoint.parse(note.text).size
         leaves = [
             leaf_hash(body)
-            for rows in self.source.batches(size=head.size)
+            for rows in self.source.batches(size=size)
             for _, body, _ in rows
         ]
         return ProofFile(
             index=index,
-            hashes=prove_inclusion(index=index, size=head.size, tree=leaves),
-            checkpoint=Note.parse(head.note),
+            hashes=prove_inclusion(index=index, size=size, tree=leaves),
+            checkpoint=note,
         )
 
     def sealed(self) -> Iterator[Sealed]:
@@ -193,6 +214,8 @@ class TrailReader:
     source: TrailSource = field(repr=False)
     name: str
     logs: tuple[Log, ...]
+    trust: TrustFile = field(default_factory=TrustFile, repr=False)
+    """The keys of the logs, and the witnesses and the quorum that count."""
 
     @classmethod
     def open(
@@ -212,14 +235,15 @@ class TrailReader:
         prefix = origin_of(name, "")
         slots = source.slots()
         logs = []
-        for origin, vkeys in keys_by_origin(source.trust()).items():
+        trust = source.trust()
+        for origin, vkeys in keys_by_origin(trust).items():
             slot = origin.removeprefix(prefix)
             if slot not in slots:
                 raise TrailError(
                     f"the log `{origin}` is missing from `{source.where}`: restore it"
                 )
             logs.append(Log(source=source.log(slot), slot=slot, vkeys=vkeys))
-        return cls(source=source, name=name, logs=tuple(logs))
+        return cls(source=source, name=name, logs=tuple(logs), trust=trust)
 
     @property
     def layout(self) -> Layout:

@@ -37,6 +37,7 @@ from policyguard.vocabulary.record import KeyRotateRecord
 
 if TYPE_CHECKING:
     from policyguard.audit.layout import Layout
+    from policyguard.audit.recorder import Recorder
     from policyguard.audit.writer import Writer
     from policyguard.signing.key_source import KeySource
     from policyguard.signing.signer import Signer
@@ -82,6 +83,22 @@ def rotate_key(writer: Writer, *, layout: Layout, keys: KeySource) -> VerifierKe
     writer.append([body], sealed=(), successor=successor)
     _promote(layout, slot=slot, successor=successor)
     return new
+
+
+def rotate_own(recorder: Recorder, *, layout: Layout, keys: KeySource) -> VerifierKey:
+    """Hand the log that this process writes over to a new key; return its public key.
+
+    Raises:
+        NotDurableError: the record could not be made durable; the old key stays.
+        TrailError: as `rotate_key`.
+        ConfigurationError: as `rotate_key`.
+    """
+
+    def rotate(writer: Writer) -> VerifierKey:
+        with gate(layout.gate):
+            return rotate_key(writer, layout=layout, keys=keys)
+
+    return recorder.use_alone(rotate)
 
 
 def rotate_logs(

@@ -20,36 +20,32 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from pydantic import ValidationError
 
-from policyguard.audit.claim import gate
 from policyguard.audit.creation import begin_trail, require_trail
 from policyguard.audit.layout import Layout
+from policyguard.audit.leaf import body_of
 from policyguard.audit.people import People, salted
 from policyguard.audit.recorder import Recorder, Waiting
-from policyguard.audit.rotation import rotate_key
+from policyguard.audit.rotation import rotate_own
 from policyguard.audit.vault import Callers, Sealed
 from policyguard.audit.versions import Versions
 from policyguard.audit.writer import Writer, claim_writer
-from policyguard.canonical import canonical_bytes, canonical_dump
+from policyguard.canonical import canonical_bytes
 from policyguard.errors import NotDurableError, PolicyGuardError, TrailError
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.keyring import VerifierKey
 from policyguard.tlog import leaf_hash
 from policyguard.vocabulary.decision import Place
 from policyguard.vocabulary.record import (
-    AnyRecord,
     DecisionRecord,
     EraseRecord,
     OutcomeRecord,
     PolicyLoadRecord,
     PolicyRejectRecord,
 )
-
-MAX_LEAF_BYTES: Final = 60_000
-"""Room below the 65,535 bytes of an entry in C2SP tlog-tiles."""
 
 Role: TypeAlias = Literal["app", "cli"]
 
@@ -209,7 +205,7 @@ class Trail:
         Raises:
             NotDurableError: it could not be made durable, or is too large.
         """
-        return self._here().recorder.append(Waiting(body=_body_of(record)))
+        return self._here().recorder.append(Waiting(body=body_of(record)))
 
     def append_later(
         self,
@@ -232,7 +228,7 @@ class Trail:
         """
         if self._closed:
             raise NotDurableError("the trail is closed: keep the guard open")
-        item = Waiting(body=_body_of(record), failed=failed)
+        item = Waiting(body=body_of(record), failed=failed)
         self._here().recorder.append_later(item)
 
     def flush(self) -> None:
@@ -272,7 +268,7 @@ class Trail:
                     "prompt": committed,
                 }
             )
-            body = _body_of(record)
+            body = body_of(record)
             named = {*people, *([] if prompt is None or caller is None else [caller])}
             if named or prompt is not None:
                 sealed = self._about(
@@ -288,20 +284,12 @@ class Trail:
     def rotate_key(self) -> VerifierKey:
         """Hand this process's log over to a new key, and return the new public key.
 
-        The handover is a record under the old key, `key.rotate`. Give the new key to
-        whoever verifies the log; the old one they keep.
+        Give the new key to whoever verifies the log; the old one they keep.
 
         Raises:
-            NotDurableError: the record could not be made durable; the old key stays.
-            TrailError: the new key or the trust file cannot be written.
-            ConfigurationError: the key is held by a service.
+            PolicyGuardError: as `rotate_own` says.
         """
-
-        def rotate(writer: Writer) -> VerifierKey:
-            with gate(self._layout.gate):
-                return rotate_key(writer, layout=self._layout, keys=self._keys)
-
-        return self._here().recorder.use_alone(rotate)
+        return rotate_own(self._here().recorder, layout=self._layout, keys=self._keys)
 
     def close(self) -> None:
         """Write what is left, and release the log for other processes.
@@ -391,15 +379,6 @@ class Trail:
             left.callers.leak()
         if left.people is not None:
             left.people.leak()
-
-
-def _body_of(record: AnyRecord) -> bytes:
-    body = canonical_dump(record.model_dump(mode="json"))
-    if len(body) > MAX_LEAF_BYTES:
-        raise NotDurableError(
-            f"a record of {len(body)} bytes is longer than {MAX_LEAF_BYTES}"
-        )
-    return body
 
 
 _TRAILS: weakref.WeakSet[Trail] = weakref.WeakSet()

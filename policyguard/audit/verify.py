@@ -10,7 +10,7 @@ written anew with the key. A kept checkpoint or a witness shows those.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hmac import compare_digest
@@ -18,9 +18,12 @@ from pathlib import Path
 
 from policyguard.audit.erasure_order import verify_order
 from policyguard.audit.key_history import KeyHistory
+from policyguard.audit.log_chain import require_continued
 from policyguard.audit.log_verification import Progress, verify_records
+from policyguard.audit.outside.attested import Attestations, Attested, Vouchers
 from policyguard.audit.people import verify_prompts
 from policyguard.audit.reader import Entry, Log, TrailReader, source_of
+from policyguard.audit.stores.protocol import Head
 from policyguard.audit.stores.sqlite import require_signed
 from policyguard.audit.vault import pseudonym_of
 from policyguard.errors import (
@@ -59,14 +62,22 @@ class Verified:
     """Records whose content was ordered to be erased and is still there."""
     memory: bool
     """Whether there was a lock database to compare with."""
+    outside: tuple[tuple[str, Attested], ...] = ()
+    """How far the memory of others reaches, by the origin of each log."""
     pending: int
     """Allowed decisions without an outcome: in flight, or cut off."""
+
+    @property
+    def lacks_quorum(self) -> bool:
+        """Whether a log lacks the cosignatures that the trust file asks for."""
+        return any(attested.lacks_quorum for _, attested in self.outside)
 
 
 def verify_trail(
     place: str | os.PathLike[str],
     *,
     lock: str | Path | None = None,
+    vouchers: Vouchers | None = None,
     progress: Progress | None = None,
 ) -> Verified:
     """Verify a trail, and say what was verified.
@@ -74,6 +85,8 @@ def verify_trail(
     Args:
         place: Where the trail is.
         lock: Where the lock database is; without it `<directory>.lock`.
+        vouchers: Which witnesses and authorities are trusted; without them those that
+            the trail's own trust file names.
         progress: Called as records are verified.
 
     Raises:
@@ -90,8 +103,11 @@ def verify_trail(
         for _ in reader.source.people():
             # Each is compared with its pseudonym on the way.
             pass
+        trusted = _vouchers(reader, given=vouchers)
     tallies = [
-        _verify_log(log, reader=reader, memory=memory, progress=progress)
+        _verify_log(
+            log, reader=reader, memory=memory, vouchers=trusted, progress=progress
+        )
         for log in reader.logs
     ]
     require_continued(
@@ -107,51 +123,12 @@ def verify_trail(
         missing=len(gone - ordered),
         unfinished=_still_there(reader, ordered) if ordered else 0,
         memory=memory,
+        outside=tuple((item.origin, item.attested) for item in tallies),
         pending=len(
             set().union(*(item.allowed for item in tallies))
             - set().union(*(item.ended for item in tallies))
         ),
     )
-
-
-def require_continued(
-    heads: Mapping[str, tuple[int, bytes]],
-    predecessors: Mapping[str, Predecessor | None],
-) -> None:
-    """Refuse a log that does not end where the log that continues it says.
-
-    Args:
-        heads: Size and root of each log, by origin.
-        predecessors: The log that each log continues, by its own origin.
-
-    Raises:
-        TamperedError: a log that was closed is missing, was cut, changed or continued
-            with the key that counts no more; or two logs continue one.
-    """
-    closed: dict[str, str] = {}
-    for origin, old in predecessors.items():
-        if old is None:
-            continue
-        if old.origin in closed:
-            raise TamperedError(
-                f"{origin} and {closed[old.origin]} both continue {old.origin}"
-            )
-        closed[old.origin] = origin
-        if old.origin not in heads:
-            raise TamperedError(
-                f"the log {old.origin}, which {origin} continues, is missing"
-            )
-        size, root = heads[old.origin]
-        if size > old.size:
-            raise TamperedError(
-                f"the log {old.origin} has {size} records, and was closed at {old.size}"
-                f" ({old.reason}): the others are signed with a key that counts no more"
-            )
-        if (size, root.hex()) != (old.size, old.root):
-            raise TamperedError(
-                f"the log {old.origin} is not the one that {origin} continues: there"
-                f" are two histories of its first {old.size} records"
-            )
 
 
 class _Tally:
@@ -164,6 +141,7 @@ class _Tally:
         self.checkpoints = 0
         self.keys = KeyHistory(origin=log.origin, trusted=log.vkeys)
         self.predecessor: Predecessor | None = None
+        self.attested = Attested()
         self.uncovered: dict[str, tuple[Entry, str]] = {}
         self.allowed: set[str] = set()
         self.ended: set[str] = set()
@@ -192,14 +170,22 @@ def _still_there(reader: TrailReader, ordered: set[str]) -> int:
 
 
 def _verify_log(
-    log: Log, *, reader: TrailReader, memory: bool, progress: Progress | None
+    log: Log,
+    *,
+    reader: TrailReader,
+    memory: bool,
+    vouchers: Vouchers,
+    progress: Progress | None,
 ) -> _Tally:
     with _as_tampered(f"the log {log.origin}"):
         _require_own_key(log)
         head = log.head()
         checkpoint = require_signed(head, vkeys=log.vkeys, where=log.source.where)
         tally = _Tally(log, checkpoint)
-        known = _known(log, size=head.size) if memory else None
+        known = _known(log, size=head.size) if memory else []
+        attestations = vouchers.of(log)
+        known += _attested(attestations, head=head, keys=tally.keys)
+        tally.attested = attestations.attested()
         tally.checkpoints = verify_records(
             log, head=head, known=known, keys=tally.keys, progress=progress
         )
@@ -216,9 +202,20 @@ def _read_records(log: Log, *, tally: _Tally) -> None:
     """Validate what each record says, and collect it."""
     for entry in log.entries():
         if entry.index >= tally.size:
-            # Written after the head was read: the next verification's.
+            _require_newer_head(entry, log=log)
             break
         tally.add(entry, _record_of(entry, log=log))
+
+
+def _require_newer_head(entry: Entry, *, log: Log) -> None:
+    """Accept a record that came after the head was read; refuse one without a head.
+
+    Records and the head that signs them are written together.
+    """
+    if log.head().size <= entry.index:
+        raise TamperedError(
+            f"{entry.name} is beyond the log's head: nobody has signed it"
+        )
 
 
 def _record_of(entry: Entry, *, log: Log) -> AnyRecord:
@@ -252,7 +249,35 @@ def _verify_content(log: Log, *, tally: _Tally) -> None:
             )
 
 
-def _known(log: Log, *, size: int) -> Checkpoint | None:
+def _vouchers(reader: TrailReader, *, given: Vouchers | None) -> Vouchers:
+    own = reader.trust
+    if given is None:
+        return Vouchers(trust=own)
+    if given.trust.logs:
+        trusted = {log.key for log in given.trust.logs}
+        for log in reader.logs:
+            if not trusted.issuperset(log.vkeys):
+                raise TamperedError(
+                    f"the trail has a key of {log.origin} that the trust file which was"
+                    " given has not: compare with `policyguard keys show`"
+                )
+    return given
+
+
+def _attested(
+    attestations: Attestations, *, head: Head, keys: KeyHistory
+) -> list[Checkpoint]:
+    """Return the checkpoints that others have seen."""
+    found = list(attestations.checkpoints(keys=keys))
+    if found and found[-1].size > head.size:
+        raise TamperedError(
+            f"the log {attestations.origin} was put back: it has {head.size} records and"
+            f" others have seen {found[-1].size}"
+        )
+    return found
+
+
+def _known(log: Log, *, size: int) -> list[Checkpoint]:
     """Return the checkpoint that the lock database remembers."""
     known = log.source.known_head(origin=log.origin)
     # The log was read first: by now it may have grown.
@@ -262,8 +287,8 @@ def _known(log: Log, *, size: int) -> Checkpoint | None:
             f" database knows of {known.size}"
         )
     if known.size == 0 or known.size > size:
-        return None
-    return open_checkpoint(known.note, vkeys=log.vkeys)
+        return []
+    return [open_checkpoint(known.note, vkeys=log.vkeys)]
 
 
 def _require_complete(reader: TrailReader) -> bool:
@@ -282,11 +307,6 @@ def _require_complete(reader: TrailReader) -> bool:
     if known is not None and known != reader.name:
         raise TamperedError(
             f"the lock database of `{source.where}` belongs to another trail"
-        )
-    if source.trust().quorum != "none":
-        raise TamperedError(
-            f"the trust file `{source.trust_name}` asks for witnesses, which this"
-            " version does not verify"
         )
     return known is not None
 

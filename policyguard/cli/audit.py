@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 
 from policyguard.cli.audit_erase import erase
 from policyguard.cli.audit_export import export, gaps
+from policyguard.cli.audit_outside import anchor, monitor
 from policyguard.cli.audit_query import query
 from policyguard.cli.audit_report import report
 from policyguard.cli.audit_verify import verify
@@ -37,7 +39,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 
 @click.group(
-    commands=(erase, export, gaps, query, report, verify),
+    commands=(anchor, erase, export, gaps, monitor, query, report, verify),
     short_help="Read, verify and prove what the trail remembers.",
 )
 def audit() -> None:
@@ -148,14 +150,22 @@ def prove(
     """Print the `.tlog-proof` of a record: its place in the log, for anyone to verify.
 
     RECORD is an id or the beginning of one, or the entry that `audit list` shows. The
-    format is C2SP tlog-proof.
+    format is C2SP tlog-proof. If witnesses have cosigned a checkpoint that covers the
+    record, the proof is up to that one, with their cosignatures.
     """
+    from policyguard.audit.outside.attested import Vouchers
     from policyguard.cli.trail_reading import find_record, opened
-    from policyguard.signing.trust_file import TrustedLog, TrustFile
+    from policyguard.signing.trust_file import TrustedLog
     from policyguard.tlog import verify_proof_file
 
-    found = find_record(opened(trail_of(directory)), record, origin=origin)
-    proof = found.log.proof(found.entry.index).format()
+    reader = opened(trail_of(directory))
+    found = find_record(reader, record, origin=origin)
+    index = found.entry.index
+    cosigned = (
+        Vouchers(trust=reader.trust).of(found.log).newest_with_quorum(index=index)
+    )
+    note = cosigned[1] if cosigned is not None else None
+    proof = found.log.proof(index, checkpoint=note).format()
     # A proof that does not verify is worse than none.
     verify_proof_file(proof, leaf_bytes=found.entry.body, vkeys=found.log.vkeys)
     if as_json:
@@ -166,7 +176,7 @@ def prove(
         return
     folder.mkdir(parents=True, exist_ok=True)
     keys = tuple(TrustedLog(key=vkey) for vkey in found.log.vkeys)
-    trust = TrustFile(logs=keys).format()
+    trust = replace(reader.trust, logs=keys).format()
     for name, data in (
         (f"{found.record.id}.tlog-proof", proof.encode()),
         (f"{found.record.id}.json", found.entry.body),

@@ -100,7 +100,7 @@ def export(
         )
     if folder is None:
         raise click.UsageError("give the directory to write to")
-    trust = reader.source.trust().format()
+    trust = reader.trust.format()
     with ProgressBar() as bar:
         write = _lines if form == "jsonl" else _tiles
         for document, said in write(logs, folder, bar=bar):
@@ -117,6 +117,7 @@ def _default_mask() -> tuple[str, ...]:
 def _tiles(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> Iterator[_Said]:
     from policyguard.audit.export.tiles import export_tiles
     from policyguard.audit.layout import make_folder
+    from policyguard.audit.outside.shelf import Shelf
 
     make_folder(folder)
     for log in logs:
@@ -125,7 +126,12 @@ def _tiles(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> Iterator[_
                 f"`{folder / log.slot}` has an export as lines: give each format a"
                 " directory of its own"
             )
-        done = export_tiles(log, folder / log.slot, progress=bar.advance)
+        done = export_tiles(
+            log,
+            folder / log.slot,
+            shelf=Shelf(folder=log.outside),
+            progress=bar.advance,
+        )
         new = done.checkpoint.size - done.before
         document = {"origin": log.origin, "records": done.checkpoint.size, "new": new}
         said = f"{done.checkpoint.size} records, {new} of them new"

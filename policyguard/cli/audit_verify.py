@@ -14,11 +14,9 @@ from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import trail_of, trail_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from policyguard.audit.outside.attested import Vouchers
     from policyguard.audit.verify import Verified
     from policyguard.cli.audit_view import Proved
-    from policyguard.signing.keyring import VerifierKey
 
 TAMPERED = 1
 
@@ -29,7 +27,14 @@ TAMPERED = 1
     "--trust",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The public keys that you trust, for PATH.",
+    help="The public keys, witnesses and quorum that you trust; PATH needs it.",
+)
+@click.option(
+    "--timestamp-roots",
+    "roots",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The certificates of time-stamping authorities that you trust, in PEM.",
 )
 @click.option(
     "--lock",
@@ -48,6 +53,7 @@ def verify(
     path: Path | None,
     lock: Path | None,
     trust: Path | None,
+    roots: Path | None,
     as_json: bool,
     directory: Path | None,
 ) -> None:
@@ -58,7 +64,8 @@ def verify(
 
     Exits with 0 if it is intact, with 1 if something was changed, which is named, and
     with 2 if it cannot be told: there is no trail, content is gone from the vault that
-    nobody has ordered to erase, or an order to erase was not carried out.
+    nobody has ordered to erase, an order to erase was not carried out, or too few
+    witnesses have cosigned for the quorum in the trust file.
     """
     from policyguard.cli.audit_view import print_proved, print_verified, tampered
     from policyguard.errors import TamperedError
@@ -67,9 +74,10 @@ def verify(
     try:
         with ProgressBar() as bar:
             if path is None:
-                verified = _trail(trail_of(directory), lock=lock, bar=bar)
+                place = trail_of(directory)
+                verified = _trail(place, lock=lock, trust=trust, roots=roots, bar=bar)
             else:
-                verified = _handed_out(path, trust=_given(trust), bar=bar)
+                verified = _handed_out(path, trust=_given(trust), roots=roots, bar=bar)
     except TamperedError as error:
         reason = one_line(str(error))
         if as_json:
@@ -87,44 +95,66 @@ def verify(
         click.echo(json.dumps(verified_document(verified), indent=2))
     else:
         print_verified(output(), verified, exported=path is not None)
-    if verified.missing or verified.unfinished:
+    if verified.missing or verified.unfinished or verified.lacks_quorum:
         context.exit(UNANSWERED)
 
 
-def _trail(place: Path, *, lock: Path | None, bar: ProgressBar) -> Verified:
+def _trail(
+    place: Path,
+    *,
+    lock: Path | None,
+    trust: Path | None,
+    roots: Path | None,
+    bar: ProgressBar,
+) -> Verified:
+    from policyguard.audit.creation import read_trust
     from policyguard.audit.verify import verify_trail
+    from policyguard.cli.outside_settings import vouchers_of
     from policyguard.cli.trail_reading import lock_of
+    from policyguard.settings import load_settings
 
-    return verify_trail(place, lock=lock or lock_of(place), progress=bar.advance)
+    vouchers: Vouchers | None = None
+    if trust is not None:
+        vouchers = vouchers_of(read_trust(trust), roots=roots)
+    elif roots is not None or load_settings().outside.is_set:
+        own = read_trust(place / "trust") if (place / "trust").is_file() else None
+        vouchers = vouchers_of(own, roots=roots) if own is not None else None
+    return verify_trail(
+        place, lock=lock or lock_of(place), vouchers=vouchers, progress=bar.advance
+    )
 
 
 def _handed_out(
-    path: Path, *, trust: Path, bar: ProgressBar
+    path: Path, *, trust: Path, roots: Path | None, bar: ProgressBar
 ) -> Verified | list[Proved]:
     """Verify what somebody was handed: proofs of records, or exported logs."""
     from policyguard.audit.creation import read_trust
     from policyguard.audit.query_proofs import PROOF, verify_proofs
     from policyguard.cli.audit_view import Proved
 
-    keys = read_trust(trust).log_keys()
+    trusted = read_trust(trust)
     if any(path.glob(f"*{PROOF}")):
-        found = verify_proofs(path, vkeys=keys, progress=bar.advance)
+        found = verify_proofs(path, trust=trusted, progress=bar.advance)
         return [
             Proved(origin=origin, records=count, size=newest.size, root=newest.root)
             for origin, (newest, count) in sorted(found.items())
         ]
-    return _exported(path, keys=keys, bar=bar)
+    from policyguard.cli.outside_settings import vouchers_of
+
+    return _exported(path, vouchers=vouchers_of(trusted, roots=roots), bar=bar)
 
 
-def _exported(
-    folder: Path, *, keys: Sequence[VerifierKey], bar: ProgressBar
-) -> Verified:
+def _exported(folder: Path, *, vouchers: Vouchers, bar: ProgressBar) -> Verified:
     """Verify every exported log in a folder."""
+    from policyguard.audit.export.chain import predecessor_in
     from policyguard.audit.export.jsonl import RECORDS, verify_jsonl
-    from policyguard.audit.export.tiles import predecessor_in, verify_tiles
-    from policyguard.audit.verify import Verified, require_continued
+    from policyguard.audit.export.tiles import verify_tiles
+    from policyguard.audit.log_chain import require_continued
+    from policyguard.audit.outside.monitor import ExportedLog, verified_attestations
+    from policyguard.audit.verify import Verified
     from policyguard.errors import ConfigurationError, TamperedError
 
+    keys = [log.key for log in vouchers.trust.logs]
     exports = sorted(path.parent for path in folder.glob("*/checkpoint"))
     if not exports:
         raise ConfigurationError(
@@ -149,7 +179,24 @@ def _exported(
             for item, place in zip(found, exports, strict=True)
         },
     )
+    outside = tuple(
+        (
+            item.origin,
+            verified_attestations(
+                ExportedLog(
+                    directory=place,
+                    origin=item.origin,
+                    vkeys=[key for key in keys if key.key_name == item.origin],
+                ),
+                new=item,
+                vouchers=vouchers,
+                every=True,
+            ),
+        )
+        for item, place in zip(found, exports, strict=True)
+    )
     return Verified(
+        outside=outside,
         logs=tuple((item.origin, item.size, item.root) for item in found),
         checkpoints=len(found),
         erased=0,
@@ -186,6 +233,8 @@ def _proved_document(proved: list[Proved]) -> dict[str, object]:
 
 def verified_document(verified: Verified) -> dict[str, object]:
     """Return a verification as JSON has it."""
+    from policyguard.cli.outside_view import attested_document
+
     return {
         "intact": True,
         "logs": [
@@ -198,4 +247,7 @@ def verified_document(verified: Verified) -> dict[str, object]:
         "unfinished": verified.unfinished,
         "pending": verified.pending,
         "lock_database": verified.memory,
+        "outside": {
+            origin: attested_document(attested) for origin, attested in verified.outside
+        },
     }

@@ -143,7 +143,7 @@ def print_verified(
     console.print()
     word = (
         ("INCOMPLETE", "bold yellow")
-        if verified.missing or verified.unfinished
+        if verified.missing or verified.unfinished or verified.lacks_quorum
         else ("INTACT", "bold green")
     )
     console.print(
@@ -152,7 +152,8 @@ def print_verified(
             ": every record is what was signed",
         )
     )
-    for line in () if exported else _remarks(verified):
+    remarks = [] if exported else _remarks(verified)
+    for line in remarks + _outside(verified):
         console.print(Text(f"  {line}", "dim"))
 
 
@@ -183,6 +184,16 @@ def _remarks(verified: Verified) -> list[str]:
             f" {verified.unfinished}; run `policyguard audit erase --finish`"
         )
     return lines
+
+
+def _outside(verified: Verified) -> list[str]:
+    from policyguard.cli.outside_view import outside_remark
+
+    sizes = {origin: size for origin, size, _ in verified.logs}
+    return [
+        outside_remark(origin, attested, size=sizes[origin])
+        for origin, attested in verified.outside
+    ]
 
 
 def _place(item: Found, *, several: bool) -> Text:

@@ -14,7 +14,9 @@ import orjson
 from policyguard.audit.export.http_sink import HttpSink
 from policyguard.audit.export.jsonl import export_jsonl
 from policyguard.audit.export.opa_events import event_of, require_pointers
+from policyguard.audit.export.tiles import OUTSIDE
 from policyguard.audit.layout import OWNER_ONLY, make_folder
+from policyguard.audit.outside.shelf import Shelf
 from policyguard.audit.query_index import Span
 from policyguard.canonical import parse_json
 from policyguard.errors import ConfigurationError, TamperedError, TrailError
@@ -45,6 +47,8 @@ def write_lines(
     for log in logs:
         place = folder / log.slot
         signed = export_jsonl(log, place, progress=bar.advance)
+        kept = Shelf(folder=log.outside)
+        kept.copy_to(Shelf(folder=place / OUTSIDE), largest=signed.size)
         yield Written(where=str(place), records=signed.size)
 
 

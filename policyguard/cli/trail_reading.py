@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from pathlib import Path
 from typing import Final
 
+from policyguard.audit.creation import read_trust
 from policyguard.audit.layout import Layout
 from policyguard.audit.reader import Entry, Log, TrailReader
 from policyguard.errors import ConfigurationError
@@ -41,7 +42,11 @@ def opened(directory: Path) -> TrailReader:
     Raises:
         TrailError: there is none, or it cannot be read.
     """
-    return TrailReader.open(directory, lock=lock_of(directory))
+    reader = TrailReader.open(directory, lock=lock_of(directory))
+    witnesses = load_settings().outside.witnesses
+    if witnesses is None:
+        return reader
+    return replace(reader, trust=replace(read_trust(witnesses), logs=reader.trust.logs))
 
 
 def layout_of(directory: Path) -> Layout:

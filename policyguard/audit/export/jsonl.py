@@ -19,8 +19,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from policyguard.audit.key_history import KeyHistory
 from policyguard.audit.layout import OWNER_ONLY, make_folder, read_small, write_small
-from policyguard.audit.reader import Log
+from policyguard.audit.reader import Entry, Log
 from policyguard.audit.stores.sqlite import require_signed
 from policyguard.errors import (
     ConfigurationError,
@@ -30,7 +31,8 @@ from policyguard.errors import (
     VerificationError,
 )
 from policyguard.signing.keyring import VerifierKey
-from policyguard.tlog import Checkpoint, Frontier, leaf_hash, open_checkpoint
+from policyguard.tlog import Checkpoint, Frontier, Note, leaf_hash, verify_checkpoint
+from policyguard.tlog.note import verified_keys
 
 Progress = Callable[[str, int, int], None]
 
@@ -134,16 +136,25 @@ def verify_jsonl(
         ConfigurationError: two different keys have one name and id.
     """
     place = Path(directory).absolute()
+    known = tuple(vkeys)
     for name in (CHECKPOINT, RECORDS):
         if not (place / name).is_file():
             raise TrailError(f"there is no `{name}` in `{place}`: correct the path")
     try:
-        signed = open_checkpoint(read_small(place / CHECKPOINT), vkeys=vkeys)
+        note = Note.parse(read_small(place / CHECKPOINT))
+        signed = verify_checkpoint(note, vkeys=known)
     except (FormatError, VerificationError) as error:
         raise TamperedError(f"the checkpoint cannot be verified: {error}") from error
     frontier = Frontier()
-    lines = _lines(place / RECORDS, origin=signed.origin)
+    lines = read_lines(place, origin=signed.origin)
+    history = KeyHistory(
+        origin=signed.origin,
+        trusted=[key for key in known if key.key_name == signed.origin],
+    )
     while batch := list(islice(lines, _BATCH)):
+        for index, body in enumerate(batch, start=frontier.size):
+            entry = Entry(origin=signed.origin, index=index, body=body, leaf=b"")
+            history.add_entry(entry)
         frontier = frontier.extend(map(leaf_hash, batch))
         if frontier.size > signed.size:
             break
@@ -160,10 +171,18 @@ def verify_jsonl(
             f"a record of {signed.origin} in `{RECORDS}` is not what was signed, or not"
             " in its place"
         )
+    history.require_current(size=signed.size, signed=verified_keys(note, vkeys=known))
     return signed
 
 
-def _lines(path: Path, *, origin: str) -> Iterator[bytes]:
+def read_lines(directory: Path, *, origin: str) -> Iterator[bytes]:
+    """Read the leaves of an export; nothing is authenticated.
+
+    Raises:
+        TamperedError: a line is no record.
+        TrailError: the file cannot be read.
+    """
+    path = directory / RECORDS
     try:
         with path.open("rb") as file:
             while line := file.readline(_LONGEST_LEAF + 2):

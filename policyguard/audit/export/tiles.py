@@ -3,6 +3,7 @@
 The format is https://c2sp.org/tlog-tiles:
 
     DIR/checkpoint                    the signed head, with whatever cosigns it
+    DIR/outside/<size>.checkpoint     what others have cosigned; `.tsr`: time-stamped
     DIR/tile/<L>/<N>[.p/<W>]          256 hashes of level L, or W
     DIR/tile/entries/<N>[.p/<W>]      256 records, or W: exactly the bytes of the log
 
@@ -33,8 +34,9 @@ from policyguard.audit.export.tile_files import (
     read_edge,
     read_tile,
 )
-from policyguard.audit.key_history import MARK, KeyHistory
+from policyguard.audit.key_history import KeyHistory
 from policyguard.audit.layout import make_folder, read_small, write_small
+from policyguard.audit.outside.shelf import Shelf
 from policyguard.audit.reader import Entry, Log
 from policyguard.errors import (
     ConfigurationError,
@@ -55,12 +57,12 @@ from policyguard.tlog.tile import (
     tile_root,
     width_at,
 )
-from policyguard.vocabulary.record import GenesisRecord, Predecessor
 
 Progress = Callable[[str, int, int], None]
 """Called with the log's origin, the number of records done, and their total."""
 
-_CHECKPOINT: Final = "checkpoint"
+CHECKPOINT: Final = "checkpoint"
+OUTSIDE: Final = "outside"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,11 @@ class Exported:
 
 
 def export_tiles(
-    log: Log, directory: str | Path, *, progress: Progress | None = None
+    log: Log,
+    directory: str | Path,
+    *,
+    shelf: Shelf | None = None,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write a log up to its newest checkpoint, or what has come since the last time.
 
@@ -85,6 +91,7 @@ def export_tiles(
     Args:
         log: The log; it may be written meanwhile.
         directory: Where to; it is created. One directory has one log.
+        shelf: What others have said about the log: it goes along.
         progress: Called as records are exported.
 
     Raises:
@@ -104,9 +111,14 @@ def export_tiles(
         writer = TileWriter(place=place, covered=old.size if old else 0)
         _write_records(log, writer=writer, old=old, head=head, progress=progress)
         writer.sync()
-        if old is None or old.size < head.size:
+        if shelf is not None:
+            copy = Shelf(folder=place / OUTSIDE)
+            cosigned = shelf.copy_to(copy, largest=head.size).get(head.size)
+            if cosigned is not None and cosigned.text == Note.parse(note).text:
+                note = cosigned.format()
+        if old is None or old.size < head.size or shelf is not None:
             # At equal size it may have been cosigned since.
-            write_small(place / _CHECKPOINT, note.encode())
+            write_small(place / CHECKPOINT, note.encode())
         writer.remove_outgrown(head.size)
     return Exported(checkpoint=head, before=writer.covered, files=writer.files)
 
@@ -139,11 +151,11 @@ def verify_tiles(
         ConfigurationError: two different keys have one name and id.
     """
     place = Path(directory).absolute()
-    if not (place / _CHECKPOINT).is_file():
+    if not (place / CHECKPOINT).is_file():
         if (place / "tile").exists():
             raise TamperedError(f"the checkpoint is missing from `{place}`")
         raise TrailError(f"there is no export at `{place}`: correct the path")
-    data = read_small(place / _CHECKPOINT)
+    data = read_small(place / CHECKPOINT)
     known = tuple(vkeys)
     checkpoint = _opened(data, vkeys=known, what="the checkpoint")
     reader = _Tiles(place=place, checkpoint=checkpoint)
@@ -154,52 +166,18 @@ def verify_tiles(
     )
     for path, hashes in zip(bundles, reader.leaf_tiles(), strict=True):
         for entry in reader.verified_entries(path, hashes=hashes):
-            _note_keys(entry, history=history)
+            history.add_entry(entry)
         if progress:
             progress(checkpoint.origin, path.end, checkpoint.size)
     reader.verify_others()
-    if history.names_keys:
-        history.add_signed(
-            checkpoint.size, verified_keys(Note.parse(data), vkeys=known)
-        )
-        history.require_current(size=checkpoint.size)
+    signed = verified_keys(Note.parse(data), vkeys=known)
+    history.require_current(size=checkpoint.size, signed=signed)
     return checkpoint
-
-
-def predecessor_in(directory: str | Path) -> Predecessor | None:
-    """Return the log that a verified export continues, as its first record says.
-
-    Raises:
-        TamperedError: there is no first record.
-        TrailError: it cannot be read.
-    """
-    place = Path(directory).absolute()
-    note = Note.parse(read_small(place / _CHECKPOINT))
-    size = Checkpoint.parse(note.text).size
-    path = next(bundles_of(size), None)
-    if path is None:
-        return None
-    body = read_bundle(place, path, origin=place.name)[0]
-    entry = Entry(origin=place.name, index=0, body=body, leaf=leaf_hash(body))
-    record = entry.record()
-    return record.predecessor if isinstance(record, GenesisRecord) else None
-
-
-def _note_keys(entry: Entry, *, history: KeyHistory) -> None:
-    """Take in what a record says about keys, if it does; others are not parsed."""
-    if entry.index and MARK not in entry.body:
-        return
-    try:
-        record = entry.record()
-    except FormatError:
-        # Which records a log may have is not what tiles are about.
-        return
-    history.add_record(entry.index, record)
 
 
 def _published(place: Path, *, log: Log, head: Checkpoint) -> Checkpoint | None:
     """Return the checkpoint of the last export, which the log must continue."""
-    path = place / _CHECKPOINT
+    path = place / CHECKPOINT
     if not path.exists():
         return None
     try:

@@ -34,11 +34,11 @@ def proofs_of(trail: Path, folder: Path, *, where: str = "1") -> int:
 
 
 def test_each_row_has_a_proof_that_needs_no_trail(trail: Path, tmp_path: Path) -> None:
-    trusted = keys(trail)
+    trusted = read_trust(trail / "trust")
 
     written = proofs_of(trail, tmp_path / "out")
     shutil.rmtree(trail)
-    found = verify_proofs(tmp_path / "out", vkeys=trusted)
+    found = verify_proofs(tmp_path / "out", trust=trusted)
 
     (checkpoint, count) = found["acme.example/app-1"]
     assert (written, count, checkpoint.size) == (9, 9, 9)
@@ -71,7 +71,7 @@ def test_half_a_pair_is_no_proof(trail: Path, tmp_path: Path, end: str) -> None:
     gone.unlink()
 
     with pytest.raises(TamperedError, match="is missing"):
-        verify_proofs(tmp_path / "out", vkeys=keys(trail))
+        verify_proofs(tmp_path / "out", trust=read_trust(trail / "trust"))
 
 
 def test_a_changed_record_is_named(trail: Path, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_changed_record_is_named(trail: Path, tmp_path: Path) -> None:
     record.write_text(json.dumps({**said, "verdict": "deny"}, separators=(",", ":")))
 
     with pytest.raises(TamperedError, match=record.name):
-        verify_proofs(tmp_path / "out", vkeys=keys(trail))
+        verify_proofs(tmp_path / "out", trust=read_trust(trail / "trust"))
 
 
 def test_a_stranger_s_log_proves_nothing(trail: Path, tmp_path: Path) -> None:
@@ -89,12 +89,12 @@ def test_a_stranger_s_log_proves_nothing(trail: Path, tmp_path: Path) -> None:
     proofs_of(other, tmp_path / "out", where="entry = 1")
 
     with pytest.raises(TamperedError, match="is not what"):
-        verify_proofs(tmp_path / "out", vkeys=keys(trail))
+        verify_proofs(tmp_path / "out", trust=read_trust(trail / "trust"))
 
 
 def test_nothing_is_no_proof(trail: Path, tmp_path: Path) -> None:
     with pytest.raises(TrailError, match="no proof"):
-        verify_proofs(tmp_path, vkeys=keys(trail))
+        verify_proofs(tmp_path, trust=read_trust(trail / "trust"))
 
 
 @pytest.mark.parametrize(

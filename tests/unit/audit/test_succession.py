@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from trails import append_pair, copied, made_trail, outcome
 
-from policyguard.audit.export.tiles import export_tiles, predecessor_in
+from policyguard.audit.export.chain import predecessor_in
+from policyguard.audit.export.tiles import export_tiles
 from policyguard.audit.layout import Layout
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.succession import begin_successor, predecessor_of

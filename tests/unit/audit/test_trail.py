@@ -23,8 +23,9 @@ from trails import (
 )
 
 from policyguard.audit.layout import Layout
+from policyguard.audit.leaf import MAX_LEAF_BYTES
 from policyguard.audit.reader import TrailReader
-from policyguard.audit.trail import MAX_LEAF_BYTES, Trail
+from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import (
     ConfigurationError,
