@@ -16,8 +16,9 @@ from pathlib import Path
 
 from policyguard.audit.claim import Claim
 from policyguard.audit.layout import Layout, write_small
+from policyguard.audit.outside.attested import Vouchers
 from policyguard.audit.reader import Log, TrailReader
-from policyguard.audit.verify import verify_trail
+from policyguard.audit.verify import Verified, verify_trail
 from policyguard.audit.writer import claim_writer
 from policyguard.canonical import canonical_bytes
 from policyguard.errors import ConfigurationError, SlotError, TrailError
@@ -35,13 +36,14 @@ class Successor:
     """The new log's key; its name is the new log's origin."""
 
 
-def begin_successor(
+def begin_successor(  # noqa: PLR0913 -- each by its name, once in a log's life
     directory: str | Path,
     *,
     origin: str,
     reason: str,
     lock: Path | None = None,
     keys: KeySource | None = None,
+    vouchers: Vouchers | None = None,
 ) -> Successor:
     """Close a log for good, and begin the one that continues it.
 
@@ -55,6 +57,8 @@ def begin_successor(
         reason: Why, in a sentence; it is public.
         lock: The directory of the lock database; without it `<directory>.lock`.
         keys: Where keys come from; without it files.
+        vouchers: Which witnesses and authorities are trusted: the new log says how many
+            records of the old one they have seen.
 
     Raises:
         ConfigurationError: there is no such log, it is continued already, or the reason
@@ -74,7 +78,7 @@ def begin_successor(
             f"the log `{origin}` is in use: stop the process that writes it"
         )
     try:
-        verified = verify_trail(directory, lock=lock)
+        verified = verify_trail(directory, lock=lock, vouchers=vouchers)
         size, root = next(
             (size, root) for name, size, root in verified.logs if name == origin
         )
@@ -82,6 +86,7 @@ def begin_successor(
             origin=origin,
             size=size,
             root=root.hex(),
+            witnessed=_witnessed(verified, origin=origin),
             reason=reason,
         )
         # From here on nobody claims the old log, even if this is cut off.
@@ -111,6 +116,13 @@ def predecessor_of(log: Log) -> Predecessor | None:
     first = log.find("0")
     record = first.record() if first else None
     return record.predecessor if isinstance(record, GenesisRecord) else None
+
+
+def _witnessed(verified: Verified, *, origin: str) -> int:
+    """Return how many records others vouch for, as far as that was verified."""
+    attested = dict(verified.outside)[origin]
+    stamped = attested.stamped_size if attested.stamps_verified else 0
+    return max(attested.cosigned_size, stamped)
 
 
 def _require_open_end(reader: TrailReader, *, log: Log) -> None:

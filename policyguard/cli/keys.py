@@ -137,7 +137,8 @@ def compromise(
     the log before.
     """
     from policyguard.audit.succession import begin_successor
-    from policyguard.cli.trail_reading import lock_of
+    from policyguard.cli.outside_settings import vouchers_of
+    from policyguard.cli.trail_reading import lock_of, opened
 
     place = trail_of(directory)
     successor = begin_successor(
@@ -146,6 +147,7 @@ def compromise(
         reason=reason,
         lock=lock_of(place),
         keys=keys_given(secret_file, ask=ask),
+        vouchers=vouchers_of(opened(place).trust),
     )
     old, vkey = successor.predecessor, successor.vkey
     if as_json:

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from outsiders import quorum_of, shelf_of, taken, witness_for
 from trails import outcome
 
 from policyguard.audit.export.tiles import export_tiles
 from policyguard.audit.layout import Layout
+from policyguard.audit.outside.anchor import Outside
 from policyguard.audit.reader import Log, TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.audit.writer import claim_writer
@@ -124,6 +126,28 @@ def test_go_verifies_an_export_that_has_grown(verify: Verify, tmp_path: Path) ->
     done = verify(tmp_path / "out", log.vkey)
 
     assert (done.returncode, done.stdout.split(",")[0]) == (0, "600 entries")
+
+
+def test_go_verifies_a_log_that_was_rotated_and_cosigned(
+    verify: Verify, tmp_path: Path
+) -> None:
+    made_log(tmp_path / "trail", size=300)
+    trail = Trail.open(tmp_path / "trail")
+    trail.rotate_key()
+    trail.close()
+    with witness_for(tmp_path / "trail", tmp_path / "state.json") as (_, known):
+        taken(tmp_path / "trail", Outside(trust=quorum_of(known)))
+    (log,) = TrailReader.open(tmp_path / "trail").logs
+    export_tiles(log, tmp_path / "out", shelf=shelf_of(log))
+
+    by_key = [verify(tmp_path / "out", vkey) for vkey in log.vkeys]
+
+    # The head is that of the handover: both keys have signed it, and a witness has.
+    assert (tmp_path / "out/checkpoint").read_text().count("\n— ") == 3
+    assert [(done.returncode, done.stdout.split(",")[0]) for done in by_key] == [
+        (0, "301 entries"),
+        (0, "301 entries"),
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -106,3 +106,66 @@ def test_the_variable_sets_where_the_trail_is(
     monkeypatch.setenv("POLICYGUARD_TRAIL", str(tmp_path / "elsewhere"))
 
     assert default_trail() == tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('[signing]\nuri = "hv:{slot}/1"\n', "belong together"),
+        ('[signing]\npublic_key = "a"\n', "belong together"),
+        (
+            '[signing]\nuri = "hv:one/1"\npublic_key = "a"\n',
+            "a key of its own",
+        ),
+        ("[[outside.sinks]]\n", "one of command, directory and url"),
+        (
+            '[[outside.sinks]]\ndirectory = "a"\nurl = "https://b.example"\n',
+            "one of command, directory and url",
+        ),
+        ("[outside]\nmax_age_hours = 0\n", "greater than or equal to 1"),
+    ],
+)
+def test_settings_that_contradict_themselves_are_refused(
+    tmp_path: Path, text: str, found: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=found):
+        load_settings(write(tmp_path, text))
+
+
+def test_paths_of_keys_and_of_others_are_relative_to_the_file(tmp_path: Path) -> None:
+    settings = load_settings(
+        write(
+            tmp_path,
+            """
+            [signing]
+            passphrase_file = "secret"
+            [outside]
+            witnesses = "witnesses"
+            timestamp_roots = "tsa.pem"
+            [[outside.sinks]]
+            directory = "sink"
+            [[outside.sinks]]
+            command = ["publish", "--now"]
+            """,
+        )
+    )
+
+    assert settings.signing.passphrase() == tmp_path / "secret"
+    assert settings.outside.witnesses == tmp_path / "witnesses"
+    assert settings.outside.timestamp_roots == tmp_path / "tsa.pem"
+    assert [sink.directory for sink in settings.outside.sinks] == [
+        tmp_path / "sink",
+        None,
+    ]
+
+
+def test_the_variable_names_a_passphrase_file_where_the_settings_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Settings().signing.passphrase() is None
+    monkeypatch.setenv("POLICYGUARD_PASSPHRASE_FILE", str(tmp_path / "secret"))
+
+    named = load_settings(write(tmp_path, '[signing]\npassphrase_file = "own"\n'))
+
+    assert Settings().signing.passphrase() == tmp_path / "secret"
+    assert named.signing.passphrase() == tmp_path / "own"

@@ -7,11 +7,14 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from outsiders import quorum_of, taken, witness_for
 from trails import append_pair, copied, made_trail, outcome
 
 from policyguard.audit.export.chain import predecessor_in
 from policyguard.audit.export.tiles import export_tiles
 from policyguard.audit.layout import Layout
+from policyguard.audit.outside.anchor import Outside
+from policyguard.audit.outside.attested import Vouchers
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.succession import begin_successor, predecessor_of
 from policyguard.audit.trail import Trail
@@ -182,3 +185,20 @@ def test_a_chain_of_exported_logs_says_what_it_continues(
 
     assert predecessor_in(tmp_path / "out/app-1") is None
     assert predecessor_in(tmp_path / "out/app-2") == successor.predecessor
+
+
+def test_the_successor_says_how_much_others_had_seen(
+    trail: Path, tmp_path: Path
+) -> None:
+    with witness_for(trail, tmp_path / "state.json") as (_, known):
+        trust = quorum_of(known)
+        taken(trail, Outside(trust=trust))
+        reopened = Trail.open(trail)
+        append_pair(reopened)
+        reopened.close()
+
+        successor = begin_successor(
+            trail, origin=OLD, reason=REASON, vouchers=Vouchers(trust=trust)
+        )
+
+    assert (successor.predecessor.size, successor.predecessor.witnessed) == (9, 7)
