@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from policyguard.audit.creation import read_trust
 from policyguard.audit.layout import read_small
 from policyguard.audit.outside.attested import Vouchers
-from policyguard.settings import OutsideSettings, SinkSettings, load_settings
+from policyguard.settings import load_settings
 from policyguard.signing.timestamp import TimeRoots
 from policyguard.signing.trust_file import TrustFile
+from policyguard.trail_settings import OutsideSettings, SinkSettings
 
 if TYPE_CHECKING:
     from policyguard.audit.outside.anchor import Outside
