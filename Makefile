@@ -9,7 +9,7 @@ GO     ?= $(shell command -v go || ls /usr/local/go/bin/go 2>/dev/null)
 OPA    ?= v1.22.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo fmt lint types test policy bench soak docs check lock clean
+.PHONY: help setup services tools demo fmt lint types test policy bench soak docs check lock clean
 
 help:           ## list the words
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ else
 endif
 
 tools: .tools/.opa-$(OPA) ## build OPA into .tools, for the tests that ask a real one
+
+services:       ## see that the servers which tests start can be started: PostgreSQL
+	$(PYTHON) tests/services.py
 
 demo: $(VENV)/.demo  ## the main job on real input, under 20 seconds
 	$(BIN)/policyguard demo

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from sqlite3 import sqlite_version_info
 from typing import cast
 
+from policyguard.audit.stores.database import has_wal_reset_bug
+from policyguard.audit.stores.place import Lock
 from policyguard.audit.trail import Role, Trail
-from policyguard.audit.versions import Versions
+from policyguard.audit.versions import VersionStore
 from policyguard.bundle.archive import pack, unpack
 from policyguard.bundle.shipped import shipped_digests, shipped_directory
 from policyguard.bundle.source import Bundle, load_files
@@ -30,7 +34,7 @@ from policyguard.guard.facts import Facts
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.identity import wall_clock
 from policyguard.reload.acceptance import Accepted
-from policyguard.settings import Settings, default_trail, load_settings
+from policyguard.settings import Settings, load_settings
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.passphrase import passphrase_file
 from policyguard.supply import begin, first_accepted, watch
@@ -166,7 +170,7 @@ def engine_of(settings: Settings) -> Engine:
 
 
 def keep(
-    versions: Versions,
+    versions: VersionStore,
     *,
     bundle: Bundle,
     catalog: Catalog,
@@ -190,7 +194,7 @@ def keep(
 
 
 def kept_policy(
-    versions: Versions, *, bundle: str, catalog: str
+    versions: VersionStore, *, bundle: str, catalog: str
 ) -> tuple[Bundle, PolicySet]:
     """Return what a recorded decision was made from, as an engine takes it.
 
@@ -260,25 +264,44 @@ def keys_of(settings: Settings) -> KeySource:
     return FileKeys(passphrase=passphrase_file(file) if file else None)
 
 
+@cache
+def _warn_once(version: str) -> None:
+    log.warning(
+        "SQLite can lose commits when two connections checkpoint one WAL: open the"
+        " trail's files with nothing else that writes, or use SQLite 3.51.3 or later",
+        sqlite=version,
+    )
+
+
+def _warn_of_sqlite(settings: Settings) -> None:
+    if settings.trail.url is not None or not has_wal_reset_bug(sqlite_version_info):
+        return
+    # For who has set up logging: it is no line for the terminal of everybody else, since
+    # a trail itself never opens two such connections.
+    if logging.getLogger("policyguard").hasHandlers():
+        _warn_once(".".join(map(str, sqlite_version_info)))
+
+
 def trail_of(settings: Settings, *, role: Role) -> Trail:
     """Open the trail that the settings name, or make the first one.
 
     Raises:
         TrailError: it cannot be opened, or is not what was last signed.
     """
-    directory: Path = settings.trail.directory or default_trail()
-    new = not directory.exists()
+    place = settings.trail.place()
+    new = isinstance(place, Path) and not place.exists()
     trail = Trail.open_or_create(
-        directory,
-        lock=settings.trail.lock,
+        place,
+        lock=Lock(place=settings.trail.remembered(), every=settings.trail.lock_every),
         name=settings.trail.name,
         role=role,
         keys=keys_of(settings),
     )
+    _warn_of_sqlite(settings)
     if new and settings.trail.directory is None:
         # Nobody chose the place, so it is said once.
         log.warning(
             "made a trail and a signing key for the records of model calls",
-            directory=str(directory),
+            directory=str(place),
         )
     return trail

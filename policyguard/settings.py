@@ -13,9 +13,9 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from policyguard.errors import ConfigurationError
 from policyguard.trail_settings import OutsideSettings, SigningSettings, under
@@ -34,6 +34,10 @@ from policyguard.vocabulary.value import Country, Digest, Id, RuleId, Text, Valu
 
 CONFIG_VARIABLE: Final = "POLICYGUARD_CONFIG"
 TRAIL_VARIABLE: Final = "POLICYGUARD_TRAIL"
+
+
+Url = Annotated[str, StringConstraints(pattern=r"^postgres(ql)?://[^\s]+$")]
+"""A libpq connection URI."""
 
 
 class BundleKey(Value):
@@ -112,6 +116,13 @@ class TrailSettings(Value):
     directory: Path | None = None
     lock: Path | None = None
     """Directory of the lock database: on another volume than the trail, if you can."""
+    url: Url | None = None
+    """Instead of a directory, for fleets: `postgresql://user@host:5432/database`."""
+    lock_url: Url | None = None
+    """With `url`, the lock database: on another server, so that no backup has both."""
+    lock_every: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """The lock database is told of one commit in so many. With more than 1 records are
+    faster, and a log that was put back by fewer commits after a kill is not noticed."""
     name: (
         Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9./-]*$")] | None
     ) = None
@@ -124,6 +135,22 @@ class TrailSettings(Value):
     """Verifier keys of those who may order an erasure."""
     retention: tuple[RetentionSettings, ...] = ()
     holds: tuple[HoldSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _require_one_place(self) -> Self:
+        if self.url is not None and (self.directory or self.lock):
+            raise ValueError("a trail has a url or a directory: leave one away")
+        if self.lock_url is not None and self.url is None:
+            raise ValueError("lock_url goes with url: give it, or use lock")
+        return self
+
+    def place(self) -> str | Path:
+        """Return where the trail is: as set, or as the environment says."""
+        return self.url or self.directory or default_trail()
+
+    def remembered(self) -> str | Path | None:
+        """Return where the lock database is; `None`: in its usual place, or nowhere."""
+        return self.lock_url or self.lock
 
 
 class EngineSettings(Value):
@@ -224,14 +251,15 @@ def load_settings(path: str | os.PathLike[str] | None = None) -> Settings:
     return _anchored(settings, base=file.parent.absolute())
 
 
-def default_trail() -> Path:
+def default_trail() -> str | Path:
     """Return where the trail is when no settings say so: the user's data directory.
 
-    Follows POLICYGUARD_TRAIL, then the XDG base directory specification.
+    Follows POLICYGUARD_TRAIL, a directory or a connection URI, then the XDG base
+    directory specification.
     """
     named = os.environ.get(TRAIL_VARIABLE)
     if named:
-        return Path(named)
+        return named if "://" in named else Path(named)
     data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(data) / "policyguard" / "trail"
 

@@ -218,9 +218,13 @@ def add_trusted(path: Path, vkey: VerifierKey, *, known: TrustFile) -> None:
     Raises:
         TrailError: it cannot be written.
     """
+    write_small(path, with_trusted(known, vkey).format().encode())
+
+
+def with_trusted(known: TrustFile, vkey: VerifierKey) -> TrustFile:
+    """Return a trust file with one more key; of one log, the newest comes last."""
     logs = (*known.logs, TrustedLog(key=vkey))
-    updated = replace(known, logs=tuple(sorted(logs, key=lambda log: log.key.key_name)))
-    write_small(path, updated.format().encode())
+    return replace(known, logs=tuple(sorted(logs, key=lambda log: log.key.key_name)))
 
 
 def keys_by_origin(trust: TrustFile) -> dict[str, tuple[VerifierKey, ...]]:
@@ -237,10 +241,19 @@ def read_trust(path: Path) -> TrustFile:
     Raises:
         TrailError: it cannot be read, or is none.
     """
+    return parse_trust(read_small(path), where=str(path))
+
+
+def parse_trust(text: str | bytes, *, where: str) -> TrustFile:
+    """Read the text of a trust file.
+
+    Raises:
+        TrailError: it is none.
+    """
     try:
-        return TrustFile.parse(read_small(path))
+        return TrustFile.parse(text)
     except FormatError as error:
-        raise TrailError(f"`{path}` is damaged: {error}: restore it") from error
+        raise TrailError(f"`{where}` is damaged: {error}: restore it") from error
 
 
 def require_extension(

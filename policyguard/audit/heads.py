@@ -2,7 +2,7 @@
 
 Owner: the process that holds the log's claim. It is written after each commit of the
 log and before anybody is answered, so a log that was put back to an older state is
-noticed. After a crash it may be behind the log, never ahead. Whoever can replace both
+noticed; the settings may make that one in so many commits (`Cadence`). After a crash it may be behind the log, never ahead. Whoever can replace both
 the log and this database with older copies is noticed by a kept checkpoint alone: put
 it on another volume (`[trail] lock`).
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from policyguard.audit.stores.database import (
     leak,
@@ -26,6 +26,85 @@ _SCHEMA: Final = """
 CREATE TABLE head (
   origin TEXT PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL
 ) STRICT"""
+
+
+class Memory(Protocol):
+    """Remembers the head of one log, in files or on a server."""
+
+    def known(self) -> KnownHead:
+        """Return the head that is remembered."""
+        ...
+
+    def advance(self, *, before: int, size: int, note: str) -> None:
+        """Replace the head of size `before`, or raise `TrailError`: there is another."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+    def leak(self) -> None:
+        """Let go of it in a forked child, without closing it."""
+        ...
+
+
+class Cadence:
+    """Tells a memory of every head, or of one in so many, and of the last one.
+
+    With every head, a log that was put back is noticed whatever it lost. With one in
+    so many, a process that is killed leaves a memory that is behind by as many commits
+    at most, and a log that was put back within them passes for the one that was left.
+    """
+
+    __slots__ = ("_every", "_known", "_left", "_memory", "_waiting")
+
+    def __init__(self, memory: Memory, *, every: int = 1) -> None:
+        """Ask a memory what it knows.
+
+        Raises:
+            TrailError: it cannot be read, or is another log's.
+        """
+        self._memory = memory
+        self._every = every
+        self._known = memory.known()
+        self._waiting: KnownHead | None = None
+        # The first head after opening is told at once, whatever the cadence.
+        self._left = 1
+
+    def known(self) -> KnownHead:
+        """Return the head that is remembered."""
+        return self._known
+
+    def advance(self, *, size: int, note: str) -> None:
+        """Take in a head that was committed.
+
+        Raises:
+            TrailError: another head is remembered: there are two writers.
+        """
+        self._waiting = KnownHead(size=size, note=note)
+        self._left -= 1
+        if self._left <= 0:
+            self._tell()
+
+    def close(self) -> None:
+        """Tell the last head, and close the memory."""
+        try:
+            self._tell()
+        finally:
+            self._memory.close()
+
+    def leak(self) -> None:
+        """Let go of the memory in a forked child."""
+        self._memory.leak()
+
+    def _tell(self) -> None:
+        head, self._waiting = self._waiting, None
+        self._left = self._every
+        if head is not None:
+            self._memory.advance(
+                before=self._known.size, size=head.size, note=head.note
+            )
+            self._known = head
 
 
 class HeadMemory:

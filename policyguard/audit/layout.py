@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Final
 
 from policyguard.canonical import canonical_bytes, parse_json
-from policyguard.errors import FormatError, TrailError
+from policyguard.errors import ConfigurationError, FormatError, TrailError
 
 FORMAT: Final = 1
 OWNER_ONLY: Final = 0o600
@@ -50,6 +50,8 @@ class Layout:
 
     directory: Path
     lock: Path
+    lock_every: int = 1
+    """The lock database is told of one head in so many."""
 
     @classmethod
     def of(cls, directory: str | os.PathLike[str], lock: Path | None = None) -> Layout:
@@ -185,6 +187,19 @@ def read_identity(path: Path) -> tuple[str, bool]:
         f"`{path}` is not of a trail that this version reads: restore it, or use the"
         " version of policyguard that wrote it"
     )
+
+
+def require_name(name: str) -> str:
+    """Return a name, if it can be the first part of an origin.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"`{name}` is no name for a trail: write it as acme.example/policyguard"
+        )
+    return name
 
 
 def new_name() -> str:

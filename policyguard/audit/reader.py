@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from policyguard.audit.creation import keys_by_origin, origin_of
 from policyguard.audit.layout import Layout
 from policyguard.audit.stores.files import FileLog, FileTrail
+from policyguard.audit.stores.place import is_url
 from policyguard.audit.stores.protocol import Head, LogSource, Row, TrailSource
 from policyguard.audit.vault import Sealed, pseudonym_of
 from policyguard.canonical import parse_canonical
@@ -224,7 +225,7 @@ class TrailReader:
         """Open a trail for reading.
 
         Args:
-            place: The trail's directory.
+            place: The trail's directory, or the URI of its database.
             lock: Where the lock database is; without it `<directory>.lock`.
 
         Raises:
@@ -297,10 +298,17 @@ def source_of(
     """Return what reads the trail at a place; nothing is opened yet.
 
     Args:
-        place: The trail's directory.
-        lock: Where the lock database is; without it `<directory>.lock`.
+        place: The trail's directory, or the connection URI of a PostgreSQL database.
+        lock: Where the lock database is: a directory, by default `<directory>.lock`,
+            or another connection URI.
     """
-    return FileTrail(layout=Layout.of(place, Path(lock) if lock else None))
+    if not is_url(place):
+        return FileTrail(layout=Layout.of(place, Path(lock) if lock else None))
+    # An extra: whose trail is in files needs none of it.
+    from policyguard.audit.stores.postgres_reader import PostgresTrail
+    from policyguard.audit.stores.postgres_server import server_of
+
+    return PostgresTrail(server=server_of(place), lock=server_of(lock))
 
 
 def _in_files(source: LogSource) -> FileLog:

@@ -19,12 +19,11 @@ import threading
 import time
 from _thread import LockType
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from policyguard.audit.vault import Sealed
-from policyguard.audit.writer import Writer
 from policyguard.errors import NotDurableError
 from policyguard.vocabulary.decision import Place
 
@@ -34,6 +33,31 @@ MOST_WAITING: Final = 1_000
 """With more that nobody waits for, whoever brings one writes first: back-pressure."""
 _IDLE_SECONDS: Final = 5.0
 _LINGER_SECONDS: Final = 0.005
+
+
+class LogWriter(Protocol):
+    """Is a claimed log of whatever store."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        ...
+
+    def append(self, bodies: Sequence[bytes], *, sealed: Sequence[Sealed]) -> int:
+        """Make records durable, and return the index of the first.
+
+        Any exception means that nobody knows whether they are, and that the writer
+        must not be used again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let another process claim the log."""
+        ...
+
+    def leak(self) -> None:
+        """Let go of the log in a forked child, without touching the parent's."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,14 +97,14 @@ class Recorder:
         "_writer",
     )
 
-    def __init__(self, open_writer: Callable[[], Writer]) -> None:
+    def __init__(self, open_writer: Callable[[], LogWriter]) -> None:
         """Make a recorder that opens its writer when it needs one.
 
         Args:
             open_writer: Claims a log; called again after a failure.
         """
         self._open = open_writer
-        self._writer: Writer | None = None
+        self._writer: LogWriter | None = None
         # Who holds the lock writes; the mutex guards queue and leadership, for moments.
         self._lock = threading.Lock()
         self._mutex = threading.Lock()
@@ -146,7 +170,7 @@ class Recorder:
             while self._waiting:
                 self._commit()
 
-    def use_alone(self, work: Callable[[Writer], T]) -> T:
+    def use_alone(self, work: Callable[[LogWriter], T]) -> T:
         """Do something with the writer while nobody commits; what waits goes first.
 
         Raises:

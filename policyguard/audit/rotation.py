@@ -37,7 +37,7 @@ from policyguard.vocabulary.record import KeyRotateRecord
 
 if TYPE_CHECKING:
     from policyguard.audit.layout import Layout
-    from policyguard.audit.recorder import Recorder
+    from policyguard.audit.recorder import LogWriter, Recorder
     from policyguard.audit.writer import Writer
     from policyguard.signing.key_source import KeySource
     from policyguard.signing.signer import Signer
@@ -94,7 +94,11 @@ def rotate_own(recorder: Recorder, *, layout: Layout, keys: KeySource) -> Verifi
         ConfigurationError: as `rotate_key`.
     """
 
-    def rotate(writer: Writer) -> VerifierKey:
+    def rotate(writer: LogWriter) -> VerifierKey:
+        from policyguard.audit.writer import Writer
+
+        if not isinstance(writer, Writer):
+            raise TrailError(f"the log `{writer.origin}` is not in files")
         with gate(layout.gate):
             return rotate_key(writer, layout=layout, keys=keys)
 

@@ -11,14 +11,11 @@ and the lock database are written.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
-import threading
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
@@ -27,12 +24,16 @@ from pydantic import ValidationError
 from policyguard.audit.creation import begin_trail, require_trail
 from policyguard.audit.layout import Layout
 from policyguard.audit.leaf import body_of
-from policyguard.audit.people import People, salted
-from policyguard.audit.recorder import Recorder, Waiting
+from policyguard.audit.lifetime import watch, weakly
+from policyguard.audit.names import Names
+from policyguard.audit.people import salted
+from policyguard.audit.recorder import LogWriter, Recorder, Waiting
 from policyguard.audit.rotation import rotate_own
-from policyguard.audit.vault import Callers, Sealed
-from policyguard.audit.versions import Versions
-from policyguard.audit.writer import Writer, claim_writer
+from policyguard.audit.stores.fleet import Fleet, place_of
+from policyguard.audit.stores.place import Lock
+from policyguard.audit.vault import Sealed
+from policyguard.audit.versions import Versions, VersionStore
+from policyguard.audit.writer import claim_writer
 from policyguard.canonical import canonical_bytes
 from policyguard.errors import NotDurableError, PolicyGuardError, TrailError
 from policyguard.signing.key_source import FileKeys, KeySource
@@ -55,10 +56,8 @@ class _Process:
     """Holds what must not cross a fork."""
 
     recorder: Recorder
+    names: Names
     pid: int = field(default_factory=os.getpid)
-    caller_lock: threading.Lock = field(default_factory=threading.Lock)
-    callers: Callers | None = None
-    people: People | None = None
 
 
 class Trail:
@@ -68,15 +67,15 @@ class Trail:
         "__weakref__",
         "_closed",
         "_keys",
-        "_layout",
         "_name",
+        "_place",
         "_process",
         "_role",
     )
 
     def __init__(
         self,
-        layout: Layout,
+        place: Layout | Fleet,
         *,
         name: str | None,
         role: Role,
@@ -84,19 +83,21 @@ class Trail:
     ) -> None:
         """Use `open_or_create`."""
         self._keys = keys or FileKeys()
-        self._layout = layout
+        self._place = place
         self._name = name
         self._role = role
         self._closed = False
-        self._process = _Process(recorder=Recorder(self._claim))
-        _TRAILS.add(self)
+        self._process = _Process(
+            recorder=Recorder(weakly(self)), names=Names(self._place)
+        )
+        watch(self)
 
     @classmethod
     def create(
         cls,
         directory: str | os.PathLike[str],
         *,
-        lock: Path | None = None,
+        lock: str | Path | Lock | None = None,
         name: str | None = None,
         role: Role = "app",
         keys: KeySource | None = None,
@@ -104,8 +105,11 @@ class Trail:
         """Begin a trail where there never was one, and open it for writing.
 
         Args:
-            directory: Where the trail will be.
-            lock: The directory of the lock database; without it `<directory>.lock`.
+            directory: Where the trail will be: a directory, or the connection URI of a
+                PostgreSQL database, as somebody who may create schemas and roles.
+            lock: Where the lock database will be: a directory, by default
+                `<directory>.lock`, or the URI of another database; a `Lock` says how
+                often it is told as well.
             name: First part of each log's origin; without it a random one.
             role: Whether an application or the command line writes.
             keys: Where the keys of logs come from; without it files.
@@ -113,16 +117,19 @@ class Trail:
         Raises:
             TrailError: there is a trail, there was one, or none can be written.
         """
-        layout = Layout.of(directory, lock)
-        begin_trail(layout, name=name, fresh=True)
-        return cls._opened(layout, name=name, role=role, keys=keys)
+        place = place_of(directory, lock)
+        if isinstance(place, Fleet):
+            place.create(name=name)
+        else:
+            begin_trail(place, name=name, fresh=True)
+        return cls._opened(place, name=name, role=role, keys=keys)
 
     @classmethod
     def open(
         cls,
         directory: str | os.PathLike[str],
         *,
-        lock: Path | None = None,
+        lock: str | Path | Lock | None = None,
         name: str | None = None,
         role: Role = "app",
         keys: KeySource | None = None,
@@ -132,69 +139,96 @@ class Trail:
         A process that finds all logs of its pool in use begins a log of its own, if
         the lock database has never seen that log.
 
-        Args:
-            directory: Where the trail is.
-            lock: The directory of the lock database; without it `<directory>.lock`.
-            name: The name that the trail must have.
-            role: Whether an application or the command line writes.
-            keys: Where the keys of logs come from; without it files.
+        Takes what `create` takes; the name is one that the trail must have.
 
         Raises:
             TrailError: there is none, it cannot be written, or is not what was last
                 signed.
             ConfigurationError: the trail has another name.
         """
-        layout = Layout.of(directory, lock)
-        require_trail(layout)
-        return cls._opened(layout, name=name, role=role, keys=keys)
+        place = place_of(directory, lock)
+        if isinstance(place, Layout):
+            require_trail(place)
+        return cls._opened(place, name=name, role=role, keys=keys)
 
     @classmethod
     def open_or_create(
         cls,
         directory: str | os.PathLike[str],
         *,
-        lock: Path | None = None,
+        lock: str | Path | Lock | None = None,
         name: str | None = None,
         role: Role = "app",
         keys: KeySource | None = None,
     ) -> Self:
         """Open a trail, or begin one where neither trail nor memory of one is.
 
+        A database is only opened: its tables belong to somebody who does not write.
+
         Raises:
             TrailError: as `create` or `open` does.
             ConfigurationError: the trail has another name.
         """
-        layout = Layout.of(directory, lock)
-        begin_trail(layout, name=name, fresh=False)
-        return cls._opened(layout, name=name, role=role, keys=keys)
+        place = place_of(directory, lock)
+        if isinstance(place, Layout):
+            begin_trail(place, name=name, fresh=False)
+        return cls._opened(place, name=name, role=role, keys=keys)
 
     @classmethod
     def _opened(
-        cls, layout: Layout, *, name: str | None, role: Role, keys: KeySource | None
+        cls,
+        place: Layout | Fleet,
+        *,
+        name: str | None,
+        role: Role,
+        keys: KeySource | None,
     ) -> Self:
-        trail = cls(layout, name=name, role=role, keys=keys)
+        trail = cls(place, name=name, role=role, keys=keys)
         trail._process.recorder.ready()
         return trail
 
     @property
+    def where(self) -> str:
+        """Where the trail is, for messages: a directory, or a server's database."""
+        if isinstance(self._place, Fleet):
+            return self._place.server.where
+        return str(self._place.directory)
+
+    @property
     def directory(self) -> Path:
-        """Where the trail is."""
+        """Where a trail in files is.
+
+        Raises:
+            TrailError: the trail is not in files.
+        """
         return self._layout.directory
 
     @property
     def layout(self) -> Layout:
-        """Where the parts of the trail are."""
+        """Where the parts of a trail in files are.
+
+        Raises:
+            TrailError: the trail is not in files.
+        """
         return self._layout
 
     @property
-    def versions(self) -> Versions:
+    def versions(self) -> VersionStore:
         """The bundles and catalogs that the trail's decisions were made from."""
-        return Versions(self._layout.versions)
+        if isinstance(self._place, Fleet):
+            return self._place.versions()
+        return Versions(self._place.versions)
 
     @property
     def policy_memory(self) -> Path:
-        """The file that remembers which bundle was in use last."""
-        return self._layout.policy
+        """The file that remembers which bundle was in use last; a fleet's is by host."""
+        return self._place.policy
+
+    @property
+    def _layout(self) -> Layout:
+        if isinstance(self._place, Fleet):
+            raise TrailError(f"the trail in `{self.where}` is not in files")
+        return self._place
 
     def append(
         self,
@@ -263,7 +297,9 @@ class Trail:
             record = DecisionRecord.model_validate(
                 {
                     **fields,
-                    "caller": None if caller is None else self._pseudonym(caller),
+                    "caller": None
+                    if caller is None
+                    else self._here().names.pseudonym(caller),
                     "input": sealed.commitment(),
                     "prompt": committed,
                 }
@@ -271,7 +307,7 @@ class Trail:
             body = body_of(record)
             named = {*people, *([] if prompt is None or caller is None else [caller])}
             if named or prompt is not None:
-                sealed = self._about(
+                sealed = self._here().names.about(
                     sealed,
                     named=named,
                     prompt=salty if prompt is not None else None,
@@ -299,101 +335,39 @@ class Trail:
         process = self._here()
         process.recorder.close()
         self._closed = True
-        with process.caller_lock:
-            if process.callers is not None:
-                process.callers.close()
-                process.callers = None
-            if process.people is not None:
-                process.people.close()
-                process.people = None
+        process.names.close()
 
-    def _claim(self) -> Writer:
+    def __del__(self) -> None:
+        """Close the trail: a notebook's cell that is run again forgets to."""
+        with contextlib.suppress(Exception):
+            # In a forked child it is the parent's.
+            if self._process.pid == os.getpid():
+                self.close()
+
+    def claim(self) -> LogWriter:
+        """Claim a log for this process; the recorder does, when it needs one."""
         if self._closed:
             raise TrailError("the trail is closed: keep the guard open while it calls")
-        return claim_writer(
-            self._layout, name=self._name, role=self._role, keys=self._keys
+        claim = (
+            self._place.claim
+            if isinstance(self._place, Fleet)
+            else partial(claim_writer, self._place)
         )
-
-    def _pseudonym(self, caller: str) -> str:
-        process = self._here()
-        with process.caller_lock:
-            try:
-                if process.callers is None:
-                    process.callers = Callers(self._layout.callers)
-                return process.callers.pseudonym(caller)
-            except BaseException as error:
-                process.callers = None
-                if isinstance(error, PolicyGuardError) or not isinstance(
-                    error, Exception
-                ):
-                    raise
-                raise TrailError(f"the caller cannot be kept: {error}") from error
-
-    def _about(
-        self,
-        sealed: Sealed,
-        *,
-        named: AbstractSet[str],
-        prompt: bytes | None,
-        leaf: bytes,
-    ) -> Sealed:
-        """Return content with whom it is about, and with its prompt if that is kept."""
-        process = self._here()
-        with process.caller_lock:
-            try:
-                if process.people is None:
-                    process.people = People(self._layout)
-                kept = process.people
-                found = sorted(map(kept.person, named), key=lambda item: item.pseudonym)
-                return replace(
-                    sealed,
-                    about=tuple(item.pseudonym for item in found),
-                    prompt=(
-                        None
-                        if prompt is None
-                        else kept.seal(prompt, people=found, leaf=leaf)
-                    ),
-                )
-            except BaseException as error:
-                process.people = None
-                if isinstance(error, PolicyGuardError) or not isinstance(
-                    error, Exception
-                ):
-                    raise
-                raise TrailError(f"the people cannot be kept: {error}") from error
+        return claim(name=self._name, role=self._role, keys=self._keys)
 
     def _here(self) -> _Process:
         """Return the state of this process; after a fork, a fresh one."""
         if self._process.pid != os.getpid():
-            self._forget()
+            self.forget_parent()
         return self._process
 
-    def _forget(self) -> None:
-        """Let go of the parent's log without touching it."""
+    def forget_parent(self) -> None:
+        """Let go of the parent's log after a fork, without touching it."""
         left = self._process
         if left.pid == os.getpid():
             return
-        self._process = _Process(recorder=Recorder(self._claim))
+        self._process = _Process(
+            recorder=Recorder(weakly(self)), names=Names(self._place)
+        )
         left.recorder.leak()
-        if left.callers is not None:
-            left.callers.leak()
-        if left.people is not None:
-            left.people.leak()
-
-
-_TRAILS: weakref.WeakSet[Trail] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for trail in list(_TRAILS):
-        trail._forget()  # noqa: SLF001 -- the same module
-
-
-def _at_exit() -> None:
-    for trail in list(_TRAILS):
-        with contextlib.suppress(Exception):
-            trail.flush()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-atexit.register(_at_exit)
+        left.names.leak()

@@ -12,7 +12,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from policyguard.audit.layout import make_folder, write_small
 from policyguard.errors import TrailError
@@ -22,6 +22,26 @@ VersionKind: TypeAlias = Literal["bundle", "catalog"]
 _SUFFIX: Final = {"bundle": ".tar.gz", "catalog": ".json"}
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_BYTES: Final = 64 << 20
+
+
+class VersionStore(Protocol):
+    """Keeps versions in whatever store the trail is in."""
+
+    def has(self, kind: VersionKind, digest: str) -> bool:
+        """Say whether a version is kept."""
+        ...
+
+    def keep(self, kind: VersionKind, digest: str, data: bytes) -> None:
+        """Keep a version, durably, unless it is kept already."""
+        ...
+
+    def read(self, kind: VersionKind, digest: str) -> bytes:
+        """Return the bytes of a version; the caller compares the digest."""
+        ...
+
+    def digests(self, kind: VersionKind) -> tuple[str, ...]:
+        """Return the digests of what is kept, oldest first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

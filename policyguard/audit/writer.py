@@ -22,7 +22,7 @@ from policyguard.audit.creation import (
     require_extension,
     trust,
 )
-from policyguard.audit.heads import HeadMemory
+from policyguard.audit.heads import Cadence, HeadMemory
 from policyguard.audit.layout import Layout, make_folder
 from policyguard.audit.rotation import settle_rotation
 from policyguard.audit.stores.database import identity_of
@@ -50,7 +50,7 @@ class Writer:
     claim: Claim = field(repr=False)
     store: LogStore = field(repr=False)
     vault: Vault = field(repr=False)
-    memory: HeadMemory = field(repr=False)
+    memory: Cadence = field(repr=False)
 
     @property
     def signer(self) -> Signer:
@@ -85,7 +85,7 @@ class Writer:
         if sealed:
             self.vault.keep(sealed)
         head = self.store.append(bodies, successor=successor)
-        self.memory.advance(before=before, size=head.size, note=head.note)
+        self.memory.advance(size=head.size, note=head.note)
         return before
 
     def close(self) -> None:
@@ -199,10 +199,11 @@ def _open_writer(layout: Layout, wanted: _Wanted, *, claim: Claim) -> Writer:
     origin = origin_of(wanted.name, slot)
     settle_rotation(layout, slot=slot, origin=origin, keys=keys)
     signer = ready_signer(layout, slot=slot, origin=origin, keys=keys)
-    opened: list[HeadMemory | Vault | LogStore] = []
+    opened: list[Cadence | Vault | LogStore] = []
     try:
         # The memory first: from here on the log counts as begun.
-        opened.append(memory := HeadMemory(layout.head(slot), origin=origin))
+        known_heads = HeadMemory(layout.head(slot), origin=origin)
+        opened.append(memory := Cadence(known_heads, every=layout.lock_every))
         opened.append(vault := Vault(layout.vault(slot)))
         opened.append(store := LogStore(layout.log(slot), signer=signer))
         vkey = VerifierKey.of_signer(signer)
@@ -213,9 +214,7 @@ def _open_writer(layout: Layout, wanted: _Wanted, *, claim: Claim) -> Writer:
         vkeys = keys_by_origin(read_trust(layout.trust))[origin]
         require_extension(store, known=known, vkeys=vkeys)
         if store.head is not None and known.size < store.head.size:
-            memory.advance(
-                before=known.size, size=store.head.size, note=store.head.note
-            )
+            memory.advance(size=store.head.size, note=store.head.note)
     except BaseException:
         for part in opened:
             part.close()

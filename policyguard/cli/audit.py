@@ -13,6 +13,7 @@ import click
 from policyguard.cli.audit_erase import erase
 from policyguard.cli.audit_export import export, gaps
 from policyguard.cli.audit_outside import anchor, monitor
+from policyguard.cli.audit_prepare import prepare
 from policyguard.cli.audit_query import query
 from policyguard.cli.audit_report import report
 from policyguard.cli.audit_verify import verify
@@ -39,7 +40,17 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 
 @click.group(
-    commands=(anchor, erase, export, gaps, monitor, query, report, verify),
+    commands=(
+        anchor,
+        erase,
+        export,
+        gaps,
+        monitor,
+        prepare,
+        query,
+        report,
+        verify,
+    ),
     short_help="Read, verify and prove what the trail remembers.",
 )
 def audit() -> None:
@@ -64,7 +75,7 @@ def list_(
     call_id: str | None,
     limit: int | None,
     as_json: bool,
-    directory: Path | None,
+    directory: str | Path | None,
 ) -> None:
     """List the records of all logs, oldest first.
 
@@ -101,7 +112,7 @@ def list_(
 @log_option
 @trail_option
 def show(
-    record: str, *, as_json: bool, origin: str | None, directory: Path | None
+    record: str, *, as_json: bool, origin: str | None, directory: str | Path | None
 ) -> None:
     """Show one record, and what the vault still knows of it.
 
@@ -145,7 +156,7 @@ def prove(
     folder: Path | None,
     as_json: bool,
     origin: str | None,
-    directory: Path | None,
+    directory: str | Path | None,
 ) -> None:
     """Print the `.tlog-proof` of a record: its place in the log, for anyone to verify.
 
@@ -190,7 +201,7 @@ def prove(
 @audit.command(short_help="Print the newest signed checkpoint as it is.")
 @log_option
 @trail_option
-def checkpoint(*, origin: str | None, directory: Path | None) -> None:
+def checkpoint(*, origin: str | None, directory: str | Path | None) -> None:
     """Print the newest signed checkpoint, byte for byte as it is stored.
 
     Keep it somewhere else: a log that is later shorter, or another one, contradicts it.

@@ -81,10 +81,10 @@ def erase(
     from policyguard.audit.erasure import Wanted, plan_erasure
     from policyguard.cli.erase_view import document, print_plan
     from policyguard.cli.erasing import keeping_of
-    from policyguard.cli.trail_reading import opened
+    from policyguard.cli.trail_reading import in_files, opened
     from policyguard.settings import load_settings
 
-    place = trail_of(directory)
+    place = in_files(trail_of(directory))
     reader = opened(place)
     if finish:
         _finish(place, as_json=as_json)

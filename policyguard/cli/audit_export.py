@@ -71,7 +71,7 @@ def export(
     unmasked: bool,
     as_json: bool,
     origin: str | None,
-    directory: Path | None,
+    directory: str | Path | None,
 ) -> None:
     """Write the logs to DIR, or send their decisions to a collector.
 
@@ -197,7 +197,7 @@ def _write_trust(folder: Path, trust: str, *, quiet: bool) -> None:
 @click.command(short_help="List allowed calls of which no end is recorded.")
 @click.option("--json", "as_json", is_flag=True, help="Print one record a line.")
 @trail_option
-def gaps(*, as_json: bool, directory: Path | None) -> None:
+def gaps(*, as_json: bool, directory: str | Path | None) -> None:
     """List decisions that allowed a call and have no outcome.
 
     Such a call is still running, or its process was cut off before it could say how

@@ -152,7 +152,7 @@ def monitor(
         try:
             watcher, logs = _watcher(
                 place,
-                exported=exported is not None,
+                exported=exported,
                 trust=trust,
                 state=state,
                 max_age=max_age,
@@ -171,9 +171,9 @@ def monitor(
 
 
 def _watcher(
-    place: Path,
+    place: str | Path,
     *,
-    exported: bool,
+    exported: Path | None,
     trust: Path | None,
     state: Path | None,
     max_age: int | None,
@@ -185,7 +185,7 @@ def _watcher(
     from policyguard.settings import load_settings
 
     logs: list[Watched]
-    if exported:
+    if exported is not None:
         if trust is None:
             raise click.UsageError(
                 "give the file of trusted keys with --trust: not the one that came with"
@@ -195,12 +195,12 @@ def _watcher(
         keys = keys_by_origin(trusted)
         logs = [
             ExportedLog(directory=path.parent, origin=name, vkeys=keys[name])
-            for path in sorted(place.glob("*/checkpoint"))
+            for path in sorted(exported.glob("*/checkpoint"))
             if (name := _stated_origin(path)) in keys
         ]
         logs += [
             ExportedLog(
-                directory=place / name.rpartition("/")[2], origin=name, vkeys=()
+                directory=exported / name.rpartition("/")[2], origin=name, vkeys=()
             )
             for name in keys.keys() - {log.origin for log in logs}
         ]
@@ -261,8 +261,9 @@ def _stated_origin(checkpoint: Path) -> str:
     return read_small(checkpoint).partition(b"\n")[0].decode("utf-8", "replace")
 
 
-def _default_state(place: Path) -> Path:
+def _default_state(place: str | Path) -> Path:
     """Return a state file of this user's for a place (XDG base directories)."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    name = sha256(str(place.absolute()).encode()).hexdigest()[:16]
+    named = place if isinstance(place, str) else str(place.absolute())
+    name = sha256(named.encode()).hexdigest()[:16]
     return Path(base) / "policyguard" / "monitor" / f"{name}.json"

@@ -75,7 +75,7 @@ def query(
     proofs: Path | None,
     as_json: bool,
     origin: str | None,
-    directory: Path | None,
+    directory: str | Path | None,
 ) -> None:
     """Ask the trail a question with a NAME, or one SELECT of your own.
 

@@ -11,7 +11,7 @@ import click
 from policyguard.cli.command_line import UNANSWERED, one_line
 from policyguard.cli.progress import ProgressBar
 from policyguard.cli.terminal import output
-from policyguard.cli.trail_option import trail_of, trail_option
+from policyguard.cli.trail_option import PlaceType, trail_of, trail_option
 
 if TYPE_CHECKING:
     from policyguard.audit.outside.attested import Vouchers
@@ -40,8 +40,8 @@ TAMPERED = 1
     "--lock",
     "lock",
     metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="The directory of the lock database; without it where settings put it, or"
+    type=PlaceType(),
+    help="The directory or URL of the lock database; without it where settings put it, or"
     " beside the trail.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -51,11 +51,11 @@ def verify(
     context: click.Context,
     *,
     path: Path | None,
-    lock: Path | None,
+    lock: str | Path | None,
     trust: Path | None,
     roots: Path | None,
     as_json: bool,
-    directory: Path | None,
+    directory: str | Path | None,
 ) -> None:
     """Verify every record, checkpoint and content of the trail.
 
@@ -100,14 +100,15 @@ def verify(
 
 
 def _trail(
-    place: Path,
+    place: str | Path,
     *,
-    lock: Path | None,
+    lock: str | Path | None,
     trust: Path | None,
     roots: Path | None,
     bar: ProgressBar,
 ) -> Verified:
     from policyguard.audit.creation import read_trust
+    from policyguard.audit.reader import source_of
     from policyguard.audit.verify import verify_trail
     from policyguard.cli.outside_settings import vouchers_of
     from policyguard.cli.trail_reading import lock_of
@@ -117,8 +118,9 @@ def _trail(
     if trust is not None:
         vouchers = vouchers_of(read_trust(trust), roots=roots)
     elif roots is not None or load_settings().outside.is_set:
-        own = read_trust(place / "trust") if (place / "trust").is_file() else None
-        vouchers = vouchers_of(own, roots=roots) if own is not None else None
+        source = source_of(place)
+        source.require_present()
+        vouchers = vouchers_of(source.trust(), roots=roots)
     return verify_trail(
         place, lock=lock or lock_of(place), vouchers=vouchers, progress=bar.advance
     )

@@ -47,7 +47,7 @@ def generate(file: Path, *, secret_file: Path | None, ask: bool) -> None:
 )
 @log_option
 @trail_option
-def show(*, pem: bool, origin: str | None, directory: Path | None) -> None:
+def show(*, pem: bool, origin: str | None, directory: str | Path | None) -> None:
     """Print the public keys of a trail's logs, one verifier key a line.
 
     A log whose key was rotated has several: the newest is the last. With --pem, print
@@ -78,7 +78,7 @@ def rotate(
     secret_file: Path | None,
     ask: bool,
     origin: str | None,
-    directory: Path | None,
+    directory: str | Path | None,
 ) -> None:
     """Hand a log over to a new key, or each log that no process writes now.
 
@@ -127,7 +127,7 @@ def compromise(
     as_json: bool,
     secret_file: Path | None,
     ask: bool,
-    directory: Path | None,
+    directory: str | Path | None,
 ) -> None:
     """Close a log whose key may be in other hands, and begin the log that continues it.
 
@@ -138,16 +138,16 @@ def compromise(
     """
     from policyguard.audit.succession import begin_successor
     from policyguard.cli.outside_settings import vouchers_of
-    from policyguard.cli.trail_reading import lock_of, opened
+    from policyguard.cli.trail_reading import layout_of, opened
 
-    place = trail_of(directory)
+    layout = layout_of(trail_of(directory))
     successor = begin_successor(
-        place,
+        layout.directory,
         origin=origin,
         reason=reason,
-        lock=lock_of(place),
+        lock=layout.lock,
         keys=keys_given(secret_file, ask=ask),
-        vouchers=vouchers_of(opened(place).trust),
+        vouchers=vouchers_of(opened(layout.directory).trust),
     )
     old, vkey = successor.predecessor, successor.vkey
     if as_json:

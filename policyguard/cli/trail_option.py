@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+if TYPE_CHECKING:
+    _PlaceType = click.ParamType[str | Path]
+else:
+    # Generic for type checkers alone before click 8.5.
+    _PlaceType = click.ParamType
+
+
+class PlaceType(_PlaceType):
+    """Reads a directory or a connection URI."""
+
+    name = "place"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 -- click's signature
+        ctx: click.Context | None,  # noqa: ARG002 -- the same
+    ) -> str | Path:
+        """Return a URL as text, anything else as a path."""
+        return value if isinstance(value, Path) or "://" in value else Path(value)
 
 
 def trail_option(command: F) -> F:
@@ -17,9 +39,9 @@ def trail_option(command: F) -> F:
         "--trail",
         "directory",
         metavar="DIR",
-        type=click.Path(path_type=Path),
-        help="The trail's directory; without it where settings or POLICYGUARD_TRAIL"
-        " put it, or else the user's data directory.",
+        type=PlaceType(),
+        help="The trail's directory, or the URL of its database; without it where"
+        " settings or POLICYGUARD_TRAIL put it, or else the user's data directory.",
     )(command)
 
 
@@ -33,14 +55,14 @@ def log_option(command: F) -> F:
     )(command)
 
 
-def trail_of(directory: Path | None) -> Path:
-    """Return the directory of the trail that is meant.
+def trail_of(place: str | Path | None) -> str | Path:
+    """Return where the trail is that is meant: a directory, or a URL.
 
     Raises:
         ConfigurationError: the settings cannot be used.
     """
-    if directory is not None:
-        return directory
-    from policyguard.settings import default_trail, load_settings
+    if place is not None:
+        return place
+    from policyguard.settings import load_settings
 
-    return load_settings().trail.directory or default_trail()
+    return load_settings().trail.place()

@@ -12,7 +12,7 @@ from policyguard.audit.creation import read_trust
 from policyguard.audit.layout import Layout
 from policyguard.audit.reader import Entry, Log, TrailReader
 from policyguard.errors import ConfigurationError
-from policyguard.settings import default_trail, load_settings
+from policyguard.settings import load_settings
 from policyguard.vocabulary.record import AnyRecord
 
 SHORTEST_PREFIX: Final = 8
@@ -29,29 +29,51 @@ class Found:
     record: AnyRecord
 
 
-def lock_of(directory: Path) -> Path | None:
+def lock_of(place: str | Path) -> str | Path | None:
     """Return the lock database that the settings name, if they mean this trail."""
     trail = load_settings().trail
-    meant = trail.directory or default_trail()
-    return trail.lock if meant.absolute() == directory.absolute() else None
+    meant = trail.place()
+    if isinstance(meant, Path) and isinstance(place, Path):
+        return trail.remembered() if meant.absolute() == place.absolute() else None
+    return trail.remembered() if meant == place else None
 
 
-def opened(directory: Path) -> TrailReader:
+def opened(place: str | Path) -> TrailReader:
     """Open a trail for reading.
 
     Raises:
         TrailError: there is none, or it cannot be read.
     """
-    reader = TrailReader.open(directory, lock=lock_of(directory))
+    reader = TrailReader.open(place, lock=lock_of(place))
     witnesses = load_settings().outside.witnesses
     if witnesses is None:
         return reader
     return replace(reader, trust=replace(read_trust(witnesses), logs=reader.trust.logs))
 
 
-def layout_of(directory: Path) -> Layout:
-    """Return where the parts of a trail are, by the settings or beside it."""
-    return Layout.of(directory, lock_of(directory))
+def layout_of(place: str | Path) -> Layout:
+    """Return where the parts of a trail in files are, by the settings or beside it.
+
+    Raises:
+        ConfigurationError: the trail is in a database.
+    """
+    directory = in_files(place)
+    lock = lock_of(directory)
+    return Layout.of(directory, Path(lock) if lock else None)
+
+
+def in_files(place: str | Path) -> Path:
+    """Return the directory of a trail in files.
+
+    Raises:
+        ConfigurationError: the trail is in a database.
+    """
+    if isinstance(place, str):
+        raise ConfigurationError(
+            "this is done for trails in files, and not for one in PostgreSQL: give its"
+            " directory with `--trail`"
+        )
+    return place
 
 
 def chosen_log(reader: TrailReader, origin: str | None) -> Log:

@@ -114,7 +114,15 @@ class Ed25519Signer:
             ConfigurationError: the path exists or cannot be written, or the
                 passphrase cannot be used.
         """
-        create_key_file(path, data=_format_private_pem(self.private_key, passphrase))
+        create_key_file(path, data=self.to_pem(passphrase=passphrase))
+
+    def to_pem(self, *, passphrase: bytes | None = None) -> bytes:
+        """Return the private key in PKCS#8 PEM, encrypted if there is a passphrase.
+
+        Raises:
+            ConfigurationError: the passphrase cannot be used.
+        """
+        return _format_private_pem(self.private_key, passphrase)
 
     def sign(self, message: bytes, /) -> bytes:
         """Return the 64 bytes of the signature over `message` (RFC 8032, 5.1.6)."""

@@ -126,3 +126,42 @@ def test_a_child_of_a_process_pool_has_a_log_of_its_own(tmp_path: Path) -> None:
     sizes = sorted(log.head().size for log in TrailReader.open(directory).logs)
     assert sum(sizes) == len(sizes) + 2 * 5
     assert verify_trail(directory).pending == 0
+
+
+NOTEBOOK = """
+import sys
+from trails import append_pair
+from policyguard.audit.trail import Trail
+for cell in sys.stdin:
+    trail = Trail.open_or_create(sys.argv[1], name="many.example")
+    print(append_pair(trail), flush=True)
+"""
+
+
+def test_notebooks_that_stay_open_share_a_trail(tmp_path: Path) -> None:
+    directory = tmp_path / "trail"
+    kernels = [
+        subprocess.Popen(
+            [sys.executable, "-c", NOTEBOOK, str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
+        )
+        for _ in range(2)
+    ]
+    told = set()
+    # In turns, each with the other's kernel alive, and each cell run more than once.
+    for _ in range(3):
+        for kernel in kernels:
+            assert kernel.stdin is not None
+            assert kernel.stdout is not None
+            kernel.stdin.write("run\n")
+            kernel.stdin.flush()
+            told.add(kernel.stdout.readline().strip())
+    for kernel in kernels:
+        kernel.communicate()
+
+    assert told <= kept(directory)
+    assert len(told) == 6
+    assert 2 <= len(verify_trail(directory).logs) <= 4

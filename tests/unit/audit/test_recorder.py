@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -11,9 +12,15 @@ import time
 from pathlib import Path
 
 import pytest
+from guards import guard_in
 from trails import append_pair, decision, entries, kinds, outcome
 
+from policyguard.audit.heads import read_known_head
+from policyguard.audit.layout import Layout
+from policyguard.audit.reader import TrailReader
 from policyguard.audit.recorder import MOST_WAITING
+from policyguard.audit.stores.database import has_wal_reset_bug
+from policyguard.audit.stores.place import Lock
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import NotDurableError, TrailError
@@ -251,3 +258,94 @@ def test_many_threads_and_no_wait_between_them_never_stop(trail: Trail) -> None:
 
     assert [thread for thread in threads if thread.is_alive()] == []
     assert kinds(trail.directory).count("outcome") == 32 * 60
+
+
+def remembered(directory: Path) -> int:
+    layout = Layout.of(directory)
+    origin = TrailReader.open(directory).logs[0].origin
+    return read_known_head(layout.head("app-1"), origin=origin).size
+
+
+@pytest.mark.parametrize(
+    ("every", "seen"), [(1, [2, 3, 4, 5, 6]), (3, [2, 2, 2, 5, 5])]
+)
+def test_the_lock_database_is_told_as_often_as_one_says(
+    tmp_path: Path, every: int, seen: list[int]
+) -> None:
+    directory = tmp_path / "trail"
+    # Opening tells it of the first record.
+    Trail.create(directory).close()
+    trail = Trail.open(directory, lock=Lock(every=every))
+
+    found = []
+    for _ in range(5):
+        trail.append(outcome("x"))
+        found.append(remembered(directory))
+    trail.close()
+
+    assert found == seen
+    assert remembered(directory) == 6
+
+
+def test_a_memory_that_is_behind_after_a_crash_catches_up(tmp_path: Path) -> None:
+    directory = tmp_path / "trail"
+    trail = Trail.create(directory, lock=Lock(every=100))
+    for _ in range(5):
+        trail.append(outcome("x"))
+    writer = trail._process.recorder._writer
+    writer.leak()
+    trail._process.recorder._writer = None
+    behind = remembered(directory)
+    verify_trail(directory)
+
+    Trail.open(directory).close()
+
+    assert behind < 6
+    assert remembered(directory) == 6
+
+
+def test_a_trail_that_nobody_has_any_more_releases_its_log(tmp_path: Path) -> None:
+    directory = tmp_path / "trail"
+
+    # As the cell of a notebook does that is run again and again.
+    for _ in range(70):
+        trail = Trail.open_or_create(directory)
+        place = trail.append(outcome("x"))
+        del trail
+        gc.collect()
+
+    assert place.origin.endswith("/app-1")
+    assert place.index == 70
+
+
+@pytest.mark.parametrize(
+    ("version", "affected"),
+    [
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 50, 6), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 53, 0), False),
+    ],
+)
+def test_an_sqlite_that_can_lose_commits_is_known(
+    version: tuple[int, ...], affected: bool
+) -> None:
+    assert has_wal_reset_bug(version) is affected
+
+
+def test_it_is_said_once_when_a_guard_is_built(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("policyguard.assembly.sqlite_version_info", (3, 51, 2))
+    caplog.set_level("WARNING", logger="policyguard")
+
+    for name in ("one", "two"):
+        guard_in(tmp_path / name).close()
+
+    said = [item.getMessage() for item in caplog.records if "WAL" in item.getMessage()]
+    assert len(said) == 1
+    assert "3.51.2" in said[0]

@@ -1,0 +1,118 @@
+"""Who asked, and whom a record is about: the names of one process's records.
+
+Owner: one process; all its threads share it, one at a time. A forked child makes its
+own and must `leak` this one. What names is durable before the record that it names.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from policyguard.audit.people import People
+from policyguard.audit.stores.fleet import Fleet
+from policyguard.audit.vault import Callers, Sealed
+from policyguard.errors import PolicyGuardError, TrailError
+
+if TYPE_CHECKING:
+    from policyguard.audit.layout import Layout
+    from policyguard.audit.stores.postgres_callers import PostgresCallers
+
+T = TypeVar("T")
+
+
+class Names:
+    """Opens callers and people when they are first needed, and anew after a failure."""
+
+    __slots__ = ("_callers", "_lock", "_people", "_place")
+
+    def __init__(self, place: Layout | Fleet) -> None:
+        """Open nothing yet."""
+        self._place = place
+        self._lock = threading.Lock()
+        self._callers: Callers | PostgresCallers | None = None
+        self._people: People | None = None
+
+    def pseudonym(self, caller: str) -> str:
+        """Return the pseudonym of a caller, and make it durable if it is new.
+
+        Raises:
+            TrailError: it could not be read or written.
+        """
+
+        def ask() -> str:
+            if self._callers is None:
+                self._callers = (
+                    self._place.callers()
+                    if isinstance(self._place, Fleet)
+                    else Callers(self._place.callers)
+                )
+            return self._callers.pseudonym(caller)
+
+        return self._asked(ask, what="the caller")
+
+    def about(
+        self,
+        sealed: Sealed,
+        *,
+        named: AbstractSet[str],
+        prompt: bytes | None,
+        leaf: bytes,
+    ) -> Sealed:
+        """Return content with whom it is about, and with its prompt if that is kept.
+
+        Raises:
+            TrailError: it could not be written, or the trail keeps no people.
+        """
+        if isinstance(self._place, Fleet):
+            raise TrailError(
+                "a trail in PostgreSQL keeps neither prompts nor people: keep prompts"
+                " off, or the trail in files"
+            )
+        layout = self._place
+
+        def ask() -> Sealed:
+            if self._people is None:
+                self._people = People(layout)
+            kept = self._people
+            found = sorted(map(kept.person, named), key=lambda item: item.pseudonym)
+            return replace(
+                sealed,
+                about=tuple(item.pseudonym for item in found),
+                prompt=(
+                    None
+                    if prompt is None
+                    else kept.seal(prompt, people=found, leaf=leaf)
+                ),
+            )
+
+        return self._asked(ask, what="the people")
+
+    def close(self) -> None:
+        """Close what is open."""
+        with self._lock:
+            for part in (self._callers, self._people):
+                if part is not None:
+                    part.close()
+            self._callers = self._people = None
+
+    def leak(self) -> None:
+        """Let go of everything in a forked child, without closing it."""
+        for part in (self._callers, self._people):
+            if part is not None:
+                part.leak()
+
+    def _asked(self, ask: Callable[[], T], *, what: str) -> T:
+        with self._lock:
+            try:
+                return ask()
+            except BaseException as error:
+                self._callers = self._people = None
+                if isinstance(error, PolicyGuardError) or not isinstance(
+                    error, Exception
+                ):
+                    raise
+                raise TrailError(f"{what} cannot be kept: {error}") from error

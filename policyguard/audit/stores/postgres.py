@@ -1,0 +1,197 @@
+"""One log in PostgreSQL, written: one transaction for content, records and head.
+
+Owner: the process whose session holds the log's advisory lock. The server releases it
+when the session ends, however it ends, and lets the next process, on whichever host,
+claim the log. A crash of either side leaves the last commit, all of it or none. Whoever
+owns the tables can change them, but not so that `verify_trail` does not see it; what a
+writer may do is in `postgres_schema`.
+
+INVARIANT: a place is given out only after the commit, and after the lock database where
+there is one. When the session is lost in the middle, the log's lock is claimed anew
+before anything is read: then the old session is over, and what is stored is what it
+committed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from policyguard.audit.heads import Cadence
+from policyguard.audit.stores.postgres_server import Server, is_lost, let_go
+from policyguard.audit.stores.protocol import Head
+from policyguard.audit.stores.sqlite import CHECKPOINT_EVERY
+from policyguard.errors import (
+    FormatError,
+    TrailError,
+)
+from policyguard.signing.signer import Signer
+from policyguard.tlog import (
+    Checkpoint,
+    Frontier,
+    leaf_hash,
+    sign_checkpoint,
+)
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from policyguard.audit.vault import Sealed
+
+LOCKS: Final = 0x70677472
+"""First key of all advisory locks of a trail; the second says which log."""
+POOLS: Final = {"app": 0, "cli": 1_000}
+_APPEND: Final = (
+    "SELECT policyguard.append(%b::text, %b, %b, %b, %b::text, %b::bytea[],"
+    " %b::bytea[], %b::text[], %b::bytea[], %b::bytea[], %b)"
+)
+_HEAD: Final = "SELECT size, frontier, note FROM policyguard.head WHERE slot = %s"
+
+
+@dataclass(slots=True, kw_only=True)
+class PostgresWriter:
+    """Appends records to a claimed log."""
+
+    origin: str
+    slot: str
+    server: Server = field(repr=False)
+    memory: Cadence | None = field(repr=False)
+    signer: Signer = field(repr=False)
+    connection: psycopg.Connection[Any] = field(repr=False)
+    head: Head | None = field(default=None, repr=False)
+
+    def append(self, bodies: Sequence[bytes], *, sealed: Sequence[Sealed]) -> int:
+        """Make records durable, and return the index of the first.
+
+        A session that is lost, in the middle of the commit or before, is begun anew at
+        whichever address answers, and the records are written there if they were not.
+
+        Raises:
+            TrailError: they are not durable, or nobody can tell; this writer must not
+                be used again.
+        """
+        before = self.head.size if self.head else 0
+        leaves = [leaf_hash(body) for body in bodies]
+        head = _next_head(self.head, leaves, signer=self.signer)
+        with self.server.speaking():
+            try:
+                self._commit(head, bodies, leaves=leaves, sealed=sealed)
+            except Exception as error:
+                if not is_lost(error):
+                    raise
+                if not self._resumed(head):
+                    self._commit(head, bodies, leaves=leaves, sealed=sealed)
+        if self.memory is not None:
+            self.memory.advance(size=head.size, note=head.note)
+        self.head = head
+        return before
+
+    def begin(self, genesis: bytes) -> None:
+        """Write the first record; the transaction is the caller's."""
+        leaves = [leaf_hash(genesis)]
+        head = _next_head(None, leaves, signer=self.signer)
+        self._commit(head, [genesis], leaves=leaves, sealed=())
+        self.head = head
+
+    def close(self) -> None:
+        """End the session, which lets another process claim the log."""
+        try:
+            if self.memory is not None:
+                self.memory.close()
+        finally:
+            self.connection.close()
+
+    def leak(self) -> None:
+        """Let go of everything in a forked child without a word to the servers."""
+        if self.memory is not None:
+            self.memory.leak()
+        let_go(self.connection)
+
+    def _commit(
+        self,
+        head: Head,
+        bodies: Sequence[bytes],
+        *,
+        leaves: Sequence[bytes],
+        sealed: Sequence[Sealed],
+    ) -> None:
+        """Write all with one statement, which is one transaction and one round trip."""
+        before = head.size - len(bodies)
+        self.connection.execute(
+            _APPEND,
+            (
+                self.slot,
+                before,
+                head.size,
+                head.frontier.format(),
+                head.note,
+                list(bodies),
+                list(leaves),
+                [item.record for item in sealed],
+                [item.salt for item in sealed],
+                [item.body for item in sealed],
+                before // CHECKPOINT_EVERY != head.size // CHECKPOINT_EVERY,
+            ),
+            binary=True,
+        )
+
+    def _resumed(self, head: Head) -> bool:
+        """Begin a new session for the log; say whether a head was committed before.
+
+        Raises:
+            TrailError: no server answers, or the log is not where it was left.
+        """
+        with contextlib.suppress(Exception):
+            self.connection.close()
+        self.connection = self.server.open(write=True)
+        # Waits until the old session is over, or until lock_timeout.
+        self.connection.execute(
+            "SELECT pg_advisory_lock(%s, %s)", (LOCKS, _number_of(self.slot))
+        )
+        stored = self.connection.execute(_HEAD, (self.slot,)).fetchone()
+        size, note = (stored[0], stored[2]) if stored else (0, "")
+        if (size, note) == (head.size, head.note):
+            return True
+        left = (self.head.size, self.head.note) if self.head else (0, "")
+        if (size, note) != left:
+            raise TrailError(
+                f"the log `{self.origin}` has {size} records and this process left it"
+                f" at {left[0]}: `{self.server.where}` was put back, or somebody else"
+                " writes: run `policyguard audit verify`"
+            )
+        return False
+
+
+def read_head(
+    connection: psycopg.Connection[Any], *, slot: str, where: str
+) -> Head | None:
+    """Read the end of a log.
+
+    Raises:
+        TrailError: what is stored is no head.
+    """
+    row = connection.execute(_HEAD, (slot,)).fetchone()
+    if row is None:
+        return None
+    try:
+        return Head(size=row[0], frontier=Frontier.parse(row[1]), note=row[2])
+    except FormatError as error:
+        raise TrailError(
+            f"the head of `{slot}` in `{where}` is damaged: {error}: restore the trail"
+        ) from error
+
+
+def _next_head(head: Head | None, leaves: Sequence[bytes], *, signer: Signer) -> Head:
+    frontier = (head.frontier if head else Frontier()).extend(leaves)
+    checkpoint = Checkpoint(
+        origin=signer.key_name, size=frontier.size, root=frontier.root()
+    )
+    note = sign_checkpoint(checkpoint, signer=signer)
+    return Head(size=frontier.size, frontier=frontier, note=note)
+
+
+def _number_of(slot: str) -> int:
+    role, _, number = slot.rpartition("-")
+    return POOLS[role] + int(number)

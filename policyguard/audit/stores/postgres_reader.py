@@ -1,0 +1,259 @@
+"""A trail in PostgreSQL, as it is read: sessions that may not write.
+
+Each reading has a session of its own and sees one state of its table. Rows come in
+batches, so that memory does not grow with a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, LiteralString
+
+from policyguard.audit.stores.postgres import read_head
+from policyguard.audit.stores.postgres_keys import read_trust
+from policyguard.audit.stores.postgres_memory import read_remembered
+from policyguard.audit.stores.postgres_server import Server, missing
+from policyguard.audit.stores.protocol import Head, KnownHead, Row
+from policyguard.audit.vault import Sealed, SealedPrompt
+from policyguard.errors import TrailError
+from policyguard.signing.trust_file import TrustFile
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from policyguard.audit.people import Person
+
+_BATCH: Final = 4_096
+_ROWS: Final[LiteralString] = (
+    "SELECT idx, body, leaf FROM policyguard.entry WHERE slot = %s"
+)
+_SEALED: Final[LiteralString] = (
+    "SELECT record, salt, body FROM policyguard.content WHERE slot = %s"
+)
+# A computed column whose expression was replaced would hide a record from whoever
+# looks it up.
+_UNSOUND: Final[LiteralString] = (
+    "SELECT idx FROM policyguard.entry WHERE slot = %s"
+    " AND id IS DISTINCT FROM (convert_from(body, 'UTF8')::json ->> 'id') LIMIT 1"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresLog:
+    """Reads one log of a trail in PostgreSQL."""
+
+    server: Server
+    lock: Server | None
+    slot: str
+
+    @property
+    def where(self) -> str:
+        """The database, and the log in it."""
+        return f"{self.server.where} ({self.slot})"
+
+    def exists(self) -> bool:
+        """Say whether anything of the log is there."""
+        query: LiteralString = (
+            "SELECT 1 FROM policyguard.entry WHERE slot = %s UNION ALL"
+            " SELECT 1 FROM policyguard.head WHERE slot = %s LIMIT 1"
+        )
+        with _reading(self.server) as session:
+            return bool(session.execute(query, (self.slot, self.slot)).fetchone())
+
+    def head(self) -> Head | None:
+        """Return the newest head; `None`: nothing was written."""
+        with _reading(self.server) as session:
+            return read_head(session, slot=self.slot, where=self.server.where)
+
+    def rows(self, *, start: int = 0, newest_first: bool = False) -> Iterator[Row]:
+        """Read the records in order of their index."""
+        query = _ROWS
+        values: tuple[object, ...] = (self.slot,)
+        if start:
+            query, values = f"{_ROWS} AND idx >= %s", (self.slot, start)
+        order: LiteralString = "DESC" if newest_first else "ASC"
+        for batch in _batches(self.server, f"{query} ORDER BY idx {order}", *values):
+            yield from batch
+
+    def batches(self, *, size: int) -> Iterator[list[Row]]:
+        """Read the first `size` records."""
+        yield from _batches(
+            self.server, f"{_ROWS} ORDER BY idx LIMIT %s", self.slot, size
+        )
+
+    def row_at(self, index: int) -> Row | None:
+        """Return the record at an index."""
+        return self._one(f"{_ROWS} AND idx = %s", index)
+
+    def row_of(self, record: str) -> Row | None:
+        """Return the record with an id."""
+        if "\0" in record:
+            return None
+        return self._one(f"{_ROWS} AND id = %s", record)
+
+    def checkpoints(self) -> Iterator[tuple[int, str]]:
+        """Read size and text of each kept checkpoint, oldest first."""
+        query: LiteralString = (
+            "SELECT size, note FROM policyguard.checkpoint WHERE slot = %s"
+            " ORDER BY size"
+        )
+        for batch in _batches(self.server, query, self.slot):
+            yield from batch
+
+    def has_vault(self) -> bool:
+        """Say that there is one: it is in the same database."""
+        return True
+
+    def sealed(self, *, record: str | None = None) -> Iterator[Sealed]:
+        """Read what the vault holds for each record, or for one."""
+        batches = (
+            _batches(self.server, _SEALED, self.slot)
+            if record is None
+            else _batches(self.server, f"{_SEALED} AND record = %s", self.slot, record)
+        )
+        for batch in batches:
+            for name, salt, body in batch:
+                yield Sealed(record=name, salt=salt, body=body)
+
+    def prompt(self, record: str) -> SealedPrompt | None:  # noqa: ARG002 -- the seam's
+        """Return nothing: no prompts are kept here."""
+        return None
+
+    def about(self, people: Collection[str]) -> set[str]:  # noqa: ARG002 -- the seam's
+        """Return nothing: it is not kept here whom records are about."""
+        return set()
+
+    def kept(self) -> set[str]:
+        """Return the ids of the records of which the vault has anything."""
+        return {sealed.record for sealed in self.sealed()}
+
+    def known_head(self, *, origin: str) -> KnownHead:
+        """Return what the lock database remembers of the log."""
+        if self.lock is None:
+            return KnownHead(size=0, note="")
+        with _reading(self.lock) as session:
+            found = read_remembered(session, server=self.lock)
+        if origin not in found:
+            raise TrailError(
+                f"the lock database `{self.lock.where}` has no memory of `{origin}`:"
+                " name the right one under [trail] lock_url"
+            )
+        return found[origin]
+
+    def private_key(self) -> bytes | None:
+        """Return nothing: the key is encrypted, and whoever reads has no passphrase."""
+        return None
+
+    def require_sound(self) -> None:
+        """Refuse a table whose computed column says another thing than its bytes."""
+        with _reading(self.server) as session:
+            row = session.execute(_UNSOUND, (self.slot,)).fetchone()
+        if row is not None:
+            raise TrailError(
+                f"`{self.where}` is damaged: record {row[0]} is not found by its id:"
+                " restore it"
+            )
+
+    def _one(self, query: LiteralString, value: object) -> Row | None:
+        found: Iterator[list[Row]] = _batches(self.server, query, self.slot, value)
+        return next((row for batch in found for row in batch), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresTrail:
+    """Reads what the logs of a trail in PostgreSQL share."""
+
+    server: Server
+    lock: Server | None
+
+    @property
+    def where(self) -> str:
+        """The database."""
+        return self.server.where
+
+    @property
+    def trust_name(self) -> str:
+        """The table of the trust file."""
+        return f"{self.server.where} (policyguard.trust)"
+
+    def require_present(self) -> None:
+        """Refuse a database in which there is no trail at all."""
+        self.name()
+
+    def name(self) -> str:
+        """Return the trail's name."""
+        with _reading(self.server) as session:
+            row = session.execute("SELECT name FROM policyguard.trail").fetchone()
+        if row is None:
+            raise missing(self.where)
+        return str(row[0])
+
+    def trust(self) -> TrustFile:
+        """Return the verifier keys of all logs."""
+        with _reading(self.server) as session:
+            return read_trust(session)[0]
+
+    def slots(self) -> list[str]:
+        """Return the slots that the trail or its lock database has, sorted."""
+        query: LiteralString = (
+            "SELECT slot FROM policyguard.head UNION"
+            " SELECT DISTINCT slot FROM policyguard.entry"
+        )
+        with _reading(self.server) as session:
+            found = {str(slot) for (slot,) in session.execute(query)}
+        if self.lock is not None:
+            with _reading(self.lock) as session:
+                origins = read_remembered(session, server=self.lock)
+            found |= {origin.rpartition("/")[2] for origin in origins}
+        return sorted(found)
+
+    def log(self, slot: str) -> PostgresLog:
+        """Return the log of a slot, which may not be there."""
+        return PostgresLog(server=self.server, lock=self.lock, slot=slot)
+
+    def remembered_name(self) -> str | None:
+        """Return the trail that the lock database belongs to; `None`: there is none."""
+        if self.lock is None:
+            return None
+        with _reading(self.lock) as session:
+            row = session.execute("SELECT name FROM policyguard_lock.trail").fetchone()
+        return str(row[0]) if row else None
+
+    def callers(self) -> Iterator[tuple[str, bytes, str]]:
+        """Read pseudonym, salt and id of each caller that was not erased."""
+        query: LiteralString = "SELECT pseudonym, salt, id FROM policyguard.caller"
+        for batch in _batches(self.server, query):
+            yield from batch
+
+    def people(self) -> Iterator[Person]:
+        """Read nobody: it is not kept here whom records are about."""
+        yield from ()
+
+    def vault_key(self) -> bytes | None:
+        """Return nothing: no prompts are kept here."""
+        return None
+
+    def require_sound(self) -> None:
+        """Refuse nothing: the callers are in a table, which the server keeps sound."""
+
+
+@contextmanager
+def _reading(server: Server) -> Iterator[psycopg.Connection[Any]]:
+    with server.speaking(), server.open(write=False) as session:
+        yield session
+
+
+def _batches(
+    server: Server, query: LiteralString, *values: object
+) -> Iterator[list[Any]]:
+    """Read rows in batches, each of which is not empty."""
+    with (
+        _reading(server) as session,
+        session.transaction(),
+        session.cursor(name="rows", binary=True) as cursor,
+    ):
+        cursor.execute(query, values)
+        while batch := cursor.fetchmany(_BATCH):
+            yield batch

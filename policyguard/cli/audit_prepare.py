@@ -1,0 +1,46 @@
+"""`policyguard audit prepare`: make the tables of a trail that a fleet shares."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(short_help="Make the tables and roles of a trail in PostgreSQL.")
+@click.argument("url", metavar="URL")
+@click.option(
+    "--lock",
+    "lock",
+    metavar="URL",
+    help="The database that remembers how long each log was: on another server, so that"
+    " no backup puts back both.",
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="First part of each log's origin, as acme.example/policyguard; without it a"
+    " random one.",
+)
+def prepare(url: str, *, lock: str | None, name: str | None) -> None:
+    """Make the tables and roles of a trail in the database at URL, which has none.
+
+    Run it once, as the account that shall own the tables, and which may create roles.
+    Applications log in with another account, which is granted `policyguard_writer`: it
+    adds records, and changes and removes none. Auditors get `policyguard_reader`.
+    """
+    from policyguard.audit.stores.postgres_schema import (
+        READER,
+        WRITER,
+        prepare_database,
+    )
+    from policyguard.audit.stores.postgres_server import server_of
+
+    server, memory = server_of(url), server_of(lock)
+    made = prepare_database(server, lock=memory, name=name)
+    click.echo(f"prepared   {server.where}")
+    if memory is not None:
+        click.echo(f"lock       {memory.where}")
+    click.echo(f"trail      {made}")
+    click.echo("grant      to the accounts that log in, on each server:")
+    click.echo(f"             GRANT {WRITER} TO …;   -- applications")
+    click.echo(f"             GRANT {READER} TO …;   -- auditors")
+    click.echo("configure  url under [trail], and passphrase_file under [signing]")

@@ -1,0 +1,221 @@
+"""A trail in PostgreSQL when things break: servers and clients that are killed.
+
+Sessions are ended in the middle of commits, answers are lost on the way, and the server
+comes back at another address. What was told is kept, nothing is written twice, and
+every log verifies.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+
+import psycopg
+import pytest
+from fleet import KEYS, NAME, database, kept, start, tamper, terminate, wire_to
+from services import Postgres, binaries, postgres
+from trails import append_pair, outcome
+
+from policyguard.audit.trail import Trail
+from policyguard.audit.verify import verify_trail
+from policyguard.errors import NotDurableError, TrailError
+
+pytestmark = pytest.mark.skipif(
+    binaries() is None,
+    reason="PostgreSQL is missing: nothing was killed and no wire cut",
+)
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def url(server: Postgres) -> str:
+    made = database(server, f"crash{next(NUMBERS)}")
+    Trail.create(made, name=NAME, keys=KEYS).close()
+    return made
+
+
+def told_by(writer: subprocess.Popen[str]) -> set[str]:
+    """Return the whole lines that a writer has printed until it ended."""
+    assert writer.stdout is not None
+    return set(writer.stdout.read().split("\n")[:-1]) - {"open"}
+
+
+def began(writer: subprocess.Popen[str]) -> None:
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "open\n", writer.communicate()
+
+
+def test_a_killed_client_loses_nothing_that_it_was_told_is_kept(url: str) -> None:
+    told: set[str] = set()
+    moments = random.Random(7)
+
+    for _ in range(5):
+        with start(url, pairs=1_000_000) as writer:
+            began(writer)
+            time.sleep(moments.uniform(0.0, 0.2))
+            writer.send_signal(signal.SIGKILL)
+            told |= told_by(writer)
+
+    verified = verify_trail(url)
+    assert len(told) > 0
+    assert told <= kept(url)
+    assert verified.erased == 0
+
+
+def test_a_killed_server_loses_nothing_that_it_has_committed(
+    server: Postgres, url: str
+) -> None:
+    told: set[str] = set()
+    moments = random.Random(11)
+
+    for _ in range(3):
+        with start(url, pairs=1_000_000) as writer:
+            began(writer)
+            time.sleep(moments.uniform(0.05, 0.3))
+            server.kill()
+            time.sleep(0.1)
+            writer.send_signal(signal.SIGKILL)
+            told |= told_by(writer)
+        server.start()
+
+        verify_trail(url)
+
+    assert len(told) > 0
+    assert told <= kept(url)
+
+
+def test_a_writer_outlives_its_server(server: Postgres, url: str) -> None:
+    trail = Trail.open(url, keys=KEYS)
+    told = [append_pair(trail)]
+    server.kill()
+    with pytest.raises(NotDurableError, match="cannot use"):
+        trail.append(outcome("refused"))
+    server.start()
+
+    told.append(append_pair(trail))
+
+    trail.close()
+    assert set(told) <= kept(url)
+    assert verify_trail(url).logs[0][1] == 5
+
+
+def test_sessions_that_are_ended_under_load_are_begun_anew(url: str) -> None:
+    with start(url, pairs=60) as writer:
+        began(writer)
+        ended = 0
+        while writer.poll() is None:
+            ended += terminate(url)
+            time.sleep(0.15)
+        told = told_by(writer)
+        assert writer.stderr is not None
+        said = writer.stderr.read()
+
+    assert ended > 2
+    assert said == ""
+    assert len(told) == 60
+    assert told <= kept(url)
+    # Nothing twice: a genesis record, and two for each pair.
+    assert verify_trail(url).logs[0][1] == 121
+
+
+def through(url: str, *ports: int) -> str:
+    """Return the URI with other addresses of the same server."""
+    addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return f"postgresql://owner@{addresses}/{url.rpartition('/')[2]}"
+
+
+def test_a_commit_whose_answer_was_lost_is_recognised(
+    server: Postgres, url: str
+) -> None:
+    with wire_to(server) as wire:
+        trail = Trail.open(through(url, wire.port), keys=KEYS)
+        trail.append(outcome("before"))
+        wire.cut_answer_to = b"policyguard.append"
+
+        place = trail.append(outcome("committed, and nobody was told"))
+        after = trail.append(outcome("after"))
+
+        trail.close()
+    assert wire.cuts == 1
+    assert (place.index, after.index) == (2, 3)
+    assert verify_trail(url).logs[0][1] == 4
+
+
+def test_a_writer_follows_its_server_to_another_address(
+    server: Postgres, url: str
+) -> None:
+    with wire_to(server) as first, wire_to(server) as second:
+        trail = Trail.open(through(url, first.port, second.port), keys=KEYS)
+        trail.append(outcome("over the first"))
+        first.close()
+
+        places = [trail.append(outcome("over the second")) for _ in range(3)]
+
+        trail.close()
+    assert [place.index for place in places] == [2, 3, 4]
+    verify_trail(url)
+
+
+def test_a_server_that_comes_back_without_the_newest_records_is_refused(
+    url: str,
+) -> None:
+    trail = Trail.open(url, keys=KEYS)
+    trail.append(outcome("kept"))
+    with psycopg.connect(url) as session:
+        session.execute("CREATE TABLE older AS SELECT * FROM policyguard.head")
+    trail.append(outcome("lost by a replica that was behind"))
+    tamper(
+        url,
+        "UPDATE policyguard.head SET (size, frontier, note) ="
+        " (SELECT size, frontier, note FROM older)",
+        "DELETE FROM policyguard.entry WHERE idx = 2",
+    )
+    terminate(url)
+
+    with pytest.raises(NotDurableError, match="was put back, or somebody else writes"):
+        trail.append(outcome("x"))
+
+    trail.close()
+
+
+def test_threads_share_commits_while_sessions_are_ended(url: str) -> None:
+    trail = Trail.open(url, keys=KEYS)
+    told: list[str] = []
+
+    def work() -> None:
+        told.extend(append_pair(trail) for _ in range(10))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        terminate(url)
+        time.sleep(0.2)
+    for thread in threads:
+        thread.join()
+    trail.close()
+
+    assert len(told) == 80
+    assert set(told) <= kept(url)
+    assert verify_trail(url).logs[0][1] == 161
+
+
+def test_a_server_that_does_not_synchronise_is_refused() -> None:
+    with postgres() as careless:
+        careless.stop()
+        careless.start(fsync="off")
+        database(careless, "careless")
+
+        with pytest.raises(TrailError, match="fsync off: no record would be durable"):
+            Trail.create(careless.url("careless"), name=NAME, keys=KEYS)
