@@ -24,5 +24,6 @@ settings.load_profile("ci")
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("POLICYGUARD_CONFIG", raising=False)
     monkeypatch.delenv("POLICYGUARD_TRAIL", raising=False)
