@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -69,6 +70,8 @@ def opa_server(
     archives: Sequence[Path] | None = None,
     more: Sequence[str] = (),
     port: int | None = None,
+    ca: Path | None = None,
+    certificate: tuple[Path, Path] | None = None,
 ) -> Iterator[str]:
     """Run OPA with the shipped bundle and catalog, or with other archives.
 
@@ -77,6 +80,8 @@ def opa_server(
         archives: Bundles to load instead of the shipped ones.
         more: Further arguments.
         port: Where it listens; without it on a free port.
+        ca: Who vouches for it, if it listens with TLS.
+        certificate: What to show it while it starts, and the key.
 
     Yields:
         The address of the server.
@@ -84,7 +89,10 @@ def opa_server(
     program = opa_program()
     loaded = shipped_archives(folder) if archives is None else archives
     port = port or free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"{'https' if ca else 'http'}://127.0.0.1:{port}"
+    context = ssl.create_default_context(cafile=ca) if ca else None
+    if context and certificate:
+        context.load_cert_chain(*certificate)
     arguments = [program, "run", "--server", f"--addr=127.0.0.1:{port}"]
     arguments += ["--log-level=error", "--skip-version-check", *more]
     arguments += [part for path in loaded for part in ("--bundle", str(path))]
@@ -93,7 +101,7 @@ def opa_server(
             arguments, stdout=log, stderr=log, env={**os.environ, "GOMAXPROCS": "2"}
         )
     try:
-        _wait(process, url=url, log=folder / "opa.log")
+        _wait(process, url=url, log=folder / "opa.log", context=context)
         yield url
     finally:
         process.kill()
@@ -108,12 +116,18 @@ def free_port() -> int:
         return port
 
 
-def _wait(process: subprocess.Popen[bytes], *, url: str, log: Path) -> None:
+def _wait(
+    process: subprocess.Popen[bytes],
+    *,
+    url: str,
+    log: Path,
+    context: ssl.SSLContext | None,
+) -> None:
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         with (
             contextlib.suppress(OSError),
-            urllib.request.urlopen(f"{url}/health?bundles", timeout=1),
+            urllib.request.urlopen(f"{url}/health?bundles", timeout=1, context=context),
         ):
             return
         time.sleep(0.05)
