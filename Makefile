@@ -79,6 +79,8 @@ policy: $(VENV)/.dev ## the rules' own tests, METADATA, golden vectors
 bench: $(VENV)/.dev  ## measure; compared within one run, never gating
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.trail
+	$(BIN)/python -m benchmarks.opa
+	$(BIN)/python -m benchmarks.reload
 
 soak: $(VENV)/.dev   ## kill a writer 200 times under load: nothing acknowledged may be lost
 	$(BIN)/python -m benchmarks.soak

@@ -106,6 +106,7 @@ def watch(
         build=build,
         seconds=settings.poll_seconds,
     )
+    policies.when_outdated = reloader.wake
     reloader.start()
     return reloader
 

@@ -165,6 +165,8 @@ class Core:
         try:
             answer = policy.answer(call)
         except EngineError as error:
+            if error.code == "engine.skew":
+                self.policies.outdated()
             return decided(code=error.code, detail=str(error))
         except Exception as error:  # noqa: BLE001 -- any surprise means: no decision
             detail = f"{type(error).__name__} while evaluating"

@@ -70,11 +70,13 @@ class PolicyInUse:
         clock: Seconds that never go back.
     """
 
-    __slots__ = ("_clock", "_lock", "_newest", "_recent", "_thread")
+    __slots__ = ("_clock", "_lock", "_newest", "_recent", "_thread", "when_outdated")
 
     def __init__(
         self, policy: Policy, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self.when_outdated: Callable[[], None] | None = None
+        """Called when a remote engine answers from other policy than this."""
         self._clock = clock
         self._lock = threading.Lock()
         self._thread = _Thread()
@@ -96,6 +98,11 @@ class PolicyInUse:
             return cast("Policy", last)
         self._thread.policy = newest
         return newest
+
+    def outdated(self) -> None:
+        """Have somebody look for newer policy, if anybody looks."""
+        if self.when_outdated is not None:
+            self.when_outdated()
 
     def replace(self, policy: Policy) -> None:
         """Let another policy decide, from each thread's next question on."""

@@ -37,6 +37,7 @@ from policyguard.vocabulary.record import PolicyLoadRecord, PolicyRejectRecord
 _JITTER: Final = 0.2
 """A fleet that started together does not ask together for long."""
 _LONGEST_PAUSE: Final = 600.0
+_LEAST_PAUSE: Final = 0.5
 
 Build = Callable[[Accepted], Policy]
 
@@ -189,6 +190,8 @@ class Reloader:
             self._woken.clear()
             if not self._stopped.is_set():
                 self.look()
+                # Whoever wakes us with every call must not storm the source.
+                self._stopped.wait(_LEAST_PAUSE)
 
     def _pause(self) -> float:
         # After failures less often, so that a server that is down is not stormed.

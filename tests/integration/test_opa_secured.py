@@ -5,8 +5,11 @@ The authority, the server's and the guard's certificates are made here.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
+import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,22 +26,25 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from cryptography.x509.oid import NameOID
-from hostile import answering, http, serving
+from guards import SUMMER, settings
+from hostile import Server, answering, http, read_question, serving
 from opa import catalog_archive, opa_server, shipped_archives
 from unit.signing.test_jws import keys
 
+from policyguard import Guard, ModelCall
 from policyguard.assembly import catalog_of, policy_set
 from policyguard.bundle.archive import pack, unpack
 from policyguard.bundle.files import SIGNATURES
 from policyguard.bundle.shipped import load_shipped
 from policyguard.bundle.signature import sign_files, verify_files
 from policyguard.bundle.source import load_files
-from policyguard.canonical import canonical_bytes
+from policyguard.canonical import canonical_bytes, digest
 from policyguard.engines.opa import OpaEngine
 from policyguard.engines.opa_server import OpaServer
 from policyguard.engines.regorus import RegorusEngine
 from policyguard.errors import EngineLoadError
-from policyguard.settings import Settings
+from policyguard.settings import BundleKey, BundleSettings, EngineSettings, Settings
+from policyguard.vocabulary.call import Tenant
 
 CATALOG = catalog_of(Settings())
 POLICY = policy_set(bundle=load_shipped(), catalog=CATALOG)
@@ -218,6 +224,82 @@ def test_a_server_that_asks_for_a_certificate_gets_it(tmp_path: Path) -> None:
     assert digest == POLICY.bundle_digest
 
 
+@contextlib.contextmanager
+def fetching(folder: Path, bundles: str) -> Iterator[str]:
+    """Run OPA with the catalog, and have it fetch a signed bundle."""
+    configuration = {
+        "services": {"ours": {"url": bundles}},
+        "keys": {
+            "k": {"algorithm": "ES256", "key": keys("ES256")[1].material.decode()}
+        },
+        "bundles": {
+            "policyguard": {
+                "service": "ours",
+                "resource": "policyguard.tar.gz",
+                "signing": {"keyid": "k"},
+                "polling": {"min_delay_seconds": 1, "max_delay_seconds": 2},
+            }
+        },
+    }
+    file = folder / "opa.json"
+    file.write_text(json.dumps(configuration))
+    facts = folder / "catalog.tar.gz"
+    facts.write_bytes(catalog_archive(CATALOG))
+    with opa_server(folder, archives=[facts], more=[f"--config-file={file}"]) as url:
+        yield url
+
+
+def signed_for_opa(revision: str) -> bytes:
+    files = shipped_as(revision)
+    return pack({**files, SIGNATURES: sign_files(files, key=keys("ES256")[0])})
+
+
+def test_a_guard_follows_the_fleet_as_soon_as_it_answers_from_other_policy(
+    tmp_path: Path,
+) -> None:
+    offered = {"archive": signed_for_opa("2026.11.7")}
+
+    def talk(connection: socket.socket, server: Server) -> None:
+        while question := read_question(connection):
+            data = offered["archive"]
+            tag = f'"{digest(data)}"'
+            fresh = f"If-None-Match: {tag}".encode() in question
+            connection.sendall(
+                http(
+                    b"" if fresh else data,
+                    status="304 Not Modified" if fresh else "200 OK",
+                    more=f"ETag: {tag}\r\n",
+                )
+            )
+
+    (tmp_path / "k.pub").write_bytes(keys("ES256")[1].material)
+    with serving(talk) as bundles, fetching(tmp_path, bundles.url) as url:
+        known = settings(tmp_path).model_copy(
+            update={
+                "bundle": BundleSettings(
+                    url=f"{bundles.url}/policyguard.tar.gz",
+                    keys=(
+                        BundleKey(id="k", algorithm="ES256", file=tmp_path / "k.pub"),
+                    ),
+                    poll_seconds=3_600,
+                ),
+                "engine": EngineSettings(name="opa", url=url, deadline_ms=5_000),
+            }
+        )
+        with Guard(settings=known) as guard:
+            call = ModelCall(at=SUMMER, tenant=Tenant(id="acme"))
+            found = [guard.check(call)]
+            offered["archive"] = signed_for_opa("2026.11.8")
+            end = time.monotonic() + 30
+            while found[-1].bundle.revision != "2026.11.8" and time.monotonic() < end:
+                time.sleep(0.1)
+                found.append(guard.check(call))
+
+    answered = [item.bundle.revision for item in found if item.code is None]
+    assert {item.code for item in found} <= {None, "engine.skew"}
+    assert (answered[0], answered[-1]) == ("2026.11.7", "2026.11.8")
+
+
 def test_one_signed_archive_serves_opa_and_guards(tmp_path: Path) -> None:
     # An OPA server knows no `EdDSA` for bundles, although its command line does.
     private, public = keys("ES256")
@@ -226,29 +308,14 @@ def test_one_signed_archive_serves_opa_and_guards(tmp_path: Path) -> None:
     verify_files(unpack(archive), keys=[public], name="x")
     bundle = load_files(unpack(archive), name="x")
     policy = policy_set(bundle=bundle, catalog=CATALOG)
-    facts = tmp_path / "catalog.tar.gz"
-    facts.write_bytes(catalog_archive(CATALOG))
-    with serving(answering(http(archive, more='ETag: "1"\r\n'))) as bundles:
-        configuration = {
-            "services": {"ours": {"url": bundles.url}},
-            "keys": {"k": {"algorithm": "ES256", "key": public.material.decode()}},
-            "bundles": {
-                "policyguard": {
-                    "service": "ours",
-                    "resource": "policyguard.tar.gz",
-                    "signing": {"keyid": "k"},
-                }
-            },
-        }
-        file = tmp_path / "opa.json"
-        file.write_text(json.dumps(configuration))
-        with opa_server(
-            tmp_path, archives=[facts], more=[f"--config-file={file}"]
-        ) as url:
-            engine = OpaEngine(OpaServer(url=url, deadline=DEADLINE))
-            snapshot = engine.load(policy)
-            question = canonical_bytes(bundle.golden.vectors[0].input)
-            answer = snapshot.evaluate(question)
-            engine.close()
+    with (
+        serving(answering(http(archive, more='ETag: "1"\r\n'))) as bundles,
+        fetching(tmp_path, bundles.url) as url,
+    ):
+        engine = OpaEngine(OpaServer(url=url, deadline=DEADLINE))
+        snapshot = engine.load(policy)
+        question = canonical_bytes(bundle.golden.vectors[0].input)
+        answer = snapshot.evaluate(question)
+        engine.close()
 
     assert answer == RegorusEngine().load(policy).evaluate(question)
