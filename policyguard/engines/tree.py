@@ -24,6 +24,7 @@ from policyguard.errors import EngineLoadError
 Node: TypeAlias = Mapping[str, Any]
 Path: TypeAlias = tuple[str, ...]
 
+_INNER: Final = frozenset({dict, list})
 FINDINGS: Final = "findings"
 """The set to which rules contribute."""
 MAX_RULE_NAMES: Final = 1_000
@@ -205,14 +206,17 @@ def _literal_prefix(reference: Node) -> Path:
 
 
 def _walk(tree: Node) -> Iterator[Node]:
+    # Spans, of which every node has one, hold nothing to look at.
     stack: list[Any] = [tree]
     while stack:
         item = stack.pop()
-        if isinstance(item, dict):
+        if type(item) is dict:
             yield item
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
+            for key, value in item.items():
+                if key != "span" and type(value) in _INNER:
+                    stack.append(value)
+        else:
+            stack.extend(value for value in item if type(value) in _INNER)
 
 
 def _require_own_names(module: Module) -> None:
