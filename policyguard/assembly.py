@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
 from sqlite3 import sqlite_version_info
@@ -100,6 +101,21 @@ def build_core(
         keep_prompts=known.trail.keep_prompts,
         stop=reloader.close if reloader else None,
     )
+
+
+def core_as_known(core: Core, *, day: date) -> Core:
+    """Return a core that knows each list as it was known on a day, for simulation.
+
+    It shares the trail; what it answers is recorded as simulated, with a catalog that
+    is kept for replay like any other. It evaluates in this process, whatever engine
+    the settings name: a server holds what is known now.
+    """
+    bundle = core.policies.newest.bundle
+    catalog = core.policies.newest.catalog.known_on(day)
+    snapshot = RegorusEngine().load(policy_set(bundle=bundle, catalog=catalog))
+    keep(core.trail.versions, bundle=bundle, catalog=catalog, files=None)
+    policy = Policy(snapshot=snapshot, bundle=bundle, catalog=catalog)
+    return replace(core, policies=PolicyInUse(policy), simulated=True, stop=None)
 
 
 def _loaded(engine: Engine, policy: PolicySet) -> Snapshot:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final, TypeVar, cast
 
 import orjson
 
 from policyguard.canonical import Json, canonical_bytes, digest
 from policyguard.catalog.document import compile_document
-from policyguard.catalog.lists import List
+from policyguard.catalog.lists import Edition, List
 from policyguard.catalog.resolve import Index, Resolution, index_of
 from policyguard.catalog.schema import (
     CatalogFile,
@@ -73,6 +74,20 @@ class Catalog:
         """Return a dated list of parties or countries, or raise CatalogError."""
         return _entry(self.entries.lists, key, "list")
 
+    def known_on(self, day: date) -> Catalog:
+        """Return this catalog with each list as it was known on a day, in UTC.
+
+        Only lists have editions: what is said of models, hosts and parties is taken as
+        it is known now. Of a list that was not known yet the oldest edition stands in;
+        its `as_of` is then later than the day, for a reader to see.
+        """
+        lists = {key: _as_known(item, day) for key, item in self.entries.lists.items()}
+        return catalog_of(
+            self.entries.model_copy(update={"lists": lists}),
+            version=f"{self.version}@{day.isoformat()}",
+            replaced=self.replaced,
+        )
+
     def resolve(
         self, *, asked_model: str | None, host: str | None, path: str | None = None
     ) -> Resolution:
@@ -126,6 +141,14 @@ def _entry(entries: Mapping[str, E], key: str, kind: str) -> E:
         return entries[key]
     except KeyError:
         raise CatalogError(f"the catalog has no {kind} `{key}`") from None
+
+
+def _as_known(listed: List, day: date) -> List:
+    oldest = listed.editions[0] if listed.editions else Edition.of(listed)
+    edition = listed.known_on(day) or oldest
+    kept = tuple(item for item in listed.editions if item.as_of < edition.as_of)
+    said = {name: getattr(edition, name) for name in Edition.model_fields}
+    return listed.model_copy(update={**said, "editions": kept})
 
 
 def _price(deployment: Deployment) -> int:

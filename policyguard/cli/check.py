@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,16 +33,36 @@ _MAX_BYTES: Final = 1 << 20
     metavar="FILE",
     help="A policyguard.toml; without it the one that POLICYGUARD_CONFIG names.",
 )
+@click.option(
+    "--as-of",
+    "day",
+    metavar="DATE",
+    type=click.DateTime(formats=["%Y-%m-%d"]),
+    help="Answer with the lists as they were known on this day, as 2026-06-18, and show"
+    " what is different as they are known now.",
+)
 @click.pass_context
 def check(
-    context: click.Context, call: str, *, as_json: bool, config: str | None
+    context: click.Context,
+    call: str,
+    *,
+    as_json: bool,
+    config: str | None,
+    day: datetime | None,
 ) -> None:
     """Check a model call without making it, and record that it was checked.
 
     CALL.json is a ModelCall as JSON, or `-` for standard input. Exits with 0 when the
-    call is allowed, with 1 when it is not, and with 2 when there is no decision.
+    call is allowed, with 1 when it is not, and with 2 when there is no decision. With
+    --as-of it is the answer with what was known then that counts.
     """
     question = _read_call(call)
+    if day is not None:
+        from policyguard.cli.check_as_of import check_as_of
+
+        context.exit(
+            check_as_of(question, day=day.date(), config=config, as_json=as_json)
+        )
     from policyguard.assembly import build_core
     from policyguard.guard.guard import Guard
     from policyguard.settings import load_settings
@@ -56,7 +77,7 @@ def check(
         click.echo(f"policyguard: {one_line(_no_decision(decision))}", err=True)
         context.exit(UNANSWERED)
     if not as_json:
-        _show(decision)
+        show(decision)
     context.exit(0 if decision.allowed else NOT_ALLOWED)
 
 
@@ -64,7 +85,8 @@ def _no_decision(decision: Decision) -> str:
     return f"no decision, so not allowed: {decision.detail} [{decision.code}]"
 
 
-def _show(decision: Decision) -> None:
+def show(decision: Decision) -> None:
+    """Show a decision as an operator reads it."""
     from rich.text import Text
 
     from policyguard.guard.messages import operator_view
