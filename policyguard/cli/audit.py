@@ -14,6 +14,7 @@ from policyguard.cli.audit_erase import erase
 from policyguard.cli.audit_export import export, gaps
 from policyguard.cli.audit_outside import anchor, monitor
 from policyguard.cli.audit_prepare import prepare
+from policyguard.cli.audit_prune import prune
 from policyguard.cli.audit_query import query
 from policyguard.cli.audit_report import report
 from policyguard.cli.audit_verify import verify
@@ -47,6 +48,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
         gaps,
         monitor,
         prepare,
+        prune,
         query,
         report,
         verify,

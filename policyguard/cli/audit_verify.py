@@ -37,6 +37,13 @@ TAMPERED = 1
     help="The certificates of time-stamping authorities that you trust, in PEM.",
 )
 @click.option(
+    "--minimum",
+    metavar="INDEX",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Tiles in PATH may lack records below this: they were pruned.",
+)
+@click.option(
     "--lock",
     "lock",
     metavar="DIR",
@@ -54,6 +61,7 @@ def verify(
     lock: str | Path | None,
     trust: Path | None,
     roots: Path | None,
+    minimum: int,
     as_json: bool,
     directory: str | Path | None,
 ) -> None:
@@ -77,7 +85,9 @@ def verify(
                 place = trail_of(directory)
                 verified = _trail(place, lock=lock, trust=trust, roots=roots, bar=bar)
             else:
-                verified = _handed_out(path, trust=_given(trust), roots=roots, bar=bar)
+                verified = _handed_out(
+                    path, trust=_given(trust), roots=roots, minimum=minimum, bar=bar
+                )
     except TamperedError as error:
         reason = one_line(str(error))
         if as_json:
@@ -85,6 +95,8 @@ def verify(
         else:
             output().print(tampered(reason), soft_wrap=True)
         context.exit(TAMPERED)
+    if minimum and not as_json:
+        output().print(f"records below {minimum} may be missing: they were pruned")
     if isinstance(verified, list):
         if as_json:
             click.echo(json.dumps(_proved_document(verified), indent=2))
@@ -127,7 +139,7 @@ def _trail(
 
 
 def _handed_out(
-    path: Path, *, trust: Path, roots: Path | None, bar: ProgressBar
+    path: Path, *, trust: Path, roots: Path | None, minimum: int, bar: ProgressBar
 ) -> Verified | list[Proved]:
     """Verify what somebody was handed: proofs of records, or exported logs."""
     from policyguard.audit.creation import read_trust
@@ -143,10 +155,13 @@ def _handed_out(
         ]
     from policyguard.cli.outside_settings import vouchers_of
 
-    return _exported(path, vouchers=vouchers_of(trusted, roots=roots), bar=bar)
+    vouchers = vouchers_of(trusted, roots=roots)
+    return _exported(path, vouchers=vouchers, minimum=minimum, bar=bar)
 
 
-def _exported(folder: Path, *, vouchers: Vouchers, bar: ProgressBar) -> Verified:
+def _exported(
+    folder: Path, *, vouchers: Vouchers, minimum: int, bar: ProgressBar
+) -> Verified:
     """Verify every exported log in a folder."""
     from policyguard.audit.export.chain import predecessor_in
     from policyguard.audit.export.jsonl import RECORDS, verify_jsonl
@@ -164,9 +179,9 @@ def _exported(folder: Path, *, vouchers: Vouchers, bar: ProgressBar) -> Verified
             " that `policyguard audit export` or `audit query --proofs` wrote"
         )
     found = [
-        (verify_jsonl if (path / RECORDS).exists() else verify_tiles)(
-            path, vkeys=keys, progress=bar.advance
-        )
+        verify_jsonl(path, vkeys=keys, progress=bar.advance)
+        if (path / RECORDS).exists()
+        else verify_tiles(path, vkeys=keys, minimum=minimum, progress=bar.advance)
         for path in exports
     ]
     missing = {key.key_name for key in keys} - {item.origin for item in found}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from integration.program import refused, run
-from trails import CALLER, SECRET, append_pair, decision, made_trail
+from trails import CALLER, SECRET, append_pair, decision, made_trail, outcome
 
 from policyguard.audit.trail import Trail
 
@@ -214,3 +214,23 @@ def test_what_cannot_be_exported_gets_one_line(
 
     refused(done, says=says)
     assert not (tmp_path / "out/decisions.jsonl").exists()
+
+
+def test_an_export_is_pruned_after_its_time_alone(tmp_path: Path) -> None:
+    trail = Trail.create(tmp_path / "trail", name="acme.example")
+    for _ in range(600):
+        trail.append_later(outcome("x"), failed=lambda _: None)
+    trail.close()
+    out = tmp_path / "out"
+    asked = ("audit", "prune", out / "app-1", "--trail", tmp_path / "trail")
+    run("audit", "export", out, "--trail", tmp_path / "trail")
+
+    refused(run(*asked, "--below", "512"), says="six months")
+    little = run(*asked, "--below", "300", "--json")
+
+    assert json.loads(little.stdout) == {"minimum": 256, "bundles": 0}
+    told = run(
+        "audit", "verify", out, "--minimum", "256", "--trust", tmp_path / "trail/trust"
+    )
+    assert told.exit_code == 0
+    assert "records below 256 may be missing" in told.stdout

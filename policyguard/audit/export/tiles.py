@@ -127,6 +127,7 @@ def verify_tiles(
     directory: str | Path,
     *,
     vkeys: Iterable[VerifierKey],
+    minimum: int = 0,
     progress: Progress | None = None,
 ) -> Checkpoint:
     """Verify an exported log from its files and verifier keys alone.
@@ -139,6 +140,8 @@ def verify_tiles(
     Args:
         directory: The export.
         vkeys: The verifier keys of the logs that are trusted.
+        minimum: Bundles that lie wholly below this index may be missing: they were
+            pruned. Their hash tiles are verified all the same.
         progress: Called as records are verified.
 
     Returns:
@@ -165,8 +168,11 @@ def verify_tiles(
         trusted=[key for key in known if key.key_name == checkpoint.origin],
     )
     for path, hashes in zip(bundles, reader.leaf_tiles(), strict=True):
-        for entry in reader.verified_entries(path, hashes=hashes):
-            history.add_entry(entry)
+        # The first one says whose log it is, and is never pruned.
+        pruned = path.index and path.end <= minimum
+        if not pruned or (place / path.format()).exists():
+            for entry in reader.verified_entries(path, hashes=hashes):
+                history.add_entry(entry)
         if progress:
             progress(checkpoint.origin, path.end, checkpoint.size)
     reader.verify_others()

@@ -1,0 +1,60 @@
+"""`policyguard audit prune`: drop the oldest records of an export, after their time."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from policyguard.cli.trail_option import log_option, trail_of, trail_option
+
+
+@click.command(short_help="Drop the oldest records of exported tiles.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--below",
+    metavar="INDEX",
+    type=click.IntRange(min=0),
+    required=True,
+    help="Records from here on stay; rounded down to a multiple of 256.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@log_option
+@trail_option
+def prune(
+    folder: Path,
+    *,
+    below: int,
+    as_json: bool,
+    origin: str | None,
+    directory: Path | None,
+) -> None:
+    """Drop the oldest records of one log's exported tiles in DIR.
+
+    The hash tiles stay, so every later record is still proved. Nothing is dropped if one
+    of the records is less than six months old, or has to be kept by law or by a legal
+    hold. The trail itself is not touched. Publish the minimum index that is printed:
+    `policyguard audit verify DIR --minimum INDEX` asks for it.
+    """
+    from policyguard.audit.export.pruning import prune_tiles
+    from policyguard.cli.erasing import keeping_of
+    from policyguard.cli.trail_reading import chosen_log, opened
+    from policyguard.settings import load_settings
+
+    reader = opened(trail_of(directory))
+    done = prune_tiles(
+        chosen_log(reader, origin),
+        folder,
+        below=below,
+        keeping=keeping_of(load_settings().trail, reader=reader),
+        today=datetime.now(UTC).date(),
+    )
+    if as_json:
+        document = {"minimum": done.minimum, "bundles": done.bundles}
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(
+        f"{folder}: {done.bundles} bundles removed; the minimum index is {done.minimum}"
+    )
