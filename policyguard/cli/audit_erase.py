@@ -47,6 +47,9 @@ _REASONS = ("request", "objection", "retention", "order")
     type=click.Path(path_type=Path),
     help="The private key that signs the order; settings say which may.",
 )
+@click.option(
+    "--ask-passphrase", "ask", is_flag=True, help="Ask for the passphrase of that key."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be erased, and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask before erasing.")
 @click.option(
@@ -63,6 +66,7 @@ def erase(
     records: tuple[str, ...],
     reason: str,
     key: Path | None,
+    ask: bool,
     dry_run: bool,
     yes: bool,
     finish: bool,
@@ -109,7 +113,12 @@ def erase(
     orders: list[str] = []
     if key is not None and not dry_run:
         orders = _order(
-            plan, place=place, key=key, reason=cast("EraseReason", reason), yes=yes
+            plan,
+            place=place,
+            key=key,
+            ask=ask,
+            reason=cast("EraseReason", reason),
+            yes=yes,
         )
     if as_json:
         click.echo(
@@ -122,8 +131,9 @@ def erase(
 
 
 def _order(
-    plan: Plan, *, place: Path, key: Path, reason: EraseReason, yes: bool
+    plan: Plan, *, place: Path, key: Path, ask: bool, reason: EraseReason, yes: bool
 ) -> list[str]:
+    from policyguard.assembly import keys_of
     from policyguard.audit.erasure import erase as carry_out
     from policyguard.audit.trail import Trail
     from policyguard.cli.erasing import eraser, erasers_of
@@ -131,12 +141,20 @@ def _order(
     from policyguard.settings import load_settings
 
     erasers = erasers_of(load_settings().trail)
-    signer = eraser(key, erasers=erasers)
+    typed = click.prompt("Passphrase", hide_input=True, err=True) if ask else None
+    signer = eraser(
+        key, erasers=erasers, passphrase=str(typed).encode() if ask else None
+    )
     if plan.empty:
         return []
     if not yes:
         _confirm(plan)
-    trail = Trail.open(place, lock=_path(lock_of(place)), role="cli")
+    trail = Trail.open(
+        place,
+        lock=_path(lock_of(place)),
+        role="cli",
+        keys=keys_of(load_settings()),
+    )
     try:
         places = carry_out(
             plan, trail=trail, signer=signer, erasers=erasers, reason=reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +35,6 @@ def keeping_of(settings: TrailSettings, *, reader: TrailReader) -> Keeping:
 
     Raises:
         TrailError: the callers cannot be read.
-        ConfigurationError: a hold names a caller whom nobody knows.
     """
     retentions = tuple(
         Retention(rules=item.rules, years=item.years, source=item.source)
@@ -60,16 +60,18 @@ def keeping_of(settings: TrailSettings, *, reader: TrailReader) -> Keeping:
     return Keeping(retentions=(*SHIPPED, *retentions), holds=tuple(holds))
 
 
-def eraser(path: Path, *, erasers: tuple[VerifierKey, ...]) -> Ed25519Signer:
+def eraser(
+    path: Path, *, erasers: tuple[VerifierKey, ...], passphrase: bytes | None = None
+) -> Ed25519Signer:
     """Return the signer of a key file, by the name under which it may erase.
 
     Raises:
         ConfigurationError: the file cannot be used, or the key may not erase.
     """
-    signer = Ed25519Signer.load(path, key_name=_UNNAMED)
+    signer = Ed25519Signer.load(path, key_name=_UNNAMED, passphrase=passphrase)
     for known in erasers:
         if known.public_key == signer.public_key:
-            return Ed25519Signer.load(path, key_name=known.key_name)
+            return replace(signer, key_name=known.key_name)
     vkey = VerifierKey.of_signer(signer).format()
     raise ConfigurationError(
         f"the key `{path}` may not erase: whoever decides that puts"

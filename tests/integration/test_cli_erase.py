@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from guards import FR, MESSAGES, SUMMER, TICKETS
+from guards import settings as guard_settings
 from integration.program import refused, run
 from offline import Upstream
 from trails import append_pair, decision
@@ -68,12 +69,6 @@ erasers = ["{vkey}"]
 name = "acme-v-smith"
 until = 2099-01-01
 tenants = ["litigant"]
-[tenant]
-id = "acme"
-[[tenant.contracts]]
-operator = "scaleway"
-dpa = true
-transfer_tool = "none"
 """
     )
     monkeypatch.setenv("POLICYGUARD_CONFIG", str(file))
@@ -82,7 +77,8 @@ transfer_tool = "none"
 
 def called(office: Office, *people: str) -> str:
     """Make a guarded call about some people, and return its record's id."""
-    settings = load_settings(office.folder / "policyguard.toml")
+    trail = load_settings(office.folder / "policyguard.toml").trail
+    settings = guard_settings(office.folder).model_copy(update={"trail": trail})
     upstream = Upstream()
     with Guard(settings=settings, clock=lambda: SUMMER) as guard:
         data = {**TICKETS["data"], "people": people}
@@ -221,6 +217,23 @@ def test_what_may_not_be_erased_gets_one_line(
     refused(run("audit", "erase", *arguments), says=says)
 
     assert office.bytes() == before
+
+
+def test_a_key_may_be_encrypted(office: Office) -> None:
+    called(office)
+    plain = Ed25519Signer.load(office.key, key_name="x")
+    office.key.unlink()
+    plain.save(office.key, passphrase=b"correct horse")
+
+    without = office.erase("--caller", ALICE)
+    typed = run(
+        "audit", "erase", "--caller", ALICE, "--key", office.key, "--yes",
+        "--ask-passphrase", stdin="correct horse\n",
+    )  # fmt: skip
+
+    refused(without, says="encrypted")
+    assert typed.exit_code == 0
+    assert "ERASED: 1 record" in typed.stdout
 
 
 def test_nothing_is_left_to_finish(office: Office) -> None:
