@@ -11,11 +11,16 @@ from pathlib import Path
 from sqlite3 import sqlite_version_info
 from typing import cast
 
+from policyguard.assembly_authority import in_force, leave_of
+from policyguard.audit.counters import Counters
+from policyguard.audit.layout import Layout
 from policyguard.audit.stores.database import has_wal_reset_bug
 from policyguard.audit.stores.place import Lock
 from policyguard.audit.trail import Role, Trail
 from policyguard.audit.versions import VersionStore
+from policyguard.bundle.additions import has_additions, without_additions
 from policyguard.bundle.archive import pack, unpack
+from policyguard.bundle.served import with_own_digest
 from policyguard.bundle.shipped import shipped_digests, shipped_directory
 from policyguard.bundle.source import Bundle, load_files
 from policyguard.canonical import Json, digest, parse_json
@@ -32,7 +37,9 @@ from policyguard.errors import (
 from policyguard.guard.core import Core
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
+from policyguard.guard.notices import NoticeFile
 from policyguard.guard.policy import Policy, PolicyInUse
+from policyguard.guard.tally import Tally
 from policyguard.identity import wall_clock
 from policyguard.reload.acceptance import Accepted
 from policyguard.settings import Settings, load_settings
@@ -66,23 +73,29 @@ def build_core(
     accepted = first_accepted(known.bundle, trail=trail)
     catalog = catalog_of(known)
     engine = engine_of(known)
+
+    def deciding(bundle: Bundle) -> Bundle:
+        return in_force(bundle, settings=known, now=wall_clock())
+
     snapshot = (
         None
         if trail
-        else engine.load(policy_set(bundle=accepted.bundle, catalog=catalog))
+        else engine.load(policy_set(bundle=deciding(accepted.bundle), catalog=catalog))
     )
     opened = trail or trail_of(known, role=role)
 
     def build(accepted: Accepted, *, loaded: Snapshot | None = None) -> Policy:
-        policy = policy_set(bundle=accepted.bundle, catalog=catalog)
+        bundle = deciding(accepted.bundle)
+        policy = policy_set(bundle=bundle, catalog=catalog)
         made = loaded or _loaded(engine, policy)
+        whole = accepted.signed_by is not None and bundle is accepted.bundle
         keep(
             opened.versions,
-            bundle=accepted.bundle,
+            bundle=bundle,
             catalog=catalog,
-            files=accepted.files if accepted.signed_by else None,
+            files=accepted.files if whole else None,
         )
-        return Policy(snapshot=made, bundle=accepted.bundle, catalog=catalog)
+        return Policy(snapshot=made, bundle=bundle, catalog=catalog)
 
     first = begin(accepted, build=partial(build, loaded=snapshot), trail=opened)
     policies = PolicyInUse(first)
@@ -95,6 +108,11 @@ def build_core(
         policies=policies,
         trail=opened,
         tenant=known.tenant.tenant(),
+        leave=leave_of(known, bundle=first.bundle, trail=opened),
+        notices=NoticeFile(path=known.obligations.notify)
+        if known.obligations.notify
+        else None,
+        tally=_tally(known, trail=opened),
         defaults=Facts(exporter=known.tenant.exporter(), context=known.tenant.context),
         clock=clock or wall_clock,
         simulated=clock is not None,
@@ -127,13 +145,16 @@ def _loaded(engine: Engine, policy: PolicySet) -> Snapshot:
 
 
 def bundle_of(settings: Settings) -> Bundle:
-    """Return the bundle that the settings name, if there is a reason to trust it.
+    """Return the bundle that the settings name, with what the tenant adds to it.
 
     Raises:
-        BundleError: it cannot be read, or is not trusted.
+        BundleError: it cannot be read, or is not trusted; or the same of the tenant's
+            rules.
+        AuthorityError: an override does not count.
         ConfigurationError: the settings contradict themselves.
     """
-    return first_accepted(settings.bundle, trail=None).bundle
+    bundle = first_accepted(settings.bundle, trail=None).bundle
+    return in_force(bundle, settings=settings, now=wall_clock())
 
 
 def catalog_of(settings: Settings) -> Catalog:
@@ -251,7 +272,10 @@ def _policy_set(
 ) -> PolicySet:
     return PolicySet(
         modules=bundle.modules,
-        data={**bundle.data, "catalog": facts},
+        data={
+            **with_own_digest(bundle.data, digest=bundle.digest),
+            "catalog": facts,
+        },
         entrypoint=ENTRYPOINT,
         rule_ids=frozenset(bundle.rule_ids),
         bundle_digest=bundle.digest,
@@ -266,6 +290,7 @@ def _policy_set(
             for vector in bundle.golden.vectors
         ),
         golden_catalog=bundle.golden.catalog,
+        promising=_promising(bundle, facts=facts, catalog_digest=catalog_digest),
     )
 
 
@@ -296,6 +321,23 @@ def _warn_of_sqlite(settings: Settings) -> None:
     # a trail itself never opens two such connections.
     if logging.getLogger("policyguard").hasHandlers():
         _warn_once(".".join(map(str, sqlite_version_info)))
+
+
+def _tally(settings: Settings, *, trail: Trail) -> Tally | None:
+    """Return what counts people; a trail in a database counts nobody, so all is unknown."""
+    if settings.trail.url is not None:
+        return None
+    return Tally(counters=Counters(layout=Layout.of(trail.directory)))
+
+
+def _promising(
+    bundle: Bundle, *, facts: Mapping[str, Json], catalog_digest: str
+) -> PolicySet | None:
+    """Return the policy without a tenant's additions, if there are some."""
+    if not has_additions(bundle.files):
+        return None
+    own = load_files(without_additions(bundle.files), name=bundle.revision)
+    return _policy_set(own, facts=facts, catalog_digest=catalog_digest)
 
 
 def trail_of(settings: Settings, *, role: Role) -> Trail:

@@ -7,6 +7,7 @@
     ├── BundleError               a policy bundle that cannot be used
     │   └── BundleRefused         one that was offered, and may not take over
     ├── CatalogError              a catalog that cannot be used
+    ├── AuthorityError            a person's signed statement that does not count
     ├── EngineError               no decision could be computed; carries a code `engine.*`
     │   ├── EngineLoadError       policy or data that the engine refuses
     │   └── EvaluationError       evaluation failed, was undefined or malformed
@@ -74,6 +75,10 @@ class BundleRefused(BundleError):  # noqa: N818 -- a verdict on an offer, not a 
 
 class CatalogError(PolicyGuardError):
     """Says that a catalog cannot be used."""
+
+
+class AuthorityError(PolicyGuardError):
+    """Says that a person's signed statement does not count, and why."""
 
 
 class EngineError(PolicyGuardError):

@@ -74,6 +74,10 @@ class BundleSettings(Value):
     """PEM of the authorities that may vouch for the server; else the system's."""
     token_file: Path | None = None
     """A file with the bearer token for the server."""
+    tenant: Path | None = None
+    """A directory with rules of your own, which are added to the bundle's."""
+    tenant_digest: Digest | None = None
+    """The digest that your own rules must have: the reason to trust them."""
 
 
 class CatalogSettings(Value):
@@ -153,6 +157,22 @@ class TrailSettings(Value):
         return self.lock_url or self.lock
 
 
+class AuthoritySettings(Value):
+    """Says whose signatures count, and what they have signed."""
+
+    people: Path | None = None
+    """The file of people: keys of those who may approve calls or soften rules."""
+    overrides: tuple[Path, ...] = ()
+    """Signed overrides of rules, each a file."""
+
+
+class ObligationSettings(Value):
+    """Says how what rules oblige to is done."""
+
+    notify: Path | None = None
+    """A file of JSON lines, to which each notice that a rule obliges to is appended."""
+
+
 class EngineSettings(Value):
     """Says which engine evaluates, and where it is when it is not in this process."""
 
@@ -217,6 +237,8 @@ class Settings(Value):
     trail: TrailSettings = TrailSettings()
     signing: SigningSettings = SigningSettings()
     outside: OutsideSettings = OutsideSettings()
+    authority: AuthoritySettings = AuthoritySettings()
+    obligations: ObligationSettings = ObligationSettings()
     engine: EngineSettings = EngineSettings()
     tenant: TenantSettings = TenantSettings()
 
@@ -268,6 +290,7 @@ def _anchored(settings: Settings, *, base: Path) -> Settings:
     """Return the settings with each path made relative to the file that holds it."""
     bundle, catalog, trail = settings.bundle, settings.catalog, settings.trail
     engine, signing = settings.engine, settings.signing
+    authority = settings.authority
     return settings.model_copy(
         update={
             "bundle": bundle.model_copy(
@@ -279,10 +302,20 @@ def _anchored(settings: Settings, *, base: Path) -> Settings:
                     ),
                     "ca_file": under(base, bundle.ca_file),
                     "token_file": under(base, bundle.token_file),
+                    "tenant": under(base, bundle.tenant),
                 }
             ),
             "catalog": CatalogSettings(
                 overlays=tuple(base / item for item in catalog.overlays)
+            ),
+            "obligations": settings.obligations.model_copy(
+                update={"notify": under(base, settings.obligations.notify)}
+            ),
+            "authority": authority.model_copy(
+                update={
+                    "people": under(base, authority.people),
+                    "overrides": tuple(base / item for item in authority.overrides),
+                }
             ),
             "trail": trail.model_copy(
                 update={

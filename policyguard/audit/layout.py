@@ -4,6 +4,9 @@
     DIR/trust                   a verifier key for each log (C2SP tlog-policy)
     DIR/callers.sqlite          callers behind pseudonyms; erasable
     DIR/people.sqlite           whom records are about, with their data keys; erasable
+    DIR/counters.sqlite         counts of distinct people, by keyed hashes
+    DIR/keys/counters.key       the key of these hashes
+    DIR/approvals.sqlite        what people have approved, and how often it served
     DIR/keys/<slot>.pem         the log's private key, mode 0600
     DIR/keys/<slot>.next.pem    the key that takes over, while a rotation lasts
     DIR/keys/vault.key          wraps the data keys; only where prompts are kept
@@ -106,6 +109,21 @@ class Layout:
     def vault_key(self) -> Path:
         """The key that wraps the data keys of people."""
         return self.directory / "keys" / "vault.key"
+
+    @property
+    def counters(self) -> Path:
+        """The counts of distinct people."""
+        return self.directory / "counters.sqlite"
+
+    @property
+    def counters_key(self) -> Path:
+        """The key under which people are counted."""
+        return self.directory / "keys" / "counters.key"
+
+    @property
+    def approvals(self) -> Path:
+        """The approvals that people have signed, with their uses."""
+        return self.directory / "approvals.sqlite"
 
     def key(self, slot: str) -> Path:
         """Return the private key of a log."""

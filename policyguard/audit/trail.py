@@ -41,11 +41,9 @@ from policyguard.signing.keyring import VerifierKey
 from policyguard.tlog import leaf_hash
 from policyguard.vocabulary.decision import Place
 from policyguard.vocabulary.record import (
+    AnyRecord,
     DecisionRecord,
-    EraseRecord,
     OutcomeRecord,
-    PolicyLoadRecord,
-    PolicyRejectRecord,
 )
 
 Role: TypeAlias = Literal["app", "cli"]
@@ -230,16 +228,14 @@ class Trail:
             raise TrailError(f"the trail in `{self.where}` is not in files")
         return self._place
 
-    def append(
-        self,
-        record: OutcomeRecord | PolicyLoadRecord | PolicyRejectRecord | EraseRecord,
-    ) -> Place:
-        """Make a record durable, and return where it is.
+    def append(self, record: AnyRecord, *, sealed: Sealed | None = None) -> Place:
+        """Make a record durable, with content that it commits to; return where it is.
 
         Raises:
             NotDurableError: it could not be made durable, or is too large.
         """
-        return self._here().recorder.append(Waiting(body=body_of(record)))
+        item = Waiting(body=body_of(record), sealed=sealed)
+        return self._here().recorder.append(item)
 
     def append_later(
         self,
@@ -297,9 +293,7 @@ class Trail:
             record = DecisionRecord.model_validate(
                 {
                     **fields,
-                    "caller": None
-                    if caller is None
-                    else self._here().names.pseudonym(caller),
+                    "caller": None if caller is None else self.pseudonym(caller),
                     "input": sealed.commitment(),
                     "prompt": committed,
                 }
@@ -354,6 +348,10 @@ class Trail:
             else partial(claim_writer, self._place)
         )
         return claim(name=self._name, role=self._role, keys=self._keys)
+
+    def pseudonym(self, caller: str) -> str:
+        """Return the pseudonym that stands for a person in leaves; TrailError if not."""
+        return self._here().names.pseudonym(caller)
 
     def _here(self) -> _Process:
         """Return the state of this process; after a fork, a fresh one."""

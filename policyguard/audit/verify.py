@@ -37,6 +37,7 @@ from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.tlog import Checkpoint, open_checkpoint
 from policyguard.vocabulary.record import (
     AnyRecord,
+    ApprovalRecord,
     Commitment,
     DecisionRecord,
     EraseRecord,
@@ -152,8 +153,9 @@ class _Tally:
         self.keys.add_record(entry.index, record)
         if isinstance(record, GenesisRecord):
             self.predecessor = record.predecessor
-        elif isinstance(record, DecisionRecord):
+        if isinstance(record, DecisionRecord | ApprovalRecord):
             self.uncovered[record.id] = (entry, record.input.value)
+        if isinstance(record, DecisionRecord):
             if record.prompt is not None:
                 self.prompts[record.id] = (entry, record.prompt)
             if record.kind == "decision" and record.verdict == "allow":

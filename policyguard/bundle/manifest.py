@@ -56,13 +56,11 @@ class Manifest:
         Raises:
             BundleError: it has no package that can be read, or one outside the roots.
         """
-        match = _PACKAGE.match(text)
-        if match is None:
-            raise BundleError(f"{path}: begins with no `package` of plain names")
-        package = match[1].replace(".", "/")
-        if not any(_within(package, root) for root in self.roots):
+        package = package_of(path=path, text=text)
+        place = package.replace(".", "/")
+        if not any(_within(place, root) for root in self.roots):
             raise BundleError(
-                f"{path}: package `{match[1]}` is outside the bundle's roots"
+                f"{path}: package `{package}` is outside the bundle's roots"
                 f" `{', '.join(self.roots)}`"
             )
 
@@ -82,6 +80,22 @@ class Manifest:
                     f"{path}: data at `{place}` is outside the bundle's roots"
                     f" `{', '.join(self.roots)}`"
                 )
+
+
+def package_of(*, path: str, text: str) -> str:
+    """Return the package of a module, as `policyguard.rules`.
+
+    Args:
+        path: The module's path inside the bundle, for the message.
+        text: The module.
+
+    Raises:
+        BundleError: it has no package that can be read.
+    """
+    match = _PACKAGE.match(text)
+    if match is None:
+        raise BundleError(f"{path}: begins with no `package` of plain names")
+    return match[1]
 
 
 def parse_manifest(data: bytes) -> Manifest:

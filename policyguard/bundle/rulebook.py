@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from policyguard.bundle.files import MANIFEST, is_test, read_files
 from policyguard.bundle.manifest import parse_manifest
@@ -26,6 +26,9 @@ from policyguard.bundle.metadata import (
 )
 from policyguard.canonical import Json
 from policyguard.errors import BundleError
+
+Softer: TypeAlias = Literal["require_approval", "advise"]
+"""What an override makes of a rule's findings, where they are stronger."""
 
 _BEGINNING: Final = -(1 << 62)
 _END: Final = 1 << 62
@@ -67,6 +70,18 @@ class RuleInfo:
             if _beginning(window) <= instant < _end(window):
                 return window
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleOverride:
+    """Is a time in which a rule is softened, in seconds since 1970, UTC."""
+
+    id: str
+    rule: str
+    to: Softer
+    since: int
+    until: int
+    """The first second after it."""
 
 
 def rulebook_bytes(directory: Path | str) -> bytes:
@@ -127,14 +142,24 @@ def read_rules(modules: Iterable[tuple[str, str]]) -> tuple[RuleInfo, ...]:
     return tuple(rules[rule_id] for rule_id in sorted(rules))
 
 
-def rulebook_document(*, revision: str, rules: Sequence[RuleInfo]) -> dict[str, Json]:
+def rulebook_document(
+    *,
+    revision: str,
+    rules: Sequence[RuleInfo],
+    overrides: Sequence[RuleOverride] = (),
+) -> dict[str, Json]:
     """Return the rulebook as the policy reads it.
 
     Args:
         revision: The bundle's revision.
         rules: The rules, with windows that do not overlap.
+        overrides: What softens them, and when.
+
+    Raises:
+        BundleError: an override names no rule, a locked one, or two overlap.
     """
-    boundaries, intervals = _timeline(rules)
+    _require_softenable(rules, overrides)
+    boundaries, intervals = _timeline(rules, overrides)
     return {
         "revision": revision,
         "rules": {rule.id: _entry(rule) for rule in rules},
@@ -218,8 +243,33 @@ def _entry(rule: RuleInfo) -> dict[str, Json]:
     }
 
 
+def _require_softenable(
+    rules: Sequence[RuleInfo], overrides: Sequence[RuleOverride]
+) -> None:
+    known = {rule.id: rule for rule in rules}
+    for override in overrides:
+        rule = known.get(override.rule)
+        if rule is None:
+            raise BundleError(
+                f"override `{override.id}` names `{override.rule}`, which is no rule of"
+                " the bundle: remove it"
+            )
+        if rule.locked:
+            raise BundleError(
+                f"override `{override.id}` would soften `{rule.id}`, which is locked:"
+                " no override softens it, so remove it"
+            )
+    ordered = sorted(overrides, key=lambda item: (item.rule, item.since))
+    for earlier, later in itertools.pairwise(ordered):
+        if earlier.rule == later.rule and later.since < earlier.until:
+            raise BundleError(
+                f"overrides `{earlier.id}` and `{later.id}` of `{later.rule}` overlap:"
+                " keep one of them"
+            )
+
+
 def _timeline(
-    rules: Sequence[RuleInfo],
+    rules: Sequence[RuleInfo], overrides: Sequence[RuleOverride]
 ) -> tuple[tuple[int, ...], tuple[Mapping[str, Json], ...]]:
     edges = {
         edge
@@ -228,19 +278,31 @@ def _timeline(
         for edge in (window.since, window.until)
         if edge is not None
     }
+    edges |= {edge for item in overrides for edge in (item.since, item.until)}
     boundaries: list[int] = []
-    intervals = [_statuses(rules, at=_BEGINNING)]
+    intervals = [_statuses(rules, overrides, at=_BEGINNING)]
     for edge in sorted(edges):
-        statuses = _statuses(rules, at=edge)
+        statuses = _statuses(rules, overrides, at=edge)
         if statuses != intervals[-1]:
             boundaries.append(edge)
             intervals.append(statuses)
     return tuple(boundaries), tuple(intervals)
 
 
-def _statuses(rules: Sequence[RuleInfo], *, at: int) -> dict[str, Json]:
+def _statuses(
+    rules: Sequence[RuleInfo], overrides: Sequence[RuleOverride], *, at: int
+) -> dict[str, Json]:
+    softer: dict[str, dict[str, Json]] = {
+        item.rule: {"override": {"id": item.id, "to": item.to}}
+        for item in overrides
+        if item.since <= at < item.until
+    }
     return {
-        rule.id: {"status": window.status, "verified": window.verified}
+        rule.id: {
+            "status": window.status,
+            "verified": window.verified,
+            **softer.get(rule.id, {}),
+        }
         for rule in rules
         for window in rule.windows
         if _beginning(window) <= at < _end(window)

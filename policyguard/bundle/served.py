@@ -24,9 +24,11 @@ _MODULE: Final = """\
 # Written when the bundle was built: says which bundle and catalog answer.
 package policyguard.served
 
+bundle := "{digest}"
+
 answer := {{
 	"decision": data.policyguard.main.decision,
-	"bundle": "{digest}",
+	"bundle": bundle,
 	"catalog": data.served.catalog,
 }}
 """
@@ -35,6 +37,18 @@ answer := {{
 def served_module(digest: str) -> bytes:
     """Return the module that answers for the bundle with this digest."""
     return _MODULE.format(digest=digest).encode()
+
+
+def with_own_digest(data: Mapping[str, Json], *, digest: str) -> dict[str, Json]:
+    """Return a bundle's data with the digest where the module has it inside OPA.
+
+    Args:
+        data: The bundle's data.
+        digest: The bundle's digest.
+    """
+    ours = data.get("policyguard")
+    known = ours if isinstance(ours, dict) else {}
+    return {**data, "policyguard": {**known, "served": {"bundle": digest}}}
 
 
 def require_own_module(data: bytes | None, *, digest: str) -> None:

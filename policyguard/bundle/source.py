@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from policyguard.bundle.additions import read_overrides
 from policyguard.bundle.documents import read_documents
 from policyguard.bundle.files import (
     GOLDEN,
@@ -113,8 +114,10 @@ def load_files(files: Mapping[str, bytes], *, name: str) -> Bundle:
     own_digest = digest_of({path: digest(data) for path, data in covered.items()})
     require_own_module(files.get(SERVED), digest=own_digest)
     rules = read_rules(modules.items())
-    rulebook = rulebook_document(revision=manifest.revision, rules=rules)
     data = read_documents(files, manifest=manifest)
+    rulebook = rulebook_document(
+        revision=manifest.revision, rules=rules, overrides=read_overrides(data)
+    )
     promises = _taken(data, "golden")
     _require_same_rulebook(_taken(data, "rulebook"), rulebook)
     return Bundle(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+from policyguard.cli.approve import approvals, approve
 from policyguard.cli.audit import audit
 from policyguard.cli.bundle import bundle
 from policyguard.cli.catalog import catalog
@@ -27,6 +28,8 @@ __all__ = ["main"]
     name="policyguard",
     context_settings={"help_option_names": ["-h", "--help"]},
     commands=(
+        approvals,
+        approve,
         audit,
         bundle,
         catalog,

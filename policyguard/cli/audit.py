@@ -35,6 +35,8 @@ _KINDS = (
     "policy.reject",
     "erase",
     "key.rotate",
+    "approval.grant",
+    "approval.revoke",
 )
 _VERDICTS = ("allow", "deny", "require_approval", "unavailable")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from policyguard.cli.terminal import VERDICT_STYLE, plain_table
 from policyguard.vocabulary.record import (
+    ApprovalRecord,
     DecisionRecord,
     EraseRecord,
     GenesisRecord,
@@ -235,6 +236,9 @@ def _about(item: Found, *, room: int, apart: bool) -> Text:
         return Text(_broken([kind, *_policy(record)], room=room))
     if isinstance(record, EraseRecord):
         return Text(_broken([kind, *_erased(record)], room=room))
+    if isinstance(record, ApprovalRecord):
+        said = [kind, record.rule, f"approval {short_id(record.approval)}"]
+        return Text(_broken(said, room=room), "dim")
     parts = [name or "unknown deployment" for name in record.deployments]
     if not parts and record.model:
         parts.append(record.model)

@@ -162,3 +162,19 @@ def compromise(
     click.echo(f"successor  {vkey.key_name}")
     click.echo(f"  {vkey.format()}")
     click.echo("hand the new key to whoever verifies the trail; they keep the old one")
+
+
+@keys.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("name")
+def vkey(file: Path, name: str) -> None:
+    """Print the public side of the private key in FILE under a NAME, as one line.
+
+    It is what a file of people has after a role: `approver <vkey>`. NAME is the person's,
+    as bob@acme.example.
+    """
+    from policyguard.signing.ed25519 import Ed25519Signer
+    from policyguard.signing.keyring import VerifierKey
+
+    signer = Ed25519Signer.load(file, key_name=name)
+    click.echo(VerifierKey.of_signer(signer).format())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from policyguard.cli.override import override
 from policyguard.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,9 +48,12 @@ _config_option: Final = click.option(
 )
 
 
-@click.group(short_help="Read the rules: all in a table, or one explained.")
+@click.group(
+    commands=(override,),
+    short_help="Read the rules: all in a table, or one explained; soften one.",
+)
 def policy() -> None:
-    """Read the rules of the policy bundle."""
+    """Read the rules of the policy bundle, and soften one for a time."""
 
 
 @policy.command("list")
@@ -90,11 +94,13 @@ def explain(*, rule: str, at: datetime, as_json: bool, config: str | None) -> No
 
     RULE is an id, as EAR-01.
     """
+    from policyguard.bundle.additions import overrides_of
     from policyguard.bundle.reading import read_rule
 
     bundle = _bundle(config)
     info = _rule(bundle, rule)
     reading = read_rule(bundle.modules[info.file])
+    overrides = overrides_of(bundle.data, info.id)
     if as_json:
         document = _summary(info, at=at) | {
             "description": info.description,
@@ -105,6 +111,7 @@ def explain(*, rule: str, at: datetime, as_json: bool, config: str | None) -> No
             "facts": list(reading.facts),
             "exceptions": list(info.exceptions),
             "remedies": list(reading.remedies),
+            "overrides": [_override(item) for item in overrides],
             "file": info.file,
             "bundle": {"revision": bundle.revision, "digest": bundle.digest},
         }
@@ -113,7 +120,14 @@ def explain(*, rule: str, at: datetime, as_json: bool, config: str | None) -> No
     from policyguard.cli.policy_view import print_rule
     from policyguard.cli.terminal import output
 
-    print_rule(output(), info, reading, revision=bundle.revision, at=at)
+    print_rule(
+        output(),
+        info,
+        reading,
+        overrides=[_override(item) for item in overrides],
+        revision=bundle.revision,
+        at=at,
+    )
 
 
 def _bundle(config: str | None) -> Bundle:
@@ -156,6 +170,17 @@ def _window(window: RuleWindow) -> dict[str, Any]:
         "to": _text(window.until),
         "status": window.status,
         "verified": window.verified,
+    }
+
+
+def _override(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": item["id"],
+        "to": item["to"],
+        "from": _text(item["from"]),
+        "until": _text(item["to_instant"]),
+        "author": item["author"],
+        "reason": item["reason"],
     }
 
 

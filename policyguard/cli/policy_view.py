@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from policyguard.cli.audit_view import heading
-from policyguard.cli.terminal import plain_table
+from policyguard.cli.terminal import plain_table, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +37,7 @@ _EFFECTS: Final = {
     "advise": "the call may be made; something is worth knowing",
 }
 _SEVERITY_STYLE: Final = {"critical": "bold red", "high": "bold yellow"}
-_WHEN: Final = 16
+_WHEN: Final = 19
 _NO_STATUS: Final = "not yet, or no more"
 
 
@@ -77,6 +77,7 @@ def print_rule(
     rule: RuleInfo,
     reading: RuleReading,
     *,
+    overrides: Sequence[Mapping[str, str]],
     revision: str,
     at: datetime,
 ) -> None:
@@ -86,6 +87,7 @@ def print_rule(
         console: Where to.
         rule: What the rulebook says of it.
         reading: What its text says.
+        overrides: What softens it: `to`, `from`, `until`, `author` and `reason`.
         revision: The bundle's revision.
         at: The instant that is marked among its windows.
     """
@@ -106,6 +108,9 @@ def print_rule(
     _paragraph(console, f"text last read on {rule.as_of}", style="dim")
     heading(console, "Status")
     console.print(Padding(_windows(rule, at=at), (0, 0, 0, 2)))
+    if overrides:
+        heading(console, "Softened")
+        _pairs(console, [_softened(item) for item in overrides])
     heading(console, "What it does")
     _pairs(console, [(effect, _EFFECTS[effect]) for effect in reading.effects])
     if reading.obligations:
@@ -185,6 +190,14 @@ def _pairs(console: Console, pairs: Iterable[tuple[str, str]]) -> None:
     for name, text in pairs:
         table.add_row(Text(name), Text(text, "dim"))
     console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _softened(item: Mapping[str, str]) -> tuple[str, str]:
+    said = (
+        f"from {item['from'][:10]} to {item['until'][:10]}, signed by {item['author']}:"
+        f" {item['reason']} (override {item['id']})"
+    )
+    return f"to {item['to']}", printable(said)
 
 
 def _by_group(facts: Iterable[str]) -> list[tuple[str, str]]:

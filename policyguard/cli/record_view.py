@@ -15,7 +15,7 @@ from policyguard.canonical import parse_json
 from policyguard.cli.audit_view import heading, records_table
 from policyguard.cli.terminal import VERDICT_STYLE, printable
 from policyguard.errors import TamperedError
-from policyguard.vocabulary.record import DecisionRecord
+from policyguard.vocabulary.record import ApprovalRecord, DecisionRecord
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ def content_of(found: Found, *, reader: TrailReader) -> dict[str, Any] | None:
         TamperedError: it is not what was recorded.
         TrailError: the vault or the callers cannot be read.
     """
-    if not isinstance(found.record, DecisionRecord):
+    if not isinstance(found.record, DecisionRecord | ApprovalRecord):
         return None
     sealed = found.log.content(found.record.id)
     if sealed is None:
@@ -48,7 +48,7 @@ def content_of(found: Found, *, reader: TrailReader) -> dict[str, Any] | None:
     pseudonym = found.record.caller
     caller = reader.caller(pseudonym) if pseudonym else None
     content = {"caller": caller, **document}
-    if found.record.prompt is not None:
+    if isinstance(found.record, DecisionRecord) and found.record.prompt is not None:
         content["prompt"] = _prompt_of(found, found.record, reader=reader)
     return content
 
@@ -77,7 +77,7 @@ def print_record(
     console.print(Text(found.entry.name, "dim"))
     heading(console, "In the log (signed, without personal data)")
     _print(console, _signed(found.record.model_dump(mode="json")))
-    if isinstance(found.record, DecisionRecord):
+    if isinstance(found.record, DecisionRecord | ApprovalRecord):
         heading(console, "In the vault (erasable, bound to the log by a commitment)")
         if content is None:
             console.print(Text("erased: this record is not replayable", "yellow"))
@@ -130,6 +130,9 @@ def _rule(rule: Mapping[str, Any]) -> str:
     parts = [rule["id"], rule["effect"], rule["status"].replace("_", " ")]
     if not rule["verified"]:
         parts.append("date not verified by a person")
+    parts += [
+        f"{item['by']} {item['id']} of {item['effect']}" for item in rule["softened"]
+    ]
     if rule["missing"]:
         parts.append(f"missing {', '.join(rule['missing'])}")
     return " · ".join(parts)
@@ -140,6 +143,13 @@ def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
     fields = {"caller": Text(_plain(content.get("caller")))}
     if content.get("detail"):
         fields["detail"] = Text(_plain(content["detail"]))
+    if "statement" in content:
+        return {
+            **fields,
+            "statement": Text(
+                "\n".join(map(printable, content["statement"].splitlines()))
+            ),
+        }
     findings = [_finding(item) for item in content.get("findings") or []]
     fields["findings"] = Text("\n\n").join(findings) if findings else Text(_NOTHING)
     if "prompt" in content:

@@ -84,33 +84,46 @@ def main() -> int:
 
 
 def _packed(policy: PolicySet) -> bytes:
-    return orjson.dumps(
-        {
-            "modules": dict(policy.modules),
-            "data": policy.data,
-            "entrypoint": policy.entrypoint,
-            "rule_ids": sorted(policy.rule_ids),
-            "bundle_digest": policy.bundle_digest,
-            "catalog_digest": policy.catalog_digest,
-            "golden": [
-                {
-                    "name": item.name,
-                    "input": item.input,
-                    "verdict": item.verdict,
-                    "rules": item.rules,
-                }
-                for item in policy.golden
-            ],
-            "golden_catalog": policy.golden_catalog,
-        }
-    )
+    return orjson.dumps(_fields(policy))
+
+
+def _fields(policy: PolicySet) -> dict[str, Any]:
+    promising = policy.promising
+    return {
+        "modules": dict(policy.modules),
+        "data": policy.data,
+        "entrypoint": policy.entrypoint,
+        "rule_ids": sorted(policy.rule_ids),
+        "bundle_digest": policy.bundle_digest,
+        "catalog_digest": policy.catalog_digest,
+        "golden": [
+            {
+                "name": item.name,
+                "input": item.input,
+                "verdict": item.verdict,
+                "rules": item.rules,
+            }
+            for item in policy.golden
+        ],
+        "golden_catalog": policy.golden_catalog,
+        "promising": None if promising is None else _fields(promising),
+    }
 
 
 def _unpacked(data: bytes) -> PolicySet:
-    fields: dict[str, Any] = orjson.loads(data)
+    return _policy(orjson.loads(data))
+
+
+def _policy(fields: dict[str, Any]) -> PolicySet:
+    promising = fields.pop("promising")
     golden = tuple(
         Golden(**{**item, "rules": tuple(item["rules"])})
         for item in fields.pop("golden")
     )
     rule_ids = frozenset(fields.pop("rule_ids"))
-    return PolicySet(**fields, golden=golden, rule_ids=rule_ids)
+    return PolicySet(
+        **fields,
+        golden=golden,
+        rule_ids=rule_ids,
+        promising=None if promising is None else _policy(promising),
+    )

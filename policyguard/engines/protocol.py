@@ -51,6 +51,9 @@ class PolicySet:
     golden: tuple[Golden, ...] = ()
     golden_catalog: Mapping[str, Json] | None = None
     """The small catalog on which the golden vectors are evaluated."""
+    promising: PolicySet | None = None
+    """The policy without what a tenant adds, for which the golden vectors promise; `None`:
+    it is this one."""
 
 
 class Snapshot(Protocol):

@@ -117,7 +117,11 @@ class RegorusEngine:
         require_no_overlap(data=policy.data, paths=tree.paths())
         _require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
         pieces = data_pieces(policy.data)
-        _require_promises(parsed, policy)
+        if policy.promising is None:
+            _require_promises(parsed, policy)
+        else:
+            own = compile_modules(policy.promising.modules)
+            _require_promises(own, policy.promising)
         snapshot = RegorusSnapshot(
             policy=policy,
             pieces=pieces,

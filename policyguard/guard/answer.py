@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from policyguard.canonical import Json
 from policyguard.errors import EvaluationError
+from policyguard.vocabulary.approval import Softened
 from policyguard.vocabulary.decision import (
     Advice,
     Effect,
@@ -66,6 +67,7 @@ class _Found(Value):
     facts: Mapping[str, JsonValue]
     missing: tuple[str, ...]
     remedy: str
+    softened: tuple[Softened, ...] = ()
 
 
 class _Document(Value):

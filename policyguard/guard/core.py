@@ -27,9 +27,20 @@ from policyguard.guard.answer import Answer
 from policyguard.guard.describe import Described
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
-from policyguard.guard.obligations import undischarged
+from policyguard.guard.leave import Leave
+from policyguard.guard.notices import NoticeFile, notice_of
+from policyguard.guard.obligations import (
+    ANYTHING,
+    Sending,
+    Situation,
+    is_known,
+    to_notify,
+    undischarged,
+)
+from policyguard.guard.persons import NOBODY, Persons
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.guard.routing import alternatives
+from policyguard.guard.tally import CATEGORIES, NOT_MADE, Counted, Tally
 from policyguard.identity import new_id, wall_clock
 from policyguard.vocabulary.call import (
     Asked,
@@ -41,6 +52,7 @@ from policyguard.vocabulary.call import (
 )
 from policyguard.vocabulary.decision import BundleRef, CatalogRef, Decision, EngineRef
 from policyguard.vocabulary.record import Layer, OutcomeRecord
+from policyguard.vocabulary.rolling import Counts, Rolling
 
 _LONGEST_NAME: Final = 256
 
@@ -55,6 +67,10 @@ class Asking:
     attempt: int = 0
     prompt: bytes | None = field(default=None, repr=False)
     """What is sent, where it is to be kept."""
+    persons: Persons = NOBODY
+    """The people whom the call is about."""
+    sending: Sending = ANYTHING
+    """What is known of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,8 @@ class _Case:
     call: ModelCall
     asking: Asking
     policy: Policy
+    id: str
+    """Of the decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +94,13 @@ class Core:
     defaults: Facts
     clock: Callable[[], datetime]
     simulated: bool
+    leave: Leave | None = None
+    """Looks up approvals; `None`: nobody may approve."""
     keep_prompts: bool = False
+    notices: NoticeFile | None = None
+    """Tells somebody when a rule obliges to; `None`: nobody is told."""
+    tally: Tally | None = None
+    """Counts people; `None`: nobody is counted, and every count is unknown."""
     stop: Callable[[], None] | None = None
     """Ends what looks for new policy, if anything does."""
 
@@ -117,7 +141,7 @@ class Core:
             caller=known.caller,
             exporter=known.exporter or Exporter(),
             tenant=self.tenant,
-            data=known.data or DataFacts(),
+            data=_with_counts(known.data or DataFacts(), known.persons or NOBODY),
             asked=Asked(model=name, host=described.host, opaque=described.opaque),
             model=resolved.model,
             route=(resolved.deployment,),
@@ -129,16 +153,19 @@ class Core:
 
     def decide(self, call: ModelCall, *, asking: Asking) -> Decision:
         """Answer a question and make the answer durable; never raises."""
-        return self._recorded(
+        decision = self._recorded(
             self._answered(call, asking=asking, policy=self.policies.current),
             asking=asking,
         )
+        if self.tally is not None and not decision.allowed:
+            self.tally.settle(decision.id, made=False)
+        return decision
 
     def refuse(
         self, call: ModelCall, *, asking: Asking, code: str, detail: str
     ) -> Decision:
         """Record that a question could not be answered."""
-        case = _Case(call, asking, self.policies.newest)
+        case = _Case(call, asking, self.policies.newest, new_id())
         refusal = self._decision(case, code=code, detail=detail)
         return self._recorded(refusal, asking=asking)
 
@@ -157,13 +184,29 @@ class Core:
                 "outcome.not_recorded", decision=outcome.decision, reason=str(error)
             )
 
+        if self.tally is not None:
+            self.tally.settle(outcome.decision, made=outcome.error != NOT_MADE)
         self.trail.append_later(outcome, failed=failed)
 
     def _answered(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Decision:
-        # INVARIANT: one policy answers, names itself, and offers alternatives.
-        decided = partial(self._decision, _Case(call, asking, policy))
+        # INVARIANT: approvals and counts enter `input` here alone: the first verified,
+        # the second with what this call would add reserved.
+        name = new_id()
+        call = self._counted(
+            call.model_copy(update={"approvals": ()}),
+            asking=asking,
+            catalog=policy.catalog,
+            name=name,
+        )
+        decided = partial(self._decision, _Case(call, asking, policy, name))
         try:
             answer = policy.answer(call)
+            if answer.verdict == "require_approval" and self.leave is not None:
+                call, answer = self.leave.answered(
+                    call, answer, policy=policy, costs=asking.kind == "decision"
+                )
+                # INVARIANT: one policy answers, names itself, and offers alternatives.
+                decided = partial(self._decision, _Case(call, asking, policy, name))
         except EngineError as error:
             if error.code == "engine.skew":
                 self.policies.outdated()
@@ -171,15 +214,76 @@ class Core:
         except Exception as error:  # noqa: BLE001 -- any surprise means: no decision
             detail = f"{type(error).__name__} while evaluating"
             return decided(code="engine.error", detail=detail)
-        left = undischarged(answer.obligations)
-        if answer.verdict == "allow" and left:
-            named = ", ".join(f"`{item.type}` of {item.id}" for item in left)
-            return decided(
-                answer=answer,
-                code="obligation.unknown",
-                detail=f"this guard cannot discharge {named}",
-            )
-        return decided(answer=answer)
+        if answer.verdict != "allow":
+            return decided(answer=answer)
+        return self._obeyed(decided(answer=answer), asking=asking, policy=policy)
+
+    def keeps(self, decision: Decision, *, asking: Asking) -> Decision:
+        """Return a decision of the wrapper's, or its refusal if the body does not obey it.
+
+        Args:
+            decision: It allows, and is recorded.
+            asking: The question of the transport, which sees the body that is sent.
+        """
+        kept = self._discharged(
+            decision, asking=asking, catalog=self.catalog, notified=True
+        )
+        if kept.allowed:
+            return kept
+        case = _Case(decision.call, asking, self.policies.newest, new_id())
+        refusal = self._decision(case, code=kept.code, detail=kept.detail)
+        return self._recorded(refusal, asking=asking)
+
+    def _obeyed(
+        self, decision: Decision, *, asking: Asking, policy: Policy
+    ) -> Decision:
+        """Return an allowing decision, or its refusal if it cannot be obeyed."""
+        kept = self._discharged(
+            decision, asking=asking, catalog=policy.catalog, notified=False
+        )
+        told = to_notify(kept.obligations) if kept.allowed else ()
+        if asking.kind != "decision" or self.notices is None or not told:
+            return kept
+        try:
+            for item in told:
+                self.notices.tell(notice_of(decision, item))
+        except PolicyGuardError as error:
+            return _refused(kept, code="obligation.undischarged", detail=str(error))
+        return kept
+
+    def _discharged(
+        self, decision: Decision, *, asking: Asking, catalog: Catalog, notified: bool
+    ) -> Decision:
+        situation = Situation(
+            call=decision.call,
+            catalog=catalog,
+            sending=asking.sending,
+            may_notify=notified or self.notices is not None,
+        )
+        left = undischarged(decision.obligations, situation=situation)
+        if not left:
+            return decision
+        named = ", ".join(f"`{item.type}` of {item.id}" for item in left)
+        known = all(is_known(item.type) for item in left)
+        return _refused(
+            decision,
+            code="obligation.undischarged" if known else "obligation.unknown",
+            detail=f"this guard cannot discharge {named}",
+        )
+
+    def _counted(
+        self, call: ModelCall, *, asking: Asking, catalog: Catalog, name: str
+    ) -> ModelCall:
+        if self.tally is None:
+            return call.model_copy(update={"rolling": Rolling()})
+        counted = Counted(
+            call=call,
+            persons=asking.persons,
+            reservation=name,
+            call_id=asking.call_id,
+            keep=asking.kind == "decision",
+        )
+        return self.tally.begin(counted, catalog=catalog)
 
     def allows(self, call: ModelCall) -> bool:
         """Say whether a call would be allowed, without recording that it was asked."""
@@ -197,7 +301,7 @@ class Core:
         info = policy.snapshot.info
         objected = answer is not None and answer.verdict != "allow" and code is None
         return Decision(
-            id=new_id(),
+            id=case.id,
             call_id=asking.call_id,
             time=wall_clock(),
             verdict=answer.verdict if answer and code is None else "deny",
@@ -241,3 +345,21 @@ class Core:
                 }
             )
         return decision.model_copy(update={"record": place})
+
+
+def _refused(decision: Decision, *, code: str, detail: str) -> Decision:
+    return decision.model_copy(
+        update={"verdict": "deny", "code": code, "detail": detail, "alternatives": ()}
+    )
+
+
+def _with_counts(data: DataFacts, persons: Persons) -> DataFacts:
+    """Return what is sent with the numbers that follow from who it is about."""
+    if not persons.us:
+        return data
+    declared = data.counts.model_dump()
+    number = len(persons.us)
+    for category in CATEGORIES:
+        if declared[category] is None and category in (data.classes or ()):
+            declared[category] = number
+    return data.model_copy(update={"counts": Counts(**declared)})

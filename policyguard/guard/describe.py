@@ -10,8 +10,10 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from policyguard.canonical import Json
 
 if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
@@ -32,6 +34,8 @@ class Described:
     path: str = ""
     opaque: bool = False
     """Whether something is sent that could not be read."""
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    """Fields of the body that obligations ask about, as far as it has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,14 @@ class Adapter(Protocol):
         kwargs: Mapping[str, Any],
     ) -> Described | None:
         """Say what the call would send where, or `None` when it is not this SDK's."""
+
+    def with_fields(
+        self,
+        fn: Callable[..., object],
+        kwargs: Mapping[str, Any],
+        fields: Mapping[str, Json],
+    ) -> dict[str, Any] | None:
+        """Return arguments by which the body has these fields too; `None`: it cannot."""
 
     def observe(self, result: object) -> Observed:
         """Say what an answer tells of the model that served it."""
@@ -85,6 +97,15 @@ def describe(
     adapter = adapter_of(fn)
     described = adapter.describe(fn, args, kwargs) if adapter else None
     return described or Described(opaque=True)
+
+
+def with_fields(
+    fn: Callable[..., object], kwargs: Mapping[str, Any], fields: Mapping[str, Json]
+) -> dict[str, Any] | None:
+    """Return a call's arguments with more fields in its body; `None`: it cannot be."""
+    adapter = adapter_of(fn)
+    change = getattr(adapter, "with_fields", None)
+    return None if change is None else change(fn, kwargs, fields)
 
 
 def _modules_of(thing: object) -> list[str]:

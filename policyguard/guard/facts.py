@@ -16,6 +16,7 @@ from typing import Final, TypeAlias, TypeVar
 from pydantic import ValidationError
 
 from policyguard.errors import ConfigurationError
+from policyguard.guard.persons import NOBODY, Persons, persons_of
 from policyguard.vocabulary.call import (
     CallContext,
     Caller,
@@ -44,6 +45,8 @@ class Facts:
     purpose: Purpose | None = None
     exporter: Exporter | None = None
     context: CallContext | None = None
+    persons: Persons | None = None
+    """The people whom the data is about; they are counted, and in no question."""
 
     def over(self, below: Facts) -> Facts:
         """Return these facts, with the groups that are missing here from `below`."""
@@ -72,7 +75,8 @@ def facts_of(
 
     Args:
         caller: An id, or the fields of `Caller`.
-        data: The fields of `DataFacts`.
+        data: The fields of `DataFacts`; and `persons`, ids of the people whom it is
+            about, as `{"US": ["u-1"]}`: they are counted, and kept as keyed hashes.
         purpose: A kind, as `inference`, or the fields of `Purpose`.
         exporter: The country of its establishment (ISO 3166-1), or the fields of
             `Exporter`.
@@ -81,9 +85,11 @@ def facts_of(
     Raises:
         ConfigurationError: a field that does not exist or has a wrong value.
     """
+    about, data = _persons(data)
     return Facts(
         caller=_group("caller", Caller, caller, short="id"),
         data=_group("data", DataFacts, data),
+        persons=about,
         purpose=_group("purpose", Purpose, purpose, short="kind"),
         exporter=_group("exporter", Exporter, exporter, short="establishment"),
         context=_group("context", CallContext, context),
@@ -120,6 +126,14 @@ def context(
 def context_facts() -> Facts:
     """Return the facts of the blocks that the running code is in."""
     return _CONTEXT.get()
+
+
+def _persons(data: DataForm | None) -> tuple[Persons | None, DataForm | None]:
+    """Take the people out of a declaration: they are no facts of a question."""
+    if data is None or isinstance(data, DataFacts) or not isinstance(data, Mapping):
+        return (None if data is None else NOBODY), data
+    rest = {name: value for name, value in data.items() if name != "persons"}
+    return persons_of(data.get("persons")), rest
 
 
 def _group(

@@ -15,11 +15,12 @@ import asyncio
 import importlib
 import inspect
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
 
+from policyguard.canonical import Json
 from policyguard.errors import CannotProtect, PolicyGuardError
 from policyguard.guard import wire
 from policyguard.guard.core import Asking, Core
@@ -36,6 +37,9 @@ from policyguard.guard.facts import (
     context_facts,
     facts_of,
 )
+from policyguard.guard.obeying import obeying, sending_of
+from policyguard.guard.obligations import Sending
+from policyguard.guard.persons import NOBODY
 from policyguard.guard.recording import Ending, OutcomeWord, outcome_of, prompt_of
 from policyguard.guard.refusal import not_allowed
 from policyguard.identity import new_id
@@ -127,7 +131,8 @@ class Guard:
 
         Args:
             caller: An id, or the fields of `Caller`.
-            data: The fields of `DataFacts`, as `{"classes": ["pii"]}`.
+            data: The fields of `DataFacts`, as `{"classes": ["pii"]}`; and `persons`, ids
+                of those whom it is about, as `{"US": ["u-1"]}`, who are counted.
             purpose: A kind, as `inference`, or the fields of `Purpose`.
             exporter: A country (ISO 3166-1), or the fields of `Exporter`.
             context: The fields of `CallContext`.
@@ -175,7 +180,7 @@ class Guard:
         state = self._begin(fn, args, kwargs)
         token = wire.enter(state)
         try:
-            result = fn(*args, **kwargs)
+            result = fn(*args, **obeying(state.decision, fn, kwargs))
         except BaseException as error:
             self._failed(state, error)
             raise
@@ -205,7 +210,7 @@ class Guard:
         state = await asyncio.to_thread(self._begin, fn, args, kwargs)
         token = wire.enter(state)
         try:
-            result = fn(*args, **kwargs)
+            result = fn(*args, **obeying(state.decision, fn, kwargs))
             if inspect.isawaitable(result):
                 result = await result
         except BaseException as error:
@@ -240,6 +245,7 @@ class Guard:
         opaque: bool,
         attempt: int,
         body: bytes | None = None,
+        parameters: Mapping[str, Json] | None = None,
     ) -> wire.Wire:
         """Answer a transport that is about to send; never raises.
 
@@ -253,6 +259,7 @@ class Guard:
             opaque: Whether the body could not be read.
             attempt: 0 for the first try, as the SDK counts: a claim, and only recorded.
             body: What is sent, if it was read: kept where settings say so.
+            parameters: Fields of the body that obligations ask about.
         """
         state = wire.current()
         known = state.facts if state else self._facts.over(context_facts())
@@ -261,13 +268,16 @@ class Guard:
             layer="http",
             attempt=attempt,
             prompt=body if self._core.keep_prompts else None,
+            persons=known.persons or NOBODY,
+            sending=Sending(parameters=parameters or {}),  # which it may not change
         )
         described = Described(model=model, host=host, path=path, opaque=opaque)
         call = self._question(described, known, asking)
         if isinstance(call, Decision):
             return wire.Wire(decision=call)
         if state and state.use_for(call):
-            return wire.Wire(decision=state.decision, state=state)
+            kept = self._core.keeps(state.decision, asking=asking)
+            return wire.Wire(decision=kept, state=state if kept.allowed else None)
         return wire.Wire(decision=self._core.decide(call, asking=asking))
 
     def record_outcome(
@@ -311,11 +321,14 @@ class Guard:
         self, fn: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> wire.CallState:
         facts = self._facts.over(context_facts())
+        described = describe(fn, args, kwargs)
         asking = Asking(
             call_id=new_id(),
+            persons=facts.persons or NOBODY,
+            sending=sending_of(described, fn, kwargs),
             prompt=prompt_of(args, kwargs) if self._core.keep_prompts else None,
         )
-        call = self._question(describe(fn, args, kwargs), facts, asking)
+        call = self._question(described, facts, asking)
         decision = (
             call
             if isinstance(call, Decision)

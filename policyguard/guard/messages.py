@@ -80,7 +80,13 @@ def caller_message(decision: Decision) -> str:
 
 def _allowed(decision: Decision) -> str:
     duties = ", ".join(item.type for item in decision.obligations)
-    return "no configured rule objects" + (f"; obligations: {duties}" if duties else "")
+    signed = "".join(
+        f"; {softened.by} {softened.id} of {finding.id}"
+        for finding in decision.findings
+        for softened in finding.softened
+    )
+    objects = "nothing that stands objects" if signed else "no configured rule objects"
+    return objects + signed + (f"; obligations: {duties}" if duties else "")
 
 
 def _objections(decision: Decision) -> list[str]:
@@ -105,6 +111,10 @@ def _finding(finding: Finding) -> list[str]:
     ]
     if known:
         lines.append(_line("decided by", " · ".join(known)))
+    lines += [
+        _line("softened", f"from {item.effect} by {item.by} {item.id}")
+        for item in finding.softened
+    ]
     if finding.missing:
         lines.append(_line("missing", " · ".join(finding.missing)))
     shown_below = finding.missing and all(map(can_be_declared, finding.missing))

@@ -21,7 +21,7 @@ from policyguard.catalog.catalog import Catalog
 from policyguard.engines.protocol import Snapshot
 from policyguard.errors import PolicyGuardError
 from policyguard.guard.answer import Answer, read_answer
-from policyguard.guard.obligations import undischarged
+from policyguard.guard.obligations import ANYTHING, Situation, undischarged
 from policyguard.vocabulary.call import ModelCall
 
 GRACE_SECONDS: Final = 5.0
@@ -53,7 +53,11 @@ class Policy:
             answer = self.answer(call)
         except PolicyGuardError:
             return False
-        return answer.verdict == "allow" and not undischarged(answer.obligations)
+        situation = Situation(
+            call=call, catalog=self.catalog, sending=ANYTHING, may_notify=True
+        )
+        left = undischarged(answer.obligations, situation=situation)
+        return answer.verdict == "allow" and not left
 
 
 class _Thread(threading.local):

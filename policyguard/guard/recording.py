@@ -68,6 +68,7 @@ def record_decision(
                     status=item.status,
                     verified=item.verified,
                     missing=item.missing,
+                    softened=item.softened,
                 )
                 for item in decision.findings
             ),

@@ -29,8 +29,10 @@ class CallState:
 
     def use_for(self, call: ModelCall) -> bool:
         """Say, once, whether the wrapper's decision answers the transport's question."""
-        asked = call.model_copy(update={"at": self.decision.call.at})
-        if self.used or asked != self.decision.call:
+        # What the guard itself puts in is not what the two could differ in.
+        known = self.decision.call
+        own = {name: getattr(known, name) for name in ("at", "approvals", "rolling")}
+        if self.used or call.model_copy(update=own) != known:
             return False
         self.used = True
         return True

@@ -19,8 +19,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from policyguard.canonical import Json
 from policyguard.errors import CannotProtect
 from policyguard.guard.describe import Described, Observed
+from policyguard.guard.obligations import PARAMETERS
 from policyguard.integrations import httpx
 from policyguard.integrations.openai_sockets import refuse_sockets
 from policyguard.integrations.wire_body import host_of, model_in, path_of
@@ -69,7 +71,30 @@ def describe(
         host=None if moved else host_of(url),
         path=path_of(url),
         opaque=opaque,
+        parameters={name: document[name] for name in PARAMETERS if name in document},
     )
+
+
+def with_fields(
+    fn: Callable[..., object], kwargs: Mapping[str, Any], fields: Mapping[str, Json]
+) -> dict[str, Any] | None:
+    """Return arguments by which the body has these fields too; `None`: it cannot.
+
+    Args:
+        fn: A method of a resource, as `client.chat.completions.create`.
+        kwargs: Its keyword arguments.
+        fields: What the body must have.
+    """
+    method, _, known = _unwrapped(fn, (), kwargs)
+    if _is_client(getattr(method, "__self__", None)):
+        # `client.post` takes its body whole, and it may be anything.
+        return None
+    more = known.get("extra_body")
+    if more is not None and not isinstance(more, Mapping):
+        return None
+    if not fields:
+        return dict(kwargs)
+    return {**kwargs, "extra_body": {**(more or {}), **fields}}
 
 
 def observe(result: object) -> Observed:

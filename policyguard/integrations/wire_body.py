@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.catalog.endpoints import endpoint_of
+from policyguard.guard.obligations import PARAMETERS
 
 if TYPE_CHECKING:
     from httpx2 import URL, Headers, Request
@@ -40,6 +41,8 @@ class Sent:
     model: str | None
     opaque: bool
     attempt: int
+    parameters: Mapping[str, Any]
+    """Fields of the body that obligations ask about, as far as it has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,13 @@ def sent_by(request: Request, body: Body) -> Sent:
         model=model,
         opaque=opaque,
         attempt=_attempt(request.headers.get(_RETRIES)),
+        parameters={} if opaque else _parameters(body),
     )
+
+
+def _parameters(body: Body) -> Mapping[str, Any]:
+    document = (parse_object(body.content) if body.content else None) or {}
+    return {name: document[name] for name in PARAMETERS if name in document}
 
 
 def host_of(url: URL) -> str | None:

@@ -63,6 +63,7 @@ class Guarded:
                 opaque=sent.opaque,
                 attempt=sent.attempt,
                 body=body.content,
+                parameters=sent.parameters,
             )
             if leave.decision.allowed:
                 return leave

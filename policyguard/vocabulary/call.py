@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, field_validator
 
+from policyguard.vocabulary.approval import Approval
 from policyguard.vocabulary.rolling import Counts, Rolling
 from policyguard.vocabulary.value import (
     Country,
@@ -381,6 +382,8 @@ class ModelCall(Value):
     data: DataFacts = DataFacts()
     rolling: Rolling = Rolling()
     """Filled by the guard's own counters; a caller's code cannot declare it."""
+    approvals: tuple[Approval, ...] = ()
+    """Put in by the guard, which has verified them; what a caller puts here is dropped."""
     asked: Asked = Asked()
     model: Id | None = None
     """The catalog's model, or `None`: unknown."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, JsonValue
 
+from policyguard.vocabulary.approval import Softened
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.value import (
     Country,
@@ -61,6 +62,8 @@ class Finding(Value):
     missing: tuple[str, ...] = ()
     """The facts that were needed and unknown."""
     remedy: str = ""
+    softened: tuple[Softened, ...] = ()
+    """Whose signature took from its effect, in order."""
     title: str = ""
     citation: str = ""
 

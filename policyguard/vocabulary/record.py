@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, StringConstraints, TypeAdapter
 
 from policyguard.canonical import MAX_INTEGER
+from policyguard.vocabulary.approval import Softened
 from policyguard.vocabulary.call import DataClass, PurposeKind
 from policyguard.vocabulary.decision import (
     BundleRef,
@@ -40,6 +41,8 @@ Kind: TypeAlias = Literal[
     "policy.load",
     "policy.reject",
     "key.rotate",
+    "approval.grant",
+    "approval.revoke",
     "erase",
 ]
 PolicySource: TypeAlias = Literal["shipped", "directory", "archive", "http", "kept"]
@@ -75,6 +78,8 @@ class RuleAnswer(Value):
     status: Status
     verified: bool
     missing: tuple[str, ...] = ()
+    softened: tuple[Softened, ...] = ()
+    """Whose signature took from its effect: approvals and overrides, by their ids."""
 
 
 class Predecessor(Value):
@@ -238,6 +243,31 @@ class KeyRotateRecord(Value):
     """The key that signs from the next checkpoint on; this record's bears both."""
 
 
+class ApprovalRecord(Value):
+    """Records that a person gave an approval, or took one back."""
+
+    v: Literal[1] = 1
+    kind: Literal["approval.grant", "approval.revoke"]
+    id: str
+    time: RecordTime
+    approval: str
+    """The approval's id, which the decisions name that rest on it."""
+    decision: str
+    """The decision that the approver read."""
+    rule: RuleId
+    tenant: Id
+    caller: Hex
+    """For whose calls, by pseudonym."""
+    by: Hex
+    """Who signed, by pseudonym."""
+    until: RecordTime
+    uses: Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+    bundle: Hex
+    """The digest of the policy that it is bound to."""
+    input: Commitment
+    """Binds the signed statement, which is in the vault."""
+
+
 AnyRecord: TypeAlias = (
     GenesisRecord
     | DecisionRecord
@@ -246,6 +276,7 @@ AnyRecord: TypeAlias = (
     | PolicyRejectRecord
     | EraseRecord
     | KeyRotateRecord
+    | ApprovalRecord
 )
 AuditRecord: TypeAlias = Annotated[AnyRecord, Field(discriminator="kind")]
 

@@ -20,12 +20,16 @@ from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.keyring import VerifierKey
 
 GUIDES = (
+    "add-a-rule",
+    "approve-a-call",
+    "discharge-obligations",
     "erase-a-person",
     "export-to-others",
     "query-the-trail",
     "read-a-rule",
     "read-and-verify-the-trail",
     "run-in-production",
+    "soften-a-rule",
     "verify-with-openssl",
 )
 BLOCKS = [
@@ -159,6 +163,40 @@ def test_the_guide_to_queries_asks_and_proves(reader: Reader) -> None:
     assert "COMPLETE" in printed["shell-span"]
     assert '"columns"' in printed["shell-sql"]
     assert "INTACT: each of these records" in printed["shell-proofs"]
+
+
+def test_the_guide_to_approvals_lets_a_call_through_and_takes_it_back(
+    reader: Reader,
+) -> None:
+    printed = run_guide("approve-a-call", reader)
+
+    assert "approval required by FACT-02" in printed["shell-ask"]
+    assert "bob@acme.example" in printed["shell-approve"]
+    assert printed["shell-again"].startswith("allowed: ")
+    assert "revoked" in printed["shell-revoke"]
+
+
+def test_the_guide_to_own_rules_adds_one_that_objects(reader: Reader) -> None:
+    printed = run_guide("add-a-rule", reader)
+
+    assert printed["shell-test"].split() == ["true", "true"]
+    assert printed["shell-ask"].startswith("denied by ACME-01: ")
+
+
+def test_the_guide_to_overrides_softens_a_rule_and_refuses_a_locked_one(
+    reader: Reader,
+) -> None:
+    printed = run_guide("soften-a-rule", reader)
+
+    assert "denied by GDPR-01" in printed["shell-before"]
+    assert "approval required by GDPR-01" in printed["shell-after"]
+    assert "to require_approval" in printed["shell-explain"]
+
+
+def test_the_guide_to_obligations_adds_a_rule_that_obliges(reader: Reader) -> None:
+    printed = run_guide("discharge-obligations", reader)
+
+    assert "to be done" in printed["shell-ask"]
 
 
 def test_the_guide_to_rules_lists_and_explains_them(reader: Reader) -> None:

@@ -22,6 +22,7 @@ RUNNER = Path(__file__).with_name("runner.py")
 PAGES = [
     ROOT / "README.md",
     DOCS / "tutorial/first-ten-minutes.md",
+    DOCS / "how-to/count-people.md",
     DOCS / "how-to/declare-facts.md",
     DOCS / "how-to/guard-an-openai-client.md",
     DOCS / "how-to/when-a-call-is-denied.md",

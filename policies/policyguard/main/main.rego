@@ -28,11 +28,16 @@ decision := {
 		some finding in findings
 		finding.effect == "oblige"
 	],
-	"advice": [{"id": finding.id, "msg": finding.msg} | some finding in findings; finding.effect == "advise"],
+	"advice": [{"id": finding.id, "msg": finding.msg} |
+		some finding in findings
+		finding.effect == "advise"
+		not finding.softened
+	],
 	"replaced": data.policyguard.facts.replaced,
 } if {
 	view := data.policyguard.facts.view
-	found := data.policyguard.rules.findings with input as view
+	shipped := data.policyguard.rules.findings with input as view
+	found := shipped | _of_tenant(view)
 	_all_listed(found)
 	findings := _in_order([_settled(finding, _standing(finding.id, view), view.tenant.profile) |
 		some finding in found
@@ -41,10 +46,16 @@ decision := {
 }
 
 # What if it were in force: a tenant may assume that a proposed rule is.
-_standing(id, view) := {"status": "in_force", "verified": false} if {
+_standing(id, view) := object.union(view.status[id], {"status": "in_force", "verified": false}) if {
 	id in view.tenant.assumed
 	view.status[id].status == "proposed"
 } else := view.status[id]
+
+# A tenant's own rules add what they object to, and clear nothing. Most tenants have
+# none, and then there is no such package.
+_of_tenant(view) := own if {
+	own := data.policyguard.tenant.findings with input as view
+} else := set()
 
 # A finding that the rulebook does not know has no status, and must not be dropped for
 # that.
@@ -64,11 +75,71 @@ _in_order(settled) := [finding |
 
 # INVARIANT: every finding of a rule that has a status comes out of this; nothing in it
 # can be undefined.
-_settled(finding, standing, profile) := object.union(finding, {
-	"effect": _by_profile(_by_status(finding.effect, standing.status), profile),
-	"status": standing.status,
-	"verified": standing.verified,
-})
+_settled(finding, standing, profile) := _approved(_overridden(
+	object.union(finding, {
+		"effect": _by_profile(_by_status(finding.effect, standing.status), profile),
+		"status": standing.status,
+		"verified": standing.verified,
+	}),
+	standing,
+))
+
+# What a person has signed takes from a finding's effect, and is named in the finding:
+# `softened` lists who did it and what the effect was before, in order.
+_overridden(finding, standing) := object.union(finding, {
+	"effect": effect,
+	"softened": [{"by": "override", "id": override.id, "effect": finding.effect}],
+}) if {
+	override := standing.override
+	effect := _milder[override.to][finding.effect]
+	data.policyguard.rulebook.rules[finding.id].locked == false
+} else := finding
+
+_milder := {
+	"require_approval": {"deny": "require_approval"},
+	"advise": {
+		"deny": "advise",
+		"unavailable": "advise",
+		"require_approval": "advise",
+		"oblige": "advise",
+	},
+}
+
+# INVARIANT: of all effects an approval lifts `require_approval` alone.
+_approved(finding) := object.union(finding, {
+	"effect": "advise",
+	"softened": array.concat(
+		object.get(finding, "softened", []),
+		[{"by": "approval", "id": _approvals(finding)[0], "effect": "require_approval"}],
+	),
+}) if {
+	finding.effect == "require_approval"
+	count(_approvals(finding)) > 0
+} else := finding
+
+# The guard has verified who signed them, for which caller, and that uses are left. Here
+# it is asked whether they are of this call and of this finding, to the word.
+_approvals(finding) := [approval.id |
+	some approval in input.approvals
+	approval.rule == finding.id
+	approval.msg == finding.msg
+	approval.missing == finding.missing
+	approval.tenant == input.tenant.id
+	approval.asked_model == input.asked.model
+	approval.asked_host == input.asked.host
+	approval.model == input.model
+	approval.route == input.route
+	approval.data_classes == input.data.classes
+	approval.purpose == _purpose_kind
+	approval.bundle == data.policyguard.served.bundle
+	now := time.parse_rfc3339_ns(input.at)
+	time.parse_rfc3339_ns(approval.since) <= now
+	now < time.parse_rfc3339_ns(approval.until)
+]
+
+default _purpose_kind := null
+
+_purpose_kind := input.purpose.kind if is_object(input.purpose)
 
 _by_status(effect, status) := object.get(_softer, [status, effect], effect)
 

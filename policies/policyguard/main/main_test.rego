@@ -273,3 +273,163 @@ test_replaced_entries_are_passed_on if {
 	known := object.union(data.policyguard.sample.catalog, {"replaced": ["kimi-k2", "scaleway"]})
 	fixture.decided_in(fixture.call, known).replaced == ["scaleway"]
 }
+
+# What people have signed: an unknown host, and a leave for it.
+_nowhere := fixture.asking({"route": [null], "asked": {"model": "glm-5.2", "host": "llm.example", "opaque": false}})
+
+_leave := {
+	"id": "0193-leave",
+	"rule": "FACT-02",
+	"msg": "it is not known who runs this model and where: the catalog has no deployment of `glm-5.2` at `llm.example`",
+	"missing": ["deployment"],
+	"tenant": "acme",
+	"asked_model": "glm-5.2",
+	"asked_host": "llm.example",
+	"model": "glm-5.2",
+	"route": [null],
+	"data_classes": ["pii"],
+	"purpose": "inference",
+	"bundle": "ab12",
+	"since": "2026-07-01T00:00:00Z",
+	"until": "2026-07-10T12:00:00.000001Z",
+}
+
+_with_leave(asked, leave) := decision if {
+	decision := data.policyguard.main.decision with input as object.union(asked, {"approvals": [leave]})
+		with data.catalog as data.policyguard.sample.catalog
+		with data.policyguard.served as {"bundle": "ab12"}
+}
+
+test_an_approval_lifts_what_it_was_signed_for_and_is_named if {
+	decision := _with_leave(_nowhere, _leave)
+	decision.verdict == "allow"
+	[finding.softened | some finding in decision.findings; finding.id == "FACT-02"] == [[{
+		"by": "approval",
+		"id": "0193-leave",
+		"effect": "require_approval",
+	}]]
+	every advice in decision.advice {
+		advice.id != "FACT-02"
+	}
+}
+
+test_an_approval_that_differs_in_one_binding_lifts_nothing if {
+	every patch in [
+		{"rule": "FACT-01"},
+		{"msg": "something else"},
+		{"missing": []},
+		{"tenant": "other"},
+		{"asked_model": "kimi-k2"},
+		{"asked_host": "other.example"},
+		{"model": "kimi-k2"},
+		{"route": ["glm-5.2@api.scaleway.ai"]},
+		{"data_classes": ["health", "pii"]},
+		{"data_classes": null},
+		{"purpose": "evaluate"},
+		{"purpose": null},
+		{"bundle": "cd34"},
+		{"since": "2026-07-10T12:00:00.000001Z"},
+		{"until": "2026-07-10T12:00:00Z"},
+	] {
+		_with_leave(_nowhere, object.union(_leave, patch)).verdict == "require_approval"
+	}
+}
+
+test_an_approval_without_one_of_its_bindings_lifts_nothing if {
+	every name, _ in object.remove(_leave, ["id"]) {
+		_with_leave(_nowhere, object.remove(_leave, [name])).verdict == "require_approval"
+	}
+}
+
+test_an_approval_of_a_call_without_purpose_is_of_such_calls if {
+	leave := object.union(_leave, {"purpose": null})
+	decision := _with_leave(object.union(_nowhere, {"purpose": null}), leave)
+	{finding.id: finding.effect | some finding in decision.findings} == {"FACT-02": "advise", "FACT-04": "require_approval"}
+}
+
+test_no_approval_lifts_a_denial if {
+	strict := object.union(_nowhere, {"tenant": {"profile": "strict"}})
+	_with_leave(strict, _leave).verdict == "deny"
+}
+
+test_no_approval_holds_where_the_policy_does_not_know_its_own_digest if {
+	decision := data.policyguard.main.decision with input as object.union(_nowhere, {"approvals": [_leave]})
+		with data.catalog as data.policyguard.sample.catalog
+	decision.verdict == "require_approval"
+}
+
+# A rulebook in which an override stands in the interval.
+_overridden_to(to, asked, locked) := decision if {
+	book := data.policyguard.rulebook
+	decision := data.policyguard.main.decision with input as asked
+		with data.catalog as data.policyguard.sample.catalog
+		with data.policyguard.rulebook.boundaries as []
+		with data.policyguard.rulebook.intervals as [{id: object.union(standing, _softer_at(id, to)) |
+			some id, _ in book.rules
+			standing := {"status": "in_force", "verified": true}
+		}]
+		with data.policyguard.rulebook.rules as {id: object.union(rule, {"locked": locked}) | some id, rule in book.rules}
+}
+
+_softer_at("GDPR-01", to) := {"override": {"id": "0193-softer", "to": to}}
+
+_softer_at(id, _) := {} if id != "GDPR-01"
+
+_to_china := fixture.asking_at("glm-5.2@open.bigmodel.cn", {})
+
+test_an_override_softens_a_denial_and_is_named if {
+	every to, verdict in {"require_approval": "require_approval", "advise": "allow"} {
+		decision := _overridden_to(to, _to_china, false)
+		decision.verdict == verdict
+		[finding.softened | some finding in decision.findings; finding.id == "GDPR-01"] == [[{
+			"by": "override",
+			"id": "0193-softer",
+			"effect": "deny",
+		}]]
+	}
+}
+
+test_an_override_of_a_locked_rule_softens_nothing if {
+	_overridden_to("advise", _to_china, true).verdict == "deny"
+}
+
+test_an_override_to_advice_takes_an_obligation_away_and_one_to_approval_does_not if {
+	every to, count_of in {"require_approval": 1, "advise": 0} {
+		count(_overridden_to(to, fixture.call, false).obligations) == count_of
+	}
+}
+
+# Rules of a tenant.
+_own_finding := {
+	"id": "ACME-01",
+	"effect": "deny",
+	"msg": "acme sends nothing to this host",
+	"facts": {},
+	"missing": [],
+	"remedy": "another host",
+}
+
+_with_own(findings, rules) := decision if {
+	decision := data.policyguard.main.decision with input as fixture.call
+		with data.catalog as data.policyguard.sample.catalog
+		with data.policyguard.tenant.findings as findings
+		with data.policyguard.rulebook.rules as object.union(data.policyguard.rulebook.rules, rules)
+		with data.policyguard.rulebook.boundaries as []
+		with data.policyguard.rulebook.intervals as [{id: {"status": "in_force", "verified": true} |
+			some id, _ in object.union(data.policyguard.rulebook.rules, rules)
+		}]
+}
+
+test_a_rule_of_a_tenant_objects_beside_the_others if {
+	decision := _with_own({_own_finding}, {"ACME-01": {"locked": false}})
+	decision.verdict == "deny"
+	{finding.id | some finding in decision.findings} == {"ACME-01", "GDPR-01"}
+}
+
+test_a_rule_of_a_tenant_that_finds_nothing_changes_nothing if {
+	_with_own(set(), {"ACME-01": {"locked": false}}).verdict == "allow"
+}
+
+test_a_finding_of_a_tenant_that_no_rulebook_lists_is_no_permission if {
+	_with_own({_own_finding}, {}) == _nothing
+}

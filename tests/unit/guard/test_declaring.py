@@ -33,7 +33,12 @@ class Binding:
 def call(**declared: Any) -> ModelCall:
     facts = facts_of(**declared)
     groups = {item.name: getattr(facts, item.name) for item in fields(facts)}
-    known = {name: value for name, value in groups.items() if value is not None}
+    # Who the data is about is in no question.
+    known = {
+        name: value
+        for name, value in groups.items()
+        if value is not None and name != "persons"
+    }
     return ModelCall(at=AT, tenant=Tenant(id="acme"), **known)
 
 

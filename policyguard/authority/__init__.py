@@ -1,0 +1,1 @@
+"""What people decide, signed: approvals of calls, and overrides of rules."""
