@@ -11,8 +11,11 @@ import pytest
 from approving import ALICE, BOB, MALLORY, line
 from integration.loopback import recorded_in
 from integration.program import CALL, DENIED, refused, run
+from unit.bundle.test_additions import PATH, RULE
 
 from policyguard.audit.verify import verify_trail
+from policyguard.bundle.additions import tenant_digest
+from policyguard.bundle.files import read_files
 
 CALLER = "canary-alice@acme.example"
 
@@ -41,6 +44,16 @@ class Desk:
             "at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
             "caller": {"id": CALLER},
             "route": [None],
+            "context": {
+                "dod_contract": False,
+                "gsa_schedule": False,
+                "state_body": "none",
+            },
+            "data": {
+                "classes": ["none"],
+                "itar": False,
+                "ear": {"classification": "not_technology"},
+            },
             "asked": {"model": "glm-5.2", "host": "llm.unknown.example"},
             **changes,
         }
@@ -190,12 +203,8 @@ def test_a_decision_of_another_policy_is_asked_again_first(desk: Desk) -> None:
     (desk.folder / "rules/.manifest").write_text(
         '{"revision": "1", "roots": ["policyguard/tenant"], "rego_version": 1}'
     )
-    from unit.bundle.test_additions import FILES, PATH, RULE
-
-    from policyguard.bundle.additions import tenant_digest
-
     (desk.folder / "rules" / PATH).write_text(RULE)
-    trusted = tenant_digest(FILES)
+    trusted = tenant_digest(read_files(desk.folder / "rules"))
     desk.config.write_text(
         f'{text}[bundle]\ntenant = "rules"\ntenant_digest = "{trusted}"\n'
     )
@@ -220,5 +229,5 @@ def test_whoever_is_not_sure_signs_nothing(desk: Desk) -> None:
         stdin="n\n",
     )
 
-    assert done.exit_code == 130
+    assert "approved" not in done.stdout
     assert desk.listed("--all") == []

@@ -378,9 +378,9 @@ _softer_at(id, _) := {} if id != "GDPR-01"
 _to_china := fixture.asking_at("glm-5.2@open.bigmodel.cn", {})
 
 test_an_override_softens_a_denial_and_is_named if {
-	every to, verdict in {"require_approval": "require_approval", "advise": "allow"} {
+	every to in ["require_approval", "advise"] {
 		decision := _overridden_to(to, _to_china, false)
-		decision.verdict == verdict
+		[finding.effect | some finding in decision.findings; finding.id == "GDPR-01"] == [to]
 		[finding.softened | some finding in decision.findings; finding.id == "GDPR-01"] == [[{
 			"by": "override",
 			"id": "0193-softer",
@@ -395,7 +395,8 @@ test_an_override_of_a_locked_rule_softens_nothing if {
 
 test_an_override_to_advice_takes_an_obligation_away_and_one_to_approval_does_not if {
 	every to, count_of in {"require_approval": 1, "advise": 0} {
-		count(_overridden_to(to, fixture.call, false).obligations) == count_of
+		obliged := _overridden_to(to, fixture.call, false).obligations
+		count([duty | some duty in obliged; duty.id == "GDPR-01"]) == count_of
 	}
 }
 
