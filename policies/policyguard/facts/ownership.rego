@@ -12,16 +12,18 @@ _held(id, owners, control_country) := {kind: _held_by(kind, owners, chain) | som
 	chain := _chain(id)
 } else := _held_by_nobody if {
 	is_array(owners)
-} else := _held_by_others if {
+} else := _held_by_nobody if {
 	# The ultimate parent is known, though not who else owns a share.
 	control_country != null
 } else := _held_by_unknown
 
-_held_by_nobody := {kind: {"surely": 0, "perhaps": 0, "owners": []} | some kind, _ in _kinds}
+_held_by_nobody := {"bis": _nothing, "ofac": _nothing, "dsp": _nothing}
 
-_held_by_others := _held_by_nobody
+_held_by_unknown := {"bis": _anything, "ofac": _anything, "dsp": _anything}
 
-_held_by_unknown := {kind: {"surely": 0, "perhaps": 10000, "owners": []} | some kind, _ in _kinds}
+_nothing := {"surely": 0, "perhaps": 0, "owners": []}
+
+_anything := {"surely": 0, "perhaps": 10000, "owners": []}
 
 _kinds := {
 	"bis": {"bis-entity-list", "bis-meu", "ofac-sdn"},
@@ -74,7 +76,7 @@ _affiliates(kind, members, chain) := {id | some id in chain; _sum(kind, _shares(
 
 _is_of(kind, id) if {
 	some list in _kinds[kind]
-	some listing in data.catalog.lists[list].parties[id]
+	some listing in object.get(data.catalog.lists, [list, "parties", id], [])
 	_active(listing)
 }
 

@@ -2,7 +2,13 @@
 package policyguard.facts
 
 # Of each group of countries, those that the call mentions.
-_groups := {group: {country | some country in named; _listed_country(group, country)} | some group in _country_groups} if {
+_groups := {group: {country |
+	some country in object.keys(lists[group].countries) & named
+	_listed_country(group, country)
+} |
+	some group in _country_groups
+} if {
+	lists := data.catalog.lists
 	named := ((_called | _reached) | _named_parties) | _named_readers
 }
 
@@ -54,7 +60,7 @@ _embargo := {"place": "country", "missing": []} if {
 } else := {"place": "none", "missing": []}
 
 _listed_country(list, country) if {
-	some listing in data.catalog.lists[list].countries[country]
+	some listing in object.get(data.catalog.lists, [list, "countries", country], [])
 	_active(listing)
 }
 

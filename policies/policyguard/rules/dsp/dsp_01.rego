@@ -60,6 +60,7 @@ findings contains {
 } if {
 	_dsp_01_sender == "yes"
 	input.data.brokerage == true
+	_dsp_01_relevant
 	some access in _dsp_01_accesses
 	access.covered == "yes"
 	_dsp_01_sensitive(access) == "yes"
@@ -98,6 +99,7 @@ findings contains {
 } if {
 	_dsp_01_sender != "no"
 	input.data.brokerage != false
+	_dsp_01_relevant
 	some access in _dsp_01_accesses
 	access.covered != "no"
 	_dsp_01_sensitive(access) != "no"
@@ -130,6 +132,13 @@ _dsp_01_categories := {class |
 } if {
 	is_array(input.data.classes)
 } else := set()
+
+# Nothing else is worth a look at who gets access.
+_dsp_01_relevant if input.data.classes == null
+
+_dsp_01_relevant if _dsp_01_government
+
+_dsp_01_relevant if count(_dsp_01_categories) > 0
 
 _dsp_01_people if input.data.subjects == null
 

@@ -35,6 +35,7 @@ findings contains {
 	"remedy": "a deployment that no covered person can reach, or the security requirements of CISA, met",
 } if {
 	_dsp_01_sender == "yes"
+	_dsp_01_relevant
 	some access in _dsp_02_restricted
 	access.covered == "yes"
 	_dsp_01_sensitive(access) == "yes"
@@ -53,6 +54,7 @@ findings contains {
 	"remedy": "how many US persons the data is about, in this call and in twelve months, who owns the operator, and what stands of the security requirements",
 } if {
 	_dsp_01_sender != "no"
+	_dsp_01_relevant
 	some access in _dsp_02_restricted
 	access.covered != "no"
 	_dsp_01_sensitive(access) != "no"
@@ -71,6 +73,7 @@ findings contains {
 	"obligation": {"type": "record_processing", "properties": {"article": "28 CFR 202.1101", "years": 10}},
 } if {
 	_dsp_01_sender != "no"
+	_dsp_01_relevant
 	input.data_security.requirements == true
 	some access in _dsp_02_restricted
 	access.covered != "no"

@@ -31,6 +31,7 @@ findings contains {
 	"remedy": "a contract that forbids onward transfer (28 CFR 202.302), or a person's approval",
 } if {
 	_dsp_01_sender == "yes"
+	_dsp_01_relevant
 	input.data.brokerage == true
 	some access in _dsp_03_foreign
 	_dsp_01_sensitive(access) == "yes"
@@ -49,6 +50,7 @@ findings contains {
 	"remedy": "whether the data is sold or licensed, how many US persons it is about, and what the contract says",
 } if {
 	_dsp_01_sender != "no"
+	_dsp_01_relevant
 	input.data.brokerage != false
 	some access in _dsp_03_foreign
 	_dsp_01_sensitive(access) != "no"

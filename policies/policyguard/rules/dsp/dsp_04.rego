@@ -30,6 +30,7 @@ findings contains {
 	"remedy": "a programme that was certified and audited within a year, or a deployment that no covered person can reach",
 } if {
 	_dsp_01_sender == "yes"
+	_dsp_01_relevant
 	some access in _dsp_02_restricted
 	access.covered == "yes"
 	_dsp_01_sensitive(access) == "yes"
@@ -49,6 +50,7 @@ findings contains {
 	"remedy": "when the programme was last certified and audited; how many US persons the data is about, and who owns the operator",
 } if {
 	_dsp_01_sender != "no"
+	_dsp_01_relevant
 	some access in _dsp_02_restricted
 	access.covered != "no"
 	_dsp_01_sensitive(access) != "no"

@@ -51,9 +51,9 @@ findings contains {
 	"missing": missing,
 	"remedy": "classification and origin of what is sent",
 } if {
-	some consignee in _ear_01_consignees
 	missing := _ear_01_missing
 	count(missing) > 0
+	some consignee in _ear_01_consignees
 }
 
 findings contains {

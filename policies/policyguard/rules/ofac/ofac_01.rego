@@ -68,8 +68,8 @@ findings contains {
 	"missing": [],
 	"remedy": "a licence of OFAC that covers the organisation",
 } if {
-	_ofac_01_tie != "unknown"
 	reason := _ofac_01_blocked
+	_ofac_01_tie != "unknown"
 }
 
 findings contains {
