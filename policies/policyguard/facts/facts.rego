@@ -341,16 +341,14 @@ _counterparty(parent, id) := parent if {
 	parent != null
 } else := id
 
+_all_listings(id) := {list: _listings(list, id) | some list in _party_lists}
+
 # A path with two keys that vary is looked up by `object.get`: as a reference it costs
 # the embedded engine five times as much.
-_all_listings(id) := {list: [listing |
-	some listing in object.get(lists, [list, "parties", id], [])
+_listings(list, party) := [listing |
+	some listing in object.get(data.catalog.lists, [list, "parties", party], [])
 	_active(listing)
-] |
-	some list in _party_lists
-} if {
-	lists := data.catalog.lists
-}
+]
 
 _chip(accelerator) := [] if {
 	accelerator == null
