@@ -87,7 +87,7 @@ bench: $(VENV)/.dev  ## measure; compared within one run, never gating
 	$(BIN)/python -m benchmarks.opa
 	$(BIN)/python -m benchmarks.reload
 
-soak: $(VENV)/.dev   ## kill a writer 200 times under load: nothing acknowledged may be lost
+soak: $(VENV)/.dev   ## kill writers and servers under load: nothing acknowledged may be lost
 	$(BIN)/python -m benchmarks.soak
 
 docs: $(VENV)/.dev   ## build the documentation; a warning is an error

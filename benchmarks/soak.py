@@ -1,8 +1,11 @@
-"""`python -m benchmarks.soak [--kills N]`: kill a writer again and again, under load.
+"""`python -m benchmarks.soak [--kills N] [--faults]`: kill a writer, again and again.
 
-Each round a process with eight threads appends until it is killed at a random moment.
-Afterwards every record that one of its threads was told of has to be in the trail, and
-the trail has to verify. Exits with 1 if not.
+Each round a process with eight threads appends until it is killed at a random moment;
+on a PostgreSQL server, where there is one, every tenth time the server is killed with
+it. Afterwards every record that one of its threads was told of has to be in the trail,
+and the trail has to verify. With `--faults`, instead, one write or sync system call
+after another fails or kills the writer, from the first to the last that there is.
+Exits with 1 if anything was lost.
 """
 
 from __future__ import annotations
@@ -14,23 +17,39 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.progress import track
 
 from policyguard.audit.reader import TrailReader
+from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
+from policyguard.signing.key_source import FileKeys
 
+# What starts servers and makes calls fail is the tests'.
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+
+CALLS = ("fdatasync", "fsync", "pwrite64", "write", "ftruncate", "rename,renameat2")
+FAULTS = ("error=EIO", "error=ENOSPC", "signal=SIGKILL")
+PATIENCE = 8
+"""So many calls in a row may do no harm before they count as the last."""
+KEYS = FileKeys(passphrase=lambda: b"of the soak")
 WRITER = """
 import sys, threading
+from benchmarks.soak import KEYS
 from benchmarks.trail import _outcome
 from policyguard.audit.trail import Trail
-trail = Trail.open_or_create(sys.argv[1], name="soak.example")
+from policyguard.errors import NotDurableError
+trail = Trail.open(sys.argv[1], keys=KEYS)
 told = threading.Lock()
 def work():
     while True:
         record = _outcome()
-        trail.append(record)
+        try:
+            trail.append(record)
+        except NotDurableError:
+            continue
         with told:
             print(record.id, flush=True)
 print("open", flush=True)
@@ -44,45 +63,109 @@ def main() -> int:
     """Kill writers, and say what was lost."""
     parser = argparse.ArgumentParser(prog="benchmarks.soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    kills = parser.parse_args().kills
-    moments = random.Random(0)
-    told: set[str] = set()
-    began = time.monotonic()
+    parser.add_argument("--faults", action="store_true")
+    chosen = parser.parse_args()
+    if chosen.faults:
+        return fail_everywhere()
     with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder) / "trail"
-        for _ in track(range(kills), description="killing", transient=True):
-            told |= _killed(directory, after=moments.uniform(0.0, 0.15))
-            verified = verify_trail(directory)
-        kept = {
-            entry.record().id
-            for log in TrailReader.open(directory).logs
-            for entry in log.entries()
-        }
-    lost = told - kept
-    for name in sorted(lost):
-        print(f"lost: {name}")
-    print(
-        f"{kills} kills in {time.monotonic() - began:.0f} s: {len(told):,} records were"
-        f" acknowledged, {len(lost)} of them lost; {len(kept - told):,} more are in"
-        f" {len(verified.logs)} logs, which verify"
-    )
+        place = str(Path(folder) / "trail")
+        lost = soak(place, kills=chosen.kills, also=lambda _: None)
+    from services import binaries, postgres
+
+    if binaries() is None:
+        print("PostgreSQL is missing: nothing was killed there")
+        return 1 if lost else 0
+    with postgres() as server:
+
+        def kill_server(number: int) -> None:
+            if number % 10 == 9:
+                server.kill()
+                server.start()
+
+        lost += soak(server.url(), kills=chosen.kills, also=kill_server)
     return 1 if lost else 0
 
 
-def _killed(directory: Path, *, after: float) -> set[str]:
+def soak(place: str, *, kills: int, also: Callable[[int], None]) -> int:
+    """Kill writers of one trail, and return how many records were lost.
+
+    Args:
+        place: Where the trail will be.
+        kills: How often.
+        also: Done each time while the writer writes, before it is killed.
+    """
+    Trail.create(place, name="soak.example", keys=KEYS).close()
+    moments = random.Random(0)
+    told: set[str] = set()
+    began = time.monotonic()
+    for number in track(range(kills), description="killing", transient=True):
+        after = moments.uniform(0.0, 0.15)
+        told |= _killed(place, after=after, number=number, also=also)
+        verified = verify_trail(place)
+    kept = {
+        entry.record().id
+        for log in TrailReader.open(place).logs
+        for entry in log.entries()
+    }
+    lost = told - kept
+    for name in sorted(lost):
+        print(f"lost: {name}")
+    where = "in PostgreSQL" if "://" in place else "in files"
+    print(
+        f"{where}: {kills} kills in {time.monotonic() - began:.0f} s: {len(told):,}"
+        f" records were acknowledged, {len(lost)} of them lost; {len(kept - told):,}"
+        f" more are in {len(verified.logs)} logs, which verify"
+    )
+    return len(lost)
+
+
+def _killed(
+    place: str, *, after: float, number: int, also: Callable[[int], None]
+) -> set[str]:
     """Run a writer, kill it, and return the ids that it was told are kept."""
     with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(directory)],
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", WRITER, place], stdout=subprocess.PIPE, text=True
     ) as writer:
         assert writer.stdout is not None
         if writer.stdout.readline() != "open\n":
             raise SystemExit("the writer could not open the trail")
         time.sleep(after)
+        also(number)
         writer.send_signal(signal.SIGKILL)
         # What follows the last line end was cut off in the middle.
         return set(writer.stdout.read().split("\n")[:-1])
+
+
+def fail_everywhere() -> int:
+    """Let each call fail in its turn; return 1 if anything was lost."""
+    from integration.test_trail_faults import works, write_with
+    from trails import entries, made_trail
+
+    if not works():
+        print("strace is missing or not allowed: no fault was injected")
+        return 2
+    runs = lost = 0
+    for call in CALLS:
+        for fault in FAULTS:
+            harmless = 0
+            for moment in range(1, 400):
+                with tempfile.TemporaryDirectory() as folder:
+                    directory = made_trail(Path(folder) / "trail", pairs=1)
+                    told, said, code = write_with(
+                        f"{call}:{fault}:when={moment}", directory
+                    )
+                    verify_trail(directory)
+                    kept = {entry.record().id for entry in entries(directory)}
+                lost += len(told - kept)
+                harmed = code != 0 or "refused" in said
+                harmless = 0 if harmed else harmless + 1
+                runs += harmed
+                if harmless > PATIENCE:
+                    # There are not so many calls.
+                    break
+            print(f"{call}: {fault}: {moment - harmless} calls in turn", flush=True)
+    print(f"{runs} faults, {lost} records lost")
+    return 1 if lost else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -349,3 +350,52 @@ def test_it_is_said_once_when_a_guard_is_built(
     said = [item.getMessage() for item in caplog.records if "WAL" in item.getMessage()]
     assert len(said) == 1
     assert "3.51.2" in said[0]
+
+
+def test_tasks_of_an_event_loop_wait_without_holding_it_up(trail: Trail) -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def work() -> list[int]:
+        beside = asyncio.create_task(turn())
+        appended = [
+            asyncio.to_thread(trail.append, outcome(str(number)))
+            for number in range(40)
+        ]
+        places = await asyncio.gather(*appended)
+        beside.cancel()
+        return sorted(place.index for place in places)
+
+    found = asyncio.run(work())
+
+    assert found == list(range(1, 41))
+    assert turns > 10
+
+
+def test_a_task_that_is_cancelled_while_it_waits_loses_no_record(trail: Trail) -> None:
+    recorder = trail._process.recorder
+
+    async def work() -> None:
+        recorder._lock.acquire()
+        waiting = asyncio.create_task(asyncio.to_thread(trail.append, outcome("gone")))
+        while not recorder._led:  # noqa: ASYNC110 -- a thread sets it
+            await asyncio.sleep(0.001)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        recorder._lock.release()
+
+    asyncio.run(work())
+    trail.append(outcome("after"))
+
+    stored = [
+        record.decision
+        for entry in entries(trail.directory)
+        if isinstance(record := entry.record(), OutcomeRecord)
+    ]
+    assert stored == ["gone", "after"]
