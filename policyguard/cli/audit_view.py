@@ -194,6 +194,7 @@ def _outside(verified: Verified) -> list[str]:
     return [
         outside_remark(origin, attested, size=sizes[origin])
         for origin, attested in verified.outside
+        if attested.cosigned_size or attested.stamped_size or attested.lacks_quorum
     ]
 
 

@@ -311,6 +311,17 @@ def test_an_intact_trail_verifies(made: Path) -> None:
         "unfinished": 0,
         "pending": 0,
         "lock_database": True,
+        "outside": {
+            "acme.example/app-1": {
+                "cosigned_size": 0,
+                "cosigned_at": None,
+                "witnesses": [],
+                "quorum": True,
+                "stamped_size": 0,
+                "stamped_at": None,
+                "stamps_verified": True,
+            }
+        },
     }
 
 
