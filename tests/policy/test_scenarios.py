@@ -40,7 +40,7 @@ from policyguard.settings import CatalogSettings, Settings, TrailSettings
 from policyguard.vocabulary.record import DecisionRecord
 
 SETTINGS = Settings(catalog=CatalogSettings(overlays=(CATALOG,)))
-LEAST = 20
+LEAST = 220
 """How many scenarios there are at least, so that no table is lost unseen."""
 REPLY = {
     "id": "1",
