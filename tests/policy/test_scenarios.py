@@ -18,6 +18,7 @@ import httpx
 import httpx2
 import openai
 import pytest
+from opa import bundle_archive, catalog_archive, opa_server
 from policy.scenario_table import (
     CATALOG,
     Scenario,
@@ -34,6 +35,8 @@ from policyguard.audit.reader import TrailReader
 from policyguard.canonical import canonical_bytes
 from policyguard.catalog.catalog import Catalog
 from policyguard.engines.protocol import PolicySet, Snapshot
+from policyguard.engines.opa import OpaEngine
+from policyguard.engines.opa_server import OpaServer
 from policyguard.engines.regorus import RegorusEngine
 from policyguard.identity import record_time
 from policyguard.settings import CatalogSettings, Settings, TrailSettings
@@ -188,6 +191,30 @@ def test_the_guard_records_what_the_table_says(
         (policy().bundle_digest, policy().catalog_digest, True),
     )
     assert {name: seen[name] for name in scenario.record} == dict(scenario.record)
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
+    """Give the same policy in a real OPA server."""
+    folder = tmp_path_factory.mktemp("opa")
+    archives = [folder / "policyguard.tar.gz", folder / "catalog.tar.gz"]
+    archives[0].write_bytes(bundle_archive(bundle_of(SETTINGS)))
+    archives[1].write_bytes(catalog_archive(catalog()))
+    with opa_server(folder, archives=archives) as address:
+        engine = OpaEngine(OpaServer(url=address, deadline=20.0))
+        snapshot = engine.load(policy())
+        yield snapshot
+        engine.close()
+
+
+def test_real_opa_gives_the_same_answer_to_each_scenario(remote: Snapshot) -> None:
+    differing = [
+        scenario.it
+        for scenario in all_scenarios()
+        if answer(remote, scenario) != answer(embedded(), scenario)
+    ]
+
+    assert differing == []
 
 
 def test_the_ordinary_call_is_allowed_and_all_of_it_is_known() -> None:
