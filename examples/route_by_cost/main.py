@@ -14,8 +14,15 @@ BLOG = {"classes": ["public"], "subjects": []}
 ACME = Tenant.model_validate(
     {
         "id": "acme",
+        "sectors": [],
         "contracts": [
-            {"operator": "scaleway", "dpa": True, "remote_access_countries": ["FR"]}
+            {
+                "operator": "scaleway",
+                "dpa": True,
+                "training": False,
+                "sub_processors": True,
+                "remote_access_countries": ["FR"],
+            }
         ],
     }
 )
@@ -29,7 +36,12 @@ def ask(guard: Guard, data: dict[str, object], deployment: str) -> Decision:
             {
                 "at": JULY,
                 "tenant": ACME,
-                "caller": {"id": "router"},
+                "caller": {
+                    "id": "router",
+                    "person_status": "foreign",
+                    "location": "DE",
+                },
+                "context": {"dod_contract": False, "state_body": "none"},
                 "purpose": {"kind": "inference"},
                 "exporter": {"establishment": "DE", "article_3": "establishment"},
                 "data": {**data, "ear": {"classification": "not_technology"}},

@@ -34,9 +34,9 @@ from policyguard.assembly import bundle_of, catalog_of, policy_set
 from policyguard.audit.reader import TrailReader
 from policyguard.canonical import canonical_bytes
 from policyguard.catalog.catalog import Catalog
-from policyguard.engines.protocol import PolicySet, Snapshot
 from policyguard.engines.opa import OpaEngine
 from policyguard.engines.opa_server import OpaServer
+from policyguard.engines.protocol import PolicySet, Snapshot
 from policyguard.engines.regorus import RegorusEngine
 from policyguard.identity import record_time
 from policyguard.settings import CatalogSettings, Settings, TrailSettings
