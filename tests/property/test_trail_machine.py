@@ -1,8 +1,8 @@
 """A trail under any order of events: what was promised is still there.
 
-The machine appends with and without waiting, shares one trail between threads, closes
-and reopens it, rotates keys, forks, crashes, loses an unacknowledged tail of the lock database, and
-erases callers. After each step everything that was acknowledged is stored in its place,
+The machine appends with and without waiting, shares one trail between threads, publishes,
+closes and reopens it, tells the lock database seldom, rotates keys, forks, crashes, loses
+an unacknowledged tail of the lock database, and erases callers. After each step everything that was acknowledged is stored in its place,
 the trail verifies, and of whom was erased there is no byte left.
 """
 
@@ -27,8 +27,10 @@ from hypothesis.stateful import (
 from trails import CALLER, decision, entries, outcome
 
 from policyguard.audit.erasure import Wanted, erase, plan_erasure
+from policyguard.audit.export.tiles import export_tiles, verify_tiles
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.retention import Keeping
+from policyguard.audit.stores.place import Lock
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.signing.ed25519 import Ed25519Signer
@@ -50,6 +52,7 @@ class TrailMachine(RuleBasedStateMachine):
         self.handed: list[str] = []
         self.failed: list[BaseException] = []
         self.leaked: list[Trail] = []
+        self.published: dict[str, int] = {}
         self.erased: set[str] = set()
         self.callers: set[str] = set()
 
@@ -117,6 +120,23 @@ class TrailMachine(RuleBasedStateMachine):
     def close_and_open(self) -> None:
         self.trail.close()
         self.trail = Trail.open(self.directory)
+
+    @rule(every=st.integers(2, 9))
+    def open_to_tell_the_lock_database_seldom(self, every: int) -> None:
+        self.trail.close()
+        self.trail = Trail.open(self.directory, lock=Lock(every=every))
+
+    @rule()
+    def publish(self) -> None:
+        self.trail.flush()
+        for log in TrailReader.open(self.directory).logs:
+            place = self.folder / "published" / log.slot
+            done = export_tiles(log, place)
+            assert done.checkpoint == verify_tiles(place, vkeys=log.vkeys)
+            # What was published once is never taken back.
+            assert done.before == self.published.get(log.origin, 0)
+            assert done.checkpoint.size >= done.before
+            self.published[log.origin] = done.checkpoint.size
 
     @rule()
     def rotate(self) -> None:
