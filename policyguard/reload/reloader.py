@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policyguard.audit.trail import Trail
+from policyguard.bundle.revision import is_older
 from policyguard.errors import (
     BundleError,
     BundleRefused,
@@ -135,7 +136,9 @@ class Reloader:
     def _consider(self, offer: Offer) -> bool:
         memory = PolicyMemory(self._trail.policy_memory)
         try:
-            accepted = accept(offer, trust=self._trust, remembered=memory.read())
+            accepted = accept(
+                offer, trust=self._trust, remembered=self._floor(memory.read())
+            )
             if accepted.bundle.digest == self._policies.newest.bundle.digest:
                 self._failures = 0
                 return False
@@ -153,6 +156,19 @@ class Reloader:
         self._refused, self._failures = None, 0
         log.info("policy.loaded", revision=accepted.bundle.revision)
         return True
+
+    def _floor(self, remembered: Remembered | None) -> Remembered:
+        """Return what a revision has to be above, by this process's own use, too.
+
+        Another process of the trail may have gone back on purpose: that was leave for
+        itself.
+        """
+        bundle = self._policies.newest.bundle
+        own = BundleRef(revision=bundle.revision, digest=bundle.digest)
+        last = remembered.signed if remembered else None
+        if remembered is None or last is None or is_older(last.revision, own.revision):
+            return Remembered(bundle=own, signed=own)
+        return remembered
 
     def _built(self, accepted: Accepted) -> Policy:
         try:

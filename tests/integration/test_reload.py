@@ -161,6 +161,17 @@ def test_going_back_by_name_is_recorded_as_that(archive: Path, tmp_path: Path) -
     assert found == [("2026.11.7", False), ("2026.11.6", True)]
 
 
+def test_one_process_that_goes_back_takes_no_other_along(
+    core: Core, archive: Path, tmp_path: Path
+) -> None:
+    put(archive, signed(shipped_as("2026.11.6"), tmp_path))
+    Guard(settings=configured(tmp_path, lower_to="2026.11.6")).close()
+    until(lambda: records(tmp_path, "policy.reject") != [])
+
+    (refusal,) = records(tmp_path, "policy.reject")
+    assert (refusal.code, core.bundle.revision) == ("bundle.revision", "2026.11.7")
+
+
 def test_a_signed_bundle_that_hangs_or_breaks_the_engine_stops_the_start(
     archive: Path, tmp_path: Path
 ) -> None:
