@@ -23,6 +23,8 @@ from policyguard.audit.log_verification import Progress
 from policyguard.audit.people import People
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.retention import Keeping, Reason, latest
+from policyguard.audit.stores.postgres_erasing import erase_rows
+from policyguard.audit.stores.postgres_reader import PostgresTrail
 from policyguard.audit.trail import Trail
 from policyguard.audit.vault import Callers, Vault
 from policyguard.errors import ConfigurationError, TamperedError, VerificationError
@@ -170,10 +172,11 @@ def plan_erasure(
     )
 
 
-def erase(
+def erase(  # noqa: PLR0913 -- who, where, what and why
     plan: Plan,
     *,
     trail: Trail,
+    reader: TrailReader,
     signer: Signer,
     erasers: Collection[VerifierKey],
     reason: EraseReason,
@@ -183,6 +186,7 @@ def erase(
     Args:
         plan: What to erase.
         trail: The same trail, open for writing.
+        reader: The trail as it was read for the plan.
         signer: Signs the order.
         erasers: The keys that may order an erasure.
         reason: Why.
@@ -221,7 +225,7 @@ def erase(
         for first, records in _parts(plan)
     ]
     places = tuple(trail.append(order) for order in orders)
-    _carry_out(plan, layout=trail.layout)
+    _carry_out(plan, reader=reader)
     return places
 
 
@@ -268,7 +272,7 @@ def finish(reader: TrailReader, *, erasers: Collection[VerifierKey]) -> Plan | N
             raise TamperedError(
                 f"the order at {place} counts for nothing: {error}"
             ) from error
-    _carry_out(plan, layout=reader.layout)
+    _carry_out(plan, reader=reader)
     return plan
 
 
@@ -342,7 +346,14 @@ def _parts(plan: Plan) -> Iterator[tuple[bool, tuple[str, ...]]]:
         yield start == 0, tuple(records[start : start + _MOST_IN_ORDER])
 
 
-def _carry_out(plan: Plan, *, layout: Layout) -> None:
+def _carry_out(plan: Plan, *, reader: TrailReader) -> None:
+    if isinstance(reader.source, PostgresTrail):
+        erase_rows(reader.source.server, records=plan.records, callers=plan.callers)
+    else:
+        _erase_files(plan, layout=reader.layout)
+
+
+def _erase_files(plan: Plan, *, layout: Layout) -> None:
     """Destroy keys first: what is left after a crash is at least unreadable."""
     if plan.people:
         kept = People(layout)

@@ -6,7 +6,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -17,6 +17,7 @@ from policyguard.cli.trail_option import trail_of, trail_option
 
 if TYPE_CHECKING:
     from policyguard.audit.erasure import Plan
+    from policyguard.audit.reader import TrailReader
     from policyguard.vocabulary.record import EraseReason
 
 _REASONS = ("request", "objection", "retention", "order")
@@ -85,10 +86,10 @@ def erase(
     from policyguard.audit.erasure import Wanted, plan_erasure
     from policyguard.cli.erase_view import document, print_plan
     from policyguard.cli.erasing import keeping_of
-    from policyguard.cli.trail_reading import in_files, opened
+    from policyguard.cli.trail_reading import opened
     from policyguard.settings import load_settings
 
-    place = in_files(trail_of(directory))
+    place = trail_of(directory)
     reader = opened(place)
     if finish:
         _finish(place, as_json=as_json)
@@ -115,6 +116,7 @@ def erase(
         orders = _order(
             plan,
             place=place,
+            reader=reader,
             key=key,
             ask=ask,
             reason=cast("EraseReason", reason),
@@ -131,7 +133,14 @@ def erase(
 
 
 def _order(
-    plan: Plan, *, place: Path, key: Path, ask: bool, reason: EraseReason, yes: bool
+    plan: Plan,
+    *,
+    place: str | Path,
+    reader: TrailReader,
+    key: Path,
+    ask: bool,
+    reason: EraseReason,
+    yes: bool,
 ) -> list[str]:
     from policyguard.assembly import keys_of
     from policyguard.audit.erasure import erase as carry_out
@@ -151,21 +160,22 @@ def _order(
         _confirm(plan)
     trail = Trail.open(
         place,
-        lock=_path(lock_of(place)),
+        lock=lock_of(place),
         role="cli",
         keys=keys_of(load_settings()),
     )
     try:
         places = carry_out(
-            plan, trail=trail, signer=signer, erasers=erasers, reason=reason
+            plan,
+            trail=trail,
+            reader=reader,
+            signer=signer,
+            erasers=erasers,
+            reason=reason,
         )
     finally:
         trail.close()
     return [f"{item.origin.rpartition('/')[2]}:{item.index}" for item in places]
-
-
-def _path(lock: Any) -> Path | None:
-    return Path(lock) if lock is not None else None
 
 
 def _confirm(plan: Plan) -> None:
@@ -179,7 +189,7 @@ def _confirm(plan: Plan) -> None:
     click.confirm(f"Erase for ever: {what}?", abort=True, err=True)
 
 
-def _finish(place: Path, *, as_json: bool) -> None:
+def _finish(place: str | Path, *, as_json: bool) -> None:
     from policyguard.audit.erasure import finish
     from policyguard.cli.erase_view import document, print_plan
     from policyguard.cli.erasing import erasers_of

@@ -6,13 +6,19 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
-from fleet import KEYS, NAME, database
+from fleet import KEYS, NAME, SECRET, database
 from integration.program import run
 from services import Postgres, binaries, postgres
-from trails import append_pair
+from trails import CALLER, append_pair
 
+from policyguard.audit.stores.postgres_erasing import erase_rows
+from policyguard.audit.stores.postgres_server import Server
 from policyguard.audit.trail import Trail
+from policyguard.errors import TrailError
+from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.keyring import VerifierKey
 
 pytestmark = pytest.mark.skipif(
     binaries() is None,
@@ -65,3 +71,73 @@ def test_what_is_for_files_says_so() -> None:
 
     assert refused.exit_code == 2
     assert "cannot use `postgresql://127.0.0.1:9/trail`" in refused.stderr
+
+
+def test_a_caller_is_erased_from_a_database_and_no_record_is(
+    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, lock = database(server, "erasing"), database(server, "erasing_lock")
+    run("audit", "prepare", url, "--lock", lock, "--name", NAME)
+    trail = Trail.open(url, lock=lock, keys=KEYS)
+    append_pair(trail)
+    append_pair(trail, caller="bob")
+    trail.close()
+    signer = Ed25519Signer.generate(key_name="privacy@acme.example")
+    signer.save(tmp_path / "privacy.pem")
+    (tmp_path / "passphrase").write_bytes(SECRET)
+    (tmp_path / "passphrase").chmod(0o600)
+    settings = tmp_path / "policyguard.toml"
+    settings.write_text(
+        f"""
+[trail]
+url = "{url}"
+lock_url = "{lock}"
+erasers = ["{VerifierKey.of_signer(signer).format()}"]
+[signing]
+passphrase_file = "passphrase"
+"""
+    )
+    monkeypatch.setenv("POLICYGUARD_CONFIG", str(settings))
+
+    done = run(
+        "audit", "erase", "--caller", CALLER, "--key", tmp_path / "privacy.pem", "--yes"
+    )
+    verified = run("audit", "verify", "--json")
+    asked = run("audit", "query", "keys-and-erasures", "--json")
+
+    assert done.stderr == ""
+    assert done.exit_code == 0
+    assert "ERASED: 1 record, 1 caller" in done.stdout
+    report = json.loads(verified.stdout)
+    assert (report["erased"], report["missing"], report["unfinished"]) == (1, 0, 0)
+    assert [row[3] for row in json.loads(asked.stdout)["rows"]] == [
+        "genesis",
+        "genesis",
+        "erase",
+    ]
+    with psycopg.connect(url) as session:
+        callers = session.execute("SELECT id FROM policyguard.caller").fetchall()
+        contents = session.execute("SELECT 1 FROM policyguard.content").fetchall()
+    assert (callers, len(contents)) == ([("bob",)], 1)
+
+
+def test_who_may_erase_in_a_database_may_touch_no_record(
+    server: Postgres, tmp_path: Path
+) -> None:
+    url = database(server, "eraser")
+    run("audit", "prepare", url, "--name", NAME)
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute("CREATE ROLE officer LOGIN IN ROLE policyguard_eraser")
+    officer = Server(url=server.url("eraser", user="officer"))
+
+    with psycopg.connect(officer.url, autocommit=True) as session:
+        for statement in (
+            "DELETE FROM policyguard.entry",
+            "UPDATE policyguard.content SET body = ''",
+            "DELETE FROM policyguard.trust",
+            "SELECT pem FROM policyguard.key",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute(statement)
+    with pytest.raises(TrailError, match="until the owner"):
+        erase_rows(officer, records={"app-1": ["x"]}, callers=["x"])

@@ -85,6 +85,7 @@ class TrailMachine(RuleBasedStateMachine):
         erase(
             plan,
             trail=command,
+            reader=TrailReader.open(self.directory),
             signer=ERASER,
             erasers=(VerifierKey.of_signer(ERASER),),
             reason="request",

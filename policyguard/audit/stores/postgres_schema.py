@@ -1,8 +1,9 @@
 """The tables of a trail in PostgreSQL, and who may do what with them.
 
-Owner: whoever prepares the database, who should be nobody that writes records. Two
+Owner: whoever prepares the database, who should be nobody that writes records. Three
 roles are granted to others: `policyguard_writer` adds and reads, `policyguard_reader`
-reads all but keys. Neither may update or delete a row of any table: records are added by
+reads all but keys. Neither may update or delete a row of any table;
+`policyguard_eraser` may delete content and callers, and nothing else: records are added by
 a function that takes a log from one head to the next and never back. Whoever owns the
 tables, and every superuser, can change them: `verify_trail` shows it, and a lock
 database on another server shows a log that was put back.
@@ -27,6 +28,9 @@ DO $$ BEGIN
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'policyguard_reader') THEN
     CREATE ROLE policyguard_reader NOLOGIN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'policyguard_eraser') THEN
+    CREATE ROLE policyguard_eraser NOLOGIN;
   END IF;
 END $$"""
 # INVARIANT: `id` is computed from the bytes of `body`; nothing that is looked up is
@@ -115,7 +119,9 @@ GRANT EXECUTE ON FUNCTION policyguard.append TO policyguard_writer;
 GRANT SELECT ON policyguard.trail, policyguard.trust, policyguard.entry,
   policyguard.checkpoint, policyguard.head, policyguard.content, policyguard.caller,
   policyguard.version
-  TO policyguard_reader"""
+  TO policyguard_reader;
+GRANT USAGE ON SCHEMA policyguard TO policyguard_eraser;
+GRANT SELECT, DELETE ON policyguard.content, policyguard.caller TO policyguard_eraser"""
 _LOCK: Final[LiteralString] = """
 CREATE SCHEMA policyguard_lock;
 CREATE TABLE policyguard_lock.trail (

@@ -96,7 +96,14 @@ def order(
 ) -> None:
     trail = Trail.open(place, role="cli")
     try:
-        erase(plan, trail=trail, signer=signer, erasers=erasers, reason="request")
+        erase(
+            plan,
+            trail=trail,
+            reader=TrailReader.open(place),
+            signer=signer,
+            erasers=erasers,
+            reason="request",
+        )
     finally:
         trail.close()
 
