@@ -16,10 +16,12 @@ from typing import Final, get_args
 
 from policyguard.vocabulary.call import (
     DataClass,
+    EndUse,
     ModelCall,
     PurposeKind,
     TransferTool,
 )
+from policyguard.vocabulary.rolling import Counts
 
 _WIDTH: Final = 60
 _SHORT: Final = {"caller": "id", "purpose": "kind", "exporter": "establishment"}
@@ -42,6 +44,9 @@ _FORMS: Final[Mapping[str, _Form]] = {
         example="us_citizen", comment="or us_lpr, us_protected, foreign (15 CFR 772.1)"
     ),
     "caller.citizenships": _Form(example=["FR"], comment="ISO 3166-1 codes"),
+    "caller.latest_citizenship": _Form(
+        example="FR", comment="the most recent citizenship or permanent residency"
+    ),
     "caller.residence": _Form(example="FR", comment="an ISO 3166-1 code"),
     "caller.location": _Form(example="FR", comment="an ISO 3166-1 code"),
     "caller.subdivision": _Form(example="US-TX", comment="an ISO 3166-2 code"),
@@ -66,6 +71,13 @@ _FORMS: Final[Mapping[str, _Form]] = {
     "data.important_data": _Form(
         example=False, comment="or True: important data by Chinese law"
     ),
+    "data.brokerage": _Form(
+        example=False, comment="or True: sold or licensed to who receives it"
+    ),
+    **{
+        f"data.counts.{name}": _Form(example=0, comment="US persons in this call")
+        for name in Counts.model_fields
+    },
     "data.ear.classification": _Form(
         example="EAR99", comment="or not_technology, published, an ECCN as 3E001"
     ),
@@ -79,6 +91,12 @@ _FORMS: Final[Mapping[str, _Form]] = {
     ),
     "purpose.competes": _Form(
         example=False, comment="or True: it serves a model that competes with this one"
+    ),
+    "purpose.end_use": _Form(
+        example="civil", comment=f"or {', '.join(get_args(EndUse)[1:])}"
+    ),
+    "purpose.beneficiary_headquarters": _Form(
+        example="DE", comment="where the parent of whom it is for has its headquarters"
     ),
     "exporter.establishment": _Form(
         example="DE", comment="country of the establishment that sends the data"
@@ -109,6 +127,7 @@ _PAPERS: Final[Mapping[str, str]] = {
     "contract.supplementary_measures": "supplementary_measures = true",
     "contract.sub_processors": "sub_processors = true  # all named, and accepted",
     "contract.baa": "baa = true",
+    "contract.onward_transfer_ban": "onward_transfer_ban = true",
     "contract.dora_clause": "dora_clause = true",
     "contract.dpf": "dpf = { active = true, as_of = 2026-10-01T00:00:00Z }",
     "contract.local_tools.uk": 'local_tools.uk = "idta"',
@@ -117,6 +136,9 @@ _PAPERS: Final[Mapping[str, str]] = {
     "contract.local_tools.saudi": 'local_tools.saudi = "scc"',
 }
 _TENANT: Final[Mapping[str, str]] = {
+    "tenant.data_security.requirements": "data_security.requirements = true",
+    "tenant.data_security.certified": "data_security.certified = 2026-10-01T00:00:00Z",
+    "tenant.data_security.audited": "data_security.audited = 2026-10-01T00:00:00Z",
     "tenant.sectors": "sectors = []  # or financial_eu, hipaa, ciio_cn, payments_in",
     "tenant.product.attributions": "product.attributions = []  # names that it displays",
     "tenant.product.monthly_active_users": "product.monthly_active_users = 1000",
