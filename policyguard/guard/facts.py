@@ -129,9 +129,14 @@ def context_facts() -> Facts:
 
 
 def _persons(data: DataForm | None) -> tuple[Persons | None, DataForm | None]:
-    """Take the people out of a declaration: they are no facts of a question."""
+    """Take the people out of a declaration: they are no facts of a question.
+
+    A number is one: how many people the data is about.
+    """
     if data is None or isinstance(data, DataFacts) or not isinstance(data, Mapping):
         return (None if data is None else NOBODY), data
+    if isinstance(data.get("persons"), int):
+        return NOBODY, data
     rest = {name: value for name, value in data.items() if name != "persons"}
     return persons_of(data.get("persons")), rest
 
