@@ -79,12 +79,15 @@ def _server(policy: PolicySet, *, folder: Path) -> Iterator[Oracle]:
     archives = [folder / "bundle.tar.gz", folder / "catalog.tar.gz"]
     data = dict(policy.data)
     facts = data.pop("catalog")
+    # In OPA the module says what is data here.
+    ours: Any = data["policyguard"]
+    own = {key: value for key, value in ours.items() if key != "served"}
     archives[0].write_bytes(
         pack(
             {
                 ".manifest": b'{"roots":["policyguard"],"rego_version":1}',
                 **{path: text.encode() for path, text in policy.modules.items()},
-                "policyguard/data.json": canonical_bytes(data["policyguard"]),
+                "policyguard/data.json": canonical_bytes(own),
                 SERVED: served_module(policy.bundle_digest),
             }
         )
