@@ -2,8 +2,9 @@
 
 The machine appends with and without waiting, shares one trail between threads, publishes,
 closes and reopens it, tells the lock database seldom, rotates keys, forks, crashes, loses
-an unacknowledged tail of the lock database, and erases callers. After each step everything that was acknowledged is stored in its place,
-the trail verifies, and of whom was erased there is no byte left.
+an unacknowledged tail of the lock database, and erases callers. After each step
+everything that was acknowledged is stored in its place, the trail verifies, and of whom
+was erased there is no byte left.
 """
 
 from __future__ import annotations

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 LOCKS: Final = 0x70677472
 """First key of all advisory locks of a trail; the second says which log."""
 POOLS: Final = {"app": 0, "cli": 1_000}
+_ATTEMPTS: Final = 5
+"""So often a session may be lost while one batch is written."""
 _APPEND: Final = (
     "SELECT policyguard.append(%b::text, %b, %b, %b, %b::text, %b::bytea[],"
     " %b::bytea[], %b::text[], %b::bytea[], %b::bytea[], %b)"
@@ -75,14 +77,18 @@ class PostgresWriter:
         before = self.head.size if self.head else 0
         leaves = [leaf_hash(body) for body in bodies]
         head = _next_head(self.head, leaves, signer=self.signer)
+        lost = False
         with self.server.speaking():
-            try:
-                self._commit(head, bodies, leaves=leaves, sealed=sealed)
-            except Exception as error:
-                if not is_lost(error):
-                    raise
-                if not self._resumed(head):
-                    self._commit(head, bodies, leaves=leaves, sealed=sealed)
+            for left in reversed(range(_ATTEMPTS)):
+                try:
+                    if not (lost and self._resumed(head)):
+                        self._commit(head, bodies, leaves=leaves, sealed=sealed)
+                    break
+                except Exception as error:
+                    # Lost again and again, nobody knows what is stored.
+                    lost = is_lost(error) and self.connection.closed
+                    if not (lost and left):
+                        raise
         if self.memory is not None:
             self.memory.advance(size=head.size, note=head.note)
         self.head = head
