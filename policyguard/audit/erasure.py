@@ -267,7 +267,7 @@ def finish(reader: TrailReader, *, erasers: Collection[VerifierKey]) -> Plan | N
         return None
     for place, order in orders_in(reader):
         try:
-            require_order(order, erasers=erasers)
+            require_order(order, trail=reader.name, erasers=erasers)
         except VerificationError as error:
             raise TamperedError(
                 f"the order at {place} counts for nothing: {error}"

@@ -29,12 +29,20 @@ def signed_order(order: EraseRecord, *, signer: Signer) -> EraseRecord:
     return named.model_copy(update={"signature": signature})
 
 
-def verify_order(order: EraseRecord) -> VerifierKey:
+def verify_order(order: EraseRecord, *, trail: str) -> VerifierKey:
     """Verify that the key that an order names has signed it; return the key.
 
+    Args:
+        order: The order.
+        trail: The name of the trail that it stands in.
+
     Raises:
-        InvalidSignatureError: it has not.
+        InvalidSignatureError: it has not, or the order is for another trail.
     """
+    if order.trail != trail:
+        raise InvalidSignatureError(
+            f"the order is for the trail `{order.trail}` and counts for nothing here"
+        )
     try:
         key = VerifierKey.parse(order.by)
         signature = decode_base64(order.signature, what="the order's signature")
@@ -44,13 +52,16 @@ def verify_order(order: EraseRecord) -> VerifierKey:
     return key
 
 
-def require_order(order: EraseRecord, *, erasers: Collection[VerifierKey]) -> None:
+def require_order(
+    order: EraseRecord, *, trail: str, erasers: Collection[VerifierKey]
+) -> None:
     """Refuse an order that no key has signed that may erase.
 
     Raises:
-        InvalidSignatureError: the signature does not hold, or is a stranger's.
+        InvalidSignatureError: the signature does not hold or is a stranger's, or the
+            order is for another trail.
     """
-    if verify_order(order) not in erasers:
+    if verify_order(order, trail=trail) not in erasers:
         raise InvalidSignatureError(
             f"the key `{order.by}` may not erase: add it to `erasers` under [trail] if"
             " it may"

@@ -163,7 +163,7 @@ class _Tally:
         elif isinstance(record, OutcomeRecord):
             self.ended.add(record.decision)
         elif isinstance(record, EraseRecord):
-            verify_order(record)
+            verify_order(record, trail=self.origin.rpartition("/")[0])
             self.ordered.update(record.records)
 
 

@@ -414,6 +414,27 @@ def test_nobody_finishes_a_stranger_s_order(place: Path) -> None:
         verify_trail(place)
 
 
+def test_an_order_for_another_trail_counts_for_nothing(
+    place: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "elsewhere" / "trail"
+    for folder in (place, other):
+        folder.parent.mkdir(exist_ok=True)
+        trail = Trail.create(
+            folder, name="here.example" if folder == place else "there.example"
+        )
+        append(trail, caller=ALICE)
+        trail.close()
+    erased(other, callers=(ALICE,))
+    ((_, signed),) = orders_in(TrailReader.open(other))
+    trail = Trail.open(place, role="cli")
+    trail.append(signed)
+    trail.close()
+
+    with pytest.raises(TamperedError, match="is for the trail"):
+        verify_trail(place)
+
+
 def test_content_that_nobody_ordered_to_erase_is_missing(place: Path) -> None:
     trail = Trail.create(place)
     append(trail, caller=ALICE)
