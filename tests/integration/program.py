@@ -20,12 +20,20 @@ CALL: Final[dict[str, Any]] = {
     "at": "2026-07-10T12:00:00Z",
     "tenant": {
         "id": "acme",
+        "sectors": [],
         "contracts": [
-            {"operator": "scaleway", "dpa": True, "remote_access_countries": ["FR"]}
+            {
+                "operator": "scaleway",
+                "dpa": True,
+                "training": False,
+                "sub_processors": True,
+                "remote_access_countries": ["FR"],
+            }
         ],
     },
     "caller": {"id": "alice@acme.example"},
     "purpose": {"kind": "inference"},
+    "context": {"dod_contract": False, "state_body": "none"},
     "exporter": {"establishment": "DE"},
     "data": {"classes": ["pii"], "subjects": ["DE"]},
     "model": "glm-5.2",

@@ -50,7 +50,8 @@ def test_a_denied_call_reaches_no_network_and_says_why(guard: Guard) -> None:
     decision = caught.value.decision
     assert upstream.hosts == []
     assert [item.id for item in decision.findings if item.effect == "deny"] == [
-        "GDPR-01"
+        "GDPR-01",
+        "GDPR-04",
     ]
     assert "api.scaleway.ai" in {item.host for item in decision.alternatives}
     text = str(caught.value)
