@@ -25,6 +25,7 @@ from policyguard.bundle.shipped import shipped_digests, shipped_directory
 from policyguard.bundle.source import Bundle, load_files
 from policyguard.canonical import Json, digest, parse_json
 from policyguard.catalog.catalog import Catalog
+from policyguard.catalog.document import with_views
 from policyguard.catalog.load import load_catalog
 from policyguard.engines.apart import validate_apart
 from policyguard.engines.protocol import Engine, Golden, PolicySet, Snapshot
@@ -40,12 +41,14 @@ from policyguard.guard.facts import Facts
 from policyguard.guard.notices import NoticeFile
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.guard.tally import Tally
-from policyguard.identity import wall_clock
+from policyguard.identity import new_id, record_time, wall_clock
 from policyguard.reload.acceptance import Accepted
 from policyguard.settings import Settings, load_settings
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.passphrase import passphrase_file
 from policyguard.supply import begin, first_accepted, watch
+from policyguard.vocabulary.decision import BundleRef, CatalogRef, EngineRef
+from policyguard.vocabulary.record import PolicyLoadRecord
 
 ENTRYPOINT = "data.policyguard.main.decision"
 
@@ -99,6 +102,9 @@ def build_core(
 
     first = begin(accepted, build=partial(build, loaded=snapshot), trail=opened)
     policies = PolicyInUse(first)
+    enforced = known.tenant.mode == "enforce"
+    if not enforced:
+        _record_observing(known, policy=first, trail=opened)
     reloader = (
         watch(known.bundle, policies=policies, trail=opened, build=build)
         if role == "app"
@@ -118,6 +124,35 @@ def build_core(
         simulated=clock is not None,
         keep_prompts=known.trail.keep_prompts,
         stop=reloader.close if reloader else None,
+        enforced=enforced,
+    )
+
+
+def _record_observing(settings: Settings, *, policy: Policy, trail: Trail) -> None:
+    """Write into the trail, before any call, that objections will stop none.
+
+    Raises:
+        TrailError: it cannot be written; then there is no guard.
+    """
+    info, path = policy.snapshot.info, settings.bundle.path
+    trail.append(
+        PolicyLoadRecord(
+            id=new_id(),
+            time=record_time(wall_clock()),
+            source="shipped" if path is None else "directory",
+            bundle=BundleRef(
+                revision=policy.bundle.revision, digest=policy.bundle.digest
+            ),
+            catalog=CatalogRef(
+                version=policy.catalog.version, digest=policy.catalog.digest
+            ),
+            engine=EngineRef(name=info.name, version=info.version, digest=info.digest),
+            enforced=False,
+        )
+    )
+    log.warning(
+        "observes only: calls that rules object to are made and recorded",
+        tenant=settings.tenant.id,
     )
 
 
@@ -289,7 +324,7 @@ def _policy_set(
             )
             for vector in bundle.golden.vectors
         ),
-        golden_catalog=bundle.golden.catalog,
+        golden_catalog=with_views(bundle.golden.catalog),
         promising=_promising(bundle, facts=facts, catalog_digest=catalog_digest),
     )
 

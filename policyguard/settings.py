@@ -197,6 +197,8 @@ class TenantSettings(Value):
 
     id: Id = "default"
     profile: Literal["balanced", "strict"] = "balanced"
+    mode: Literal["enforce", "observe"] = "enforce"
+    """`observe`: calls that a rule objects to are made and recorded all the same."""
     establishment: Country | None = None
     """Where data is processed for GDPR chapter V, unless a call says otherwise."""
     article_3: Literal["establishment", "targeting", "none"] | None = None

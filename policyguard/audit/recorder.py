@@ -146,6 +146,19 @@ class Recorder:
             ) from item.error
         return item.place
 
+    def append_all(self, items: Sequence[Waiting]) -> None:
+        """Settle many records, with as few commits as their number allows.
+
+        Each of them has a place or an error afterwards.
+        """
+        if not items:
+            return
+        # The queue is in order: when the last is settled, those before it are, too.
+        with self._mutex:
+            self._waiting.extend(items[:-1])
+        with contextlib.suppress(NotDurableError):
+            self.append(items[-1])
+
     def append_later(self, item: Waiting) -> None:
         """Hand over a record without waiting until it is durable."""
         with self._mutex:

@@ -13,20 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
-from pydantic import ValidationError
-
 from policyguard.audit.creation import begin_trail, require_trail
+from policyguard.audit.entry import DecisionEntry, settled_place, waiting_of
 from policyguard.audit.layout import Layout
 from policyguard.audit.leaf import body_of
 from policyguard.audit.lifetime import watch, weakly
 from policyguard.audit.names import Names
-from policyguard.audit.people import salted
 from policyguard.audit.recorder import LogWriter, Recorder, Waiting
 from policyguard.audit.rotation import rotate_own
 from policyguard.audit.stores.fleet import Fleet, place_of
@@ -34,15 +32,12 @@ from policyguard.audit.stores.place import Lock
 from policyguard.audit.vault import Sealed
 from policyguard.audit.versions import Versions, VersionStore
 from policyguard.audit.writer import claim_writer
-from policyguard.canonical import canonical_bytes
-from policyguard.errors import NotDurableError, PolicyGuardError, TrailError
+from policyguard.errors import NotDurableError, TrailError
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.keyring import VerifierKey
-from policyguard.tlog import leaf_hash
 from policyguard.vocabulary.decision import Place
 from policyguard.vocabulary.record import (
     AnyRecord,
-    DecisionRecord,
     OutcomeRecord,
 )
 
@@ -287,29 +282,34 @@ class Trail:
         Raises:
             NotDurableError: it could not be made durable, or is no record.
         """
-        try:
-            sealed = Sealed.of(str(fields["id"]), canonical_bytes(content))
-            salty, committed = (b"", None) if prompt is None else salted(prompt)
-            record = DecisionRecord.model_validate(
-                {
-                    **fields,
-                    "caller": None if caller is None else self.pseudonym(caller),
-                    "input": sealed.commitment(),
-                    "prompt": committed,
-                }
-            )
-            body = body_of(record)
-            named = {*people, *([] if prompt is None or caller is None else [caller])}
-            if named or prompt is not None:
-                sealed = self._here().names.about(
-                    sealed,
-                    named=named,
-                    prompt=salty if prompt is not None else None,
-                    leaf=leaf_hash(body),
-                )
-        except (PolicyGuardError, ValidationError) as error:
-            raise NotDurableError(f"no record can be made: {error}") from error
-        return self._here().recorder.append(Waiting(body=body, sealed=sealed))
+        entry = DecisionEntry(
+            fields=fields, caller=caller, content=content, prompt=prompt, people=people
+        )
+        process = self._here()
+        return process.recorder.append(waiting_of(entry, names=process.names))
+
+    def append_decisions(
+        self, entries: Iterable[DecisionEntry]
+    ) -> tuple[Place | NotDurableError, ...]:
+        """Make the records of many decisions durable, in few commits.
+
+        Returns:
+            For each, where it is, or why it could not be made durable.
+        """
+        process = self._here()
+        made: list[Waiting | NotDurableError] = []
+        for entry in entries:
+            try:
+                made.append(waiting_of(entry, names=process.names))
+            except NotDurableError as error:
+                made.append(error)
+        process.recorder.append_all(
+            [item for item in made if isinstance(item, Waiting)]
+        )
+        return tuple(
+            item if isinstance(item, NotDurableError) else settled_place(item)
+            for item in made
+        )
 
     def rotate_key(self) -> VerifierKey:
         """Hand this process's log over to a new key, and return the new public key.

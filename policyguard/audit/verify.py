@@ -158,7 +158,7 @@ class _Tally:
         if isinstance(record, DecisionRecord):
             if record.prompt is not None:
                 self.prompts[record.id] = (entry, record.prompt)
-            if record.kind == "decision" and record.verdict == "allow":
+            if record.goes_ahead:
                 self.allowed.add(record.id)
         elif isinstance(record, OutcomeRecord):
             self.ended.add(record.decision)

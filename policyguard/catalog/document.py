@@ -15,7 +15,9 @@ from policyguard.canonical import Json
 from policyguard.catalog.consistency import Fault
 from policyguard.catalog.lists import List
 from policyguard.catalog.schema import CatalogFile
+from policyguard.catalog.views import compile_views
 from policyguard.catalog.yaml_text import Place
+from policyguard.errors import CatalogError
 
 SECTIONS: Final = (
     "developers",
@@ -48,7 +50,25 @@ def compile_document(
             for key in sorted(entries)
         }
     document["lists"] = {key: _list(file.lists[key]) for key in sorted(file.lists)}
-    return document
+    return with_views(document)
+
+
+def with_views(document: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a document with what rules see of its entries, compiled anew.
+
+    Args:
+        document: A compiled catalog; also one that a bundle's golden vectors bring.
+
+    Raises:
+        CatalogError: a section or a declared fact of an entry is missing.
+    """
+    try:
+        return {**document, "views": compile_views(document)}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CatalogError(
+            f"a compiled catalog is not whole: {type(error).__name__} at {error}: give"
+            " each section, and each declared fact of an entry, a value or null"
+        ) from error
 
 
 def fractions_of(file: CatalogFile) -> Iterator[Fault]:

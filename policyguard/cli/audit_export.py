@@ -212,11 +212,7 @@ def gaps(*, as_json: bool, directory: str | Path | None) -> None:
     for item in records(opened(trail_of(directory))):
         if isinstance(item.record, OutcomeRecord):
             ended.add(item.record.decision)
-        elif (
-            isinstance(item.record, DecisionRecord)
-            and item.record.kind == "decision"
-            and item.record.verdict == "allow"
-        ):
+        elif isinstance(item.record, DecisionRecord) and item.record.goes_ahead:
             allowed[item.record.id] = item
     left = [item for name, item in allowed.items() if name not in ended]
     if as_json:

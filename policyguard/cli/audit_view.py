@@ -281,7 +281,9 @@ def _policy(record: PolicyLoadRecord | PolicyRejectRecord) -> list[str]:
         return [record.source, kept]
     before = f"after {record.previous.revision}" if record.previous else ""
     lowered = "older than before" if record.lowered else ""
-    return [record.source, f"revision {record.bundle.revision}", before, lowered]
+    observes = "observes only" if record.enforced is False else ""
+    revision = f"revision {record.bundle.revision}"
+    return [record.source, revision, before, lowered, observes]
 
 
 def _broken(parts: Sequence[str], *, room: int) -> str:

@@ -21,6 +21,9 @@ MAX_INPUT_BYTES: Final = 256 * 1024
 
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NEEDS_A_LOOK: Final = re.compile(rb"[0-9][.eE]|[0-9]{16}")
+_ODD_NUMBER: Final = re.compile(rb'(?:":|[\[,])[0-9]+(?:[.eE]|(?<=[0-9]{16}))|^[0-9]')
+"""Finds each float and long integer of a sorted dump, and now and then a text."""
+_ALL_BUT_NUMBERS: Final = bytes(set(range(256)) - set(b'0123456789.eE":[,'))
 _BRACKETS: Final = b"[]{}"
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
 
@@ -63,8 +66,17 @@ def _plainly_canonical(data: bytes) -> bool:
             return False
     except (ValueError, TypeError):
         return False
+    # What is between the characters that are kept only makes more of them neighbours.
+    numbers = data.translate(None, _ALL_BUT_NUMBERS)
+    if _ODD_NUMBER.search(numbers) is None and _is_flat(data):
+        return True
     skeleton = _STRING.sub(b"", data)
     return _NEEDS_A_LOOK.search(skeleton) is None and _is_shallow(skeleton)
+
+
+def _is_flat(data: bytes) -> bool:
+    # With so few brackets, those inside strings too, nothing can be nested too deep.
+    return len(data.translate(None, _ALL_BUT_BRACKETS)) <= 2 * MAX_DEPTH
 
 
 def _is_shallow(skeleton: bytes) -> bool:

@@ -7,8 +7,9 @@ every module is looked at when the policy is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from policyguard.engines.capabilities import (
@@ -90,23 +91,39 @@ class PolicyTree:
         Raises:
             EngineLoadError: it does not; names module and line.
         """
+        for fault in self.faults():
+            raise fault
+
+    def faults(self) -> Iterator[EngineLoadError]:
+        """Yield each call that reaches no function of the policy and no shared one."""
         names = {head.path for head in self._heads()}
         if len(names) > MAX_RULE_NAMES:
-            raise EngineLoadError(
+            yield EngineLoadError(
                 f"{len(names)} rule names are more than {MAX_RULE_NAMES}: join some"
             )
         functions = frozenset(head.path for head in self._heads() if head.function)
         for module in self.modules:
-            _require_own_names(module)
-            for node in _walk(module.tree):
+            yield from _caught(partial(_require_own_names, module))
+            for node in walk(module.tree):
                 if "fcn" in node and "params" in node:
-                    _require_callable(module, node, functions)
+                    yield from _caught(
+                        partial(_require_callable, module, node, functions)
+                    )
                 for replacement in node.get("with_mods") or ():
-                    _require_no_mock(module, replacement, functions)
+                    yield from _caught(
+                        partial(_require_no_mock, module, replacement, functions)
+                    )
 
     def _heads(self) -> Iterator[Head]:
         for module in self.modules:
             yield from module.heads
+
+
+def _caught(check: Callable[[], None]) -> Iterator[EngineLoadError]:
+    try:
+        check()
+    except EngineLoadError as error:
+        yield error
 
 
 def read_tree(document: Any) -> PolicyTree:
@@ -126,12 +143,12 @@ def read_tree(document: Any) -> PolicyTree:
 
 def _module(entry: Node) -> Module:
     name, tree = str(entry["source"]["file"]), entry["ast"]
-    package = _path(tree["package"]["refr"])
+    package = path_of(tree["package"]["refr"])
     if package is None:
         raise EngineLoadError(f"{name}: the package is no plain path: rename it")
     aliases: dict[str, Path] = {}
     for item in tree["imports"]:
-        path = _path(item["refr"])
+        path = path_of(item["refr"])
         if path is not None:
             given = item.get("as")
             aliases[_slice(entry, given) if given else path[-1]] = path
@@ -167,17 +184,18 @@ def _head(module: str, package: Path, rule: Node) -> Head:
 def _literal_id(key: Node | None) -> str | None:
     fields = (key or {}).get("Object", {}).get("fields", ())
     for _, name, value in fields:
-        if _literal(name) == "id":
-            return _literal(value)
+        if literal_of(name) == "id":
+            return literal_of(value)
     return None
 
 
-def _literal(node: Node) -> str | None:
+def literal_of(node: Node) -> str | None:
+    """Return the text that an expression is, if it is one."""
     inner = node.get("String") or node.get("RawString")
     return None if inner is None else str(inner["value"])
 
 
-def _path(reference: Node) -> Path | None:
+def path_of(reference: Node) -> Path | None:
     """Return a reference as names, or nothing if one of them is computed."""
     names: list[str] = []
     node = reference
@@ -188,7 +206,7 @@ def _path(reference: Node) -> Path | None:
             return tuple(reversed(names))
         if kind == "RefDot":
             names.append(str(inner["field"][1]))
-        elif kind == "RefBrack" and (literal := _literal(inner["index"])) is not None:
+        elif kind == "RefBrack" and (literal := literal_of(inner["index"])) is not None:
             names.append(literal)
         else:
             return None
@@ -197,7 +215,7 @@ def _path(reference: Node) -> Path | None:
 
 def _literal_prefix(reference: Node) -> Path:
     node = reference
-    while (path := _path(node)) is None:
+    while (path := path_of(node)) is None:
         ((_, inner),) = node.items()
         if "refr" not in inner:
             return ()
@@ -205,7 +223,8 @@ def _literal_prefix(reference: Node) -> Path:
     return path
 
 
-def _walk(tree: Node) -> Iterator[Node]:
+def walk(tree: Node) -> Iterator[Node]:
+    """Yield every object of a syntax tree, from the outside in."""
     # Spans, of which every node has one, hold nothing to look at.
     stack: list[Any] = [tree]
     while stack:
@@ -245,7 +264,7 @@ def _absolute(module: Module, path: Path) -> tuple[Path, ...]:
 
 
 def _require_callable(module: Module, call: Node, functions: frozenset[Path]) -> None:
-    path = _path(call["fcn"])
+    path = path_of(call["fcn"])
     place = f"{module.name}:{call['span']['line']}"
     if path is None:
         raise EngineLoadError(f"{place}: calls a computed name: write the name out")
@@ -276,7 +295,7 @@ def _require_literal_range(place: str, name: str, params: list[Node]) -> None:
 def _require_no_mock(
     module: Module, replacement: Node, functions: frozenset[Path]
 ) -> None:
-    target, value = _path(replacement["refr"]), _path(replacement["as"])
+    target, value = path_of(replacement["refr"]), path_of(replacement["as"])
     targets = () if target is None else _absolute(module, target)
     roots = ("input", "data", *module.aliases)
     name = ".".join(value or ())

@@ -1,7 +1,8 @@
 """Reads what an engine answered; whatever is not a whole, coherent answer is refused.
 
 INVARIANT: the verdict is computed a second time here, from the findings. A document
-whose verdict is milder than its findings never becomes a decision.
+whose verdict is milder than its findings never becomes a decision. Nothing in an answer
+can be changed, because it is remembered.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from policyguard.vocabulary.decision import (
     Status,
     Verdict,
 )
+from policyguard.vocabulary.frozen import frozen
 from policyguard.vocabulary.value import Id, RuleId, Value
 
 _VERDICT_OF: Final[Mapping[Effect, Verdict]] = {
@@ -106,7 +108,10 @@ def read_answer(document: Mapping[str, Json], *, rules: Rules) -> Answer:
     return Answer(
         verdict=parsed.verdict,
         findings=tuple(_with_words(found, rules=rules) for found in parsed.findings),
-        obligations=parsed.obligations,
+        obligations=tuple(
+            item.model_copy(update={"properties": frozen(dict(item.properties))})
+            for item in parsed.obligations
+        ),
         advice=parsed.advice,
         replaced=parsed.replaced,
     )
@@ -139,11 +144,9 @@ def _with_words(found: _Found, *, rules: Rules) -> Finding:
             f"the engine names `{found.id}`, which the rulebook does not have",
             code="engine.malformed",
         ) from error
-    return Finding(
-        **{name: getattr(found, name) for name in _Found.model_fields},
-        title=rule.title,
-        citation=rule.citation,
-    )
+    # Validated a moment ago, field by field.
+    given = {**found.__dict__, "facts": frozen(dict(found.facts))}
+    return Finding.model_construct(**given, title=rule.title, citation=rule.citation)
 
 
 def _place(error: ValidationError) -> str:

@@ -11,7 +11,7 @@ and coherent, every obligation can be discharged, and the record is durable.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -38,9 +38,8 @@ from policyguard.guard.obligations import (
     undischarged,
 )
 from policyguard.guard.persons import NOBODY, Persons
-from policyguard.guard.policy import Policy, PolicyInUse
-from policyguard.guard.routing import alternatives
-from policyguard.guard.tally import CATEGORIES, NOT_MADE, Counted, Tally
+from policyguard.guard.policy import NO_COUNT, Policy, PolicyInUse
+from policyguard.guard.tally import NOT_MADE, Counted, Tally, with_counts
 from policyguard.identity import new_id, wall_clock
 from policyguard.vocabulary.call import (
     Asked,
@@ -50,11 +49,20 @@ from policyguard.vocabulary.call import (
     ModelCall,
     Tenant,
 )
-from policyguard.vocabulary.decision import BundleRef, CatalogRef, Decision, EngineRef
+from policyguard.vocabulary.decision import (
+    BundleRef,
+    CatalogRef,
+    Decision,
+    EngineRef,
+    Place,
+)
 from policyguard.vocabulary.record import Layer, OutcomeRecord
-from policyguard.vocabulary.rolling import Counts, Rolling
 
 _LONGEST_NAME: Final = 256
+# The same values in every call, so that their bytes are written once.
+_NO_CONTEXT: Final = CallContext()
+_NO_EXPORTER: Final = Exporter()
+_NO_DATA: Final = DataFacts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +109,8 @@ class Core:
     """Tells somebody when a rule obliges to; `None`: nobody is told."""
     tally: Tally | None = None
     """Counts people; `None`: nobody is counted, and every count is unknown."""
+    enforced: bool = True
+    """Whether an objection stops a call; not, where the tenant only observes."""
     stop: Callable[[], None] | None = None
     """Ends what looks for new policy, if anything does."""
 
@@ -131,17 +141,18 @@ class Core:
         name = described.model
         if name is not None and len(name) > _LONGEST_NAME:
             name = None
-        resolved = self.catalog.resolve(
+        resolved = self.policies.newest.resolve(
             asked_model=name, host=described.host, path=described.path
         )
         return ModelCall(
             at=self.clock(),
             purpose=known.purpose,
-            context=known.context or CallContext(),
+            context=known.context or _NO_CONTEXT,
             caller=known.caller,
-            exporter=known.exporter or Exporter(),
+            exporter=known.exporter or _NO_EXPORTER,
             tenant=self.tenant,
-            data=_with_counts(known.data or DataFacts(), known.persons or NOBODY),
+            data=with_counts(known.data or _NO_DATA, known.persons or NOBODY),
+            rolling=NO_COUNT,
             asked=Asked(model=name, host=described.host, opaque=described.opaque),
             model=resolved.model,
             route=(resolved.deployment,),
@@ -157,9 +168,19 @@ class Core:
             self._answered(call, asking=asking, policy=self.policies.current),
             asking=asking,
         )
-        if self.tally is not None and not decision.allowed:
+        if self.tally is not None and not decision.goes_ahead:
             self.tally.settle(decision.id, made=False)
         return decision
+
+    def decide_many(self, calls: Iterable[ModelCall]) -> tuple[Decision, ...]:
+        """Check many questions, then make all the answers durable together."""
+        pairs = []
+        for call in calls:
+            how = Asking(call_id=new_id(), kind="check")
+            policy = self.policies.current
+            decision = self._answered(call, asking=how, policy=policy)
+            pairs.append((decision, how))
+        return self._recorded_all(pairs)
 
     def refuse(
         self, call: ModelCall, *, asking: Asking, code: str, detail: str
@@ -193,7 +214,7 @@ class Core:
         # the second with what this call would add reserved.
         name = new_id()
         call = self._counted(
-            call.model_copy(update={"approvals": ()}),
+            call.model_copy(update={"approvals": ()}) if call.approvals else call,
             asking=asking,
             catalog=policy.catalog,
             name=name,
@@ -275,7 +296,9 @@ class Core:
         self, call: ModelCall, *, asking: Asking, catalog: Catalog, name: str
     ) -> ModelCall:
         if self.tally is None:
-            return call.model_copy(update={"rolling": Rolling()})
+            if call.rolling is NO_COUNT:
+                return call
+            return call.model_copy(update={"rolling": NO_COUNT})
         counted = Counted(
             call=call,
             persons=asking.persons,
@@ -310,11 +333,7 @@ class Core:
             findings=answer.findings if answer else (),
             obligations=answer.obligations if answer else (),
             advice=answer.advice if answer else (),
-            alternatives=(
-                alternatives(call, catalog=policy.catalog, allows=policy.allows)
-                if objected
-                else ()
-            ),
+            alternatives=policy.alternatives(call) if objected else (),
             call=call,
             bundle=BundleRef(
                 revision=policy.bundle.revision, digest=policy.snapshot.bundle_digest
@@ -326,6 +345,24 @@ class Core:
             ),
             engine=EngineRef(name=info.name, version=info.version, digest=info.digest),
             simulated=self.simulated or asking.kind == "check",
+            enforced=self.enforced,
+        )
+
+    def _recorded_all(
+        self, pairs: Sequence[tuple[Decision, Asking]]
+    ) -> tuple[Decision, ...]:
+        try:
+            places = self.trail.append_decisions(
+                recording.entry_of(decision, asking=asking, catalog=self.catalog)
+                for decision, asking in pairs
+            )
+        except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
+            return tuple(_unrecorded(decision, error) for decision, _ in pairs)
+        return tuple(
+            decision.model_copy(update={"record": place})
+            if isinstance(place, Place)
+            else _unrecorded(decision, place)
+            for (decision, _), place in zip(pairs, places, strict=True)
         )
 
     def _recorded(self, decision: Decision, *, asking: Asking) -> Decision:
@@ -334,16 +371,7 @@ class Core:
                 decision, asking=asking, trail=self.trail, catalog=self.catalog
             )
         except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
-            known = isinstance(error, PolicyGuardError)
-            detail = str(error) if known else f"{type(error).__name__} while recording"
-            return decision.model_copy(
-                update={
-                    "verdict": "deny",
-                    "code": "trail.not_durable",
-                    "detail": detail,
-                    "alternatives": (),
-                }
-            )
+            return _unrecorded(decision, error)
         return decision.model_copy(update={"record": place})
 
 
@@ -353,13 +381,7 @@ def _refused(decision: Decision, *, code: str, detail: str) -> Decision:
     )
 
 
-def _with_counts(data: DataFacts, persons: Persons) -> DataFacts:
-    """Return what is sent with the numbers that follow from who it is about."""
-    if not persons.us:
-        return data
-    declared = data.counts.model_dump()
-    number = len(persons.us)
-    for category in CATEGORIES:
-        if declared[category] is None and category in (data.classes or ()):
-            declared[category] = number
-    return data.model_copy(update={"counts": Counts(**declared)})
+def _unrecorded(decision: Decision, error: Exception) -> Decision:
+    known = isinstance(error, PolicyGuardError)
+    detail = str(error) if known else f"{type(error).__name__} while recording"
+    return _refused(decision, code="trail.not_durable", detail=detail)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 from pydantic import ValidationError
@@ -50,11 +50,12 @@ class Facts:
 
     def over(self, below: Facts) -> Facts:
         """Return these facts, with the groups that are missing here from `below`."""
+        if self is NOTHING:
+            return below
         merged = {
-            field.name: getattr(self, field.name)
-            if getattr(self, field.name) is not None
-            else getattr(below, field.name)
-            for field in fields(self)
+            name: getattr(below, name) if known is None else known
+            for name in self.__slots__
+            for known in (getattr(self, name),)
         }
         return Facts(**merged)
 

@@ -15,7 +15,7 @@ import asyncio
 import importlib
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
@@ -157,6 +157,13 @@ class Guard:
         The record is of kind `check`, says `simulated`, and expects no outcome.
         """
         return self._core.decide(call, asking=Asking(call_id=new_id(), kind="check"))
+
+    def check_many(self, calls: Iterable[ModelCall], /) -> tuple[Decision, ...]:
+        """Answer many questions, in order, and make all the records in few commits.
+
+        Each answer and record is what `check` gives; all are kept until the last is.
+        """
+        return self._core.decide_many(calls)
 
     async def acheck(self, call: ModelCall, /) -> Decision:
         """Do what `check` does, without blocking the event loop."""
@@ -334,9 +341,11 @@ class Guard:
             if isinstance(call, Decision)
             else self._core.decide(call, asking=asking)
         )
-        if not decision.allowed:
+        if not decision.goes_ahead:
             log.info("call.refused", decision=decision.id, verdict=decision.verdict)
             raise not_allowed(decision)
+        if not decision.allowed:
+            log.warning("call.observed", decision=decision.id)
         return wire.CallState(call_id=asking.call_id, decision=decision, facts=facts)
 
     def _question(

@@ -39,6 +39,8 @@ def operator_view(decision: Decision) -> str:
     else:
         lines = [*_objections(decision), *_declare(decision)]
         lines += _alternatives(decision.alternatives)
+        if not decision.enforced:
+            lines.append(_line("observed", "the tenant's mode stops no call for this"))
     if decision.record is not None:
         place = f"entry {decision.record.index} of {decision.record.origin}"
         lines.append(_line("record", f"{decision.id} · {place}"))

@@ -11,23 +11,36 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, cast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
 
 from policyguard.bundle.source import Bundle
 from policyguard.canonical import canonical_bytes
 from policyguard.catalog.catalog import Catalog
+from policyguard.catalog.resolve import Resolution
+from policyguard.catalog.views import LIVES
+from policyguard.engines.memo import Memo, instants_in, seconds_of
 from policyguard.engines.protocol import Snapshot
 from policyguard.errors import PolicyGuardError
 from policyguard.guard.answer import Answer, read_answer
+from policyguard.guard.input_bytes import input_bytes
 from policyguard.guard.obligations import ANYTHING, Situation, undischarged
+from policyguard.guard.routing import alternatives
 from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.decision import Alternative
+from policyguard.vocabulary.rolling import Rolling
 
 GRACE_SECONDS: Final = 5.0
 """For so long a thread may still answer from a policy that was replaced."""
 MOST_RECENT: Final = 4
 """So many replaced policies may still answer."""
+MOST_WORDS: Final = 4_096
+"""Of clients, of which it is remembered what they mean."""
+_DAY: Final = 24 * 60 * 60
+NO_COUNT: Final = Rolling()
+"""What earlier calls add up to where nobody counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +50,67 @@ class Policy:
     snapshot: Snapshot
     bundle: Bundle
     catalog: Catalog
+    memo: Memo[Answer] = field(init=False, repr=False, compare=False)
+    _routes: Memo[tuple[Alternative, ...]] = field(
+        init=False, repr=False, compare=False
+    )
+    _resolved: dict[tuple[str | None, str | None, str | None], Resolution] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        """Begin with empty memos, which go with the policy."""
+        scope = (self.bundle.digest, self.catalog.digest)
+        instants = {
+            *instants_in(canonical_bytes(self.bundle.data)),
+            *instants_in(self.catalog.document_json),
+            *_oldest(self.catalog),
+        }
+        lives = tuple(LIVES.values())
+        for name in ("memo", "_routes"):
+            memo = Memo[Any](scope=scope, instants=instants, lives=lives)
+            object.__setattr__(self, name, memo)
 
     def answer(self, call: ModelCall) -> Answer:
-        """Evaluate a question.
+        """Answer a question: from memory, or else by evaluation.
 
         Raises:
             EngineError: there is no answer, or none that is whole and coherent.
         """
-        document = self.snapshot.evaluate(canonical_bytes(call.engine_input()))
-        return read_answer(document, rules=self.bundle)
+        asked = input_bytes(call)
+        at = seconds_of(call.at)
+        counted = _counts(call)
+        known = None if counted else self.memo.find(asked.question, at=at)
+        if known is None:
+            document = self.snapshot.evaluate(asked.whole)
+            known = read_answer(document, rules=self.bundle)
+            if not counted:
+                self.memo.keep(asked.question, at=at, answer=known)
+        return known
+
+    def alternatives(self, call: ModelCall) -> tuple[Alternative, ...]:
+        """Return the permitted deployments of a call's model, cheapest first."""
+        question, at = input_bytes(call).question, seconds_of(call.at)
+        counted = _counts(call)
+        found = None if counted else self._routes.find(question, at=at)
+        if found is None:
+            found = alternatives(call, catalog=self.catalog, allows=self.allows)
+            if not counted:
+                self._routes.keep(question, at=at, answer=found)
+        return found
+
+    def resolve(
+        self, *, asked_model: str | None, host: str | None, path: str | None
+    ) -> Resolution:
+        """Find what a client's words mean, as the catalog does, and remember it."""
+        words = (asked_model, host, path)
+        found = self._resolved.get(words)
+        if found is None:
+            found = self.catalog.resolve(asked_model=asked_model, host=host, path=path)
+            if len(self._resolved) >= MOST_WORDS:
+                self._resolved.clear()
+            self._resolved[words] = found
+        return found
 
     def allows(self, call: ModelCall) -> bool:
         """Say whether a call would be allowed, without recording that it was asked."""
@@ -58,6 +123,26 @@ class Policy:
         )
         left = undischarged(answer.obligations, situation=situation)
         return answer.verdict == "allow" and not left
+
+
+def _counts(call: ModelCall) -> bool:
+    """Say whether a question carries what earlier calls add up to, or an approval.
+
+    Such a number changes with every call, and an approval may be used up: to remember
+    the answer would be of no use.
+    """
+    if call.approvals:
+        return True
+    return call.rolling is not NO_COUNT and call.rolling != NO_COUNT
+
+
+def _oldest(catalog: Catalog) -> Iterator[int]:
+    """Yield the second at which each list of the catalog is older than it may be."""
+    for listed in catalog.entries.lists.values():
+        if listed.max_age_days is not None:
+            day = listed.as_of + timedelta(days=listed.max_age_days)
+            ends = seconds_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
+            yield from (ends, ends + 1, ends + _DAY, ends + _DAY + 1)
 
 
 class _Thread(threading.local):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import orjson
 
+from policyguard.audit.entry import DecisionEntry
 from policyguard.errors import CatalogError
 from policyguard.guard.describe import Observed
 from policyguard.identity import new_id, record_time, wall_clock
@@ -39,10 +40,22 @@ def record_decision(
     Raises:
         TrailError: the record could not be made durable.
     """
+    entry = entry_of(decision, asking=asking, catalog=catalog)
+    return trail.append_decision(
+        entry.fields,
+        caller=entry.caller,
+        content=entry.content,
+        prompt=entry.prompt,
+        people=entry.people,
+    )
+
+
+def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> DecisionEntry:
+    """Return what the trail is given of a decision."""
     call = decision.call
     operators, countries = _route_facts(call, catalog=catalog)
-    return trail.append_decision(
-        {
+    return DecisionEntry(
+        fields={
             "kind": asking.kind,
             "id": decision.id,
             "call_id": decision.call_id,

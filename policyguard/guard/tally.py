@@ -24,7 +24,7 @@ from policyguard.catalog.schema import Deployment
 from policyguard.errors import CatalogError, TrailError
 from policyguard.guard.events import log
 from policyguard.guard.persons import Persons
-from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.call import DataFacts, ModelCall
 from policyguard.vocabulary.rolling import (
     CounterpartyCounts,
     Counts,
@@ -258,3 +258,15 @@ def _deployment(name: str | None, catalog: Catalog) -> Deployment | None:
         return None if name is None else catalog.deployment(name)
     except CatalogError:
         return None
+
+
+def with_counts(data: DataFacts, persons: Persons) -> DataFacts:
+    """Return what is sent with the numbers that follow from who it is about."""
+    if not persons.us:
+        return data
+    declared = data.counts.model_dump()
+    number = len(persons.us)
+    for category in CATEGORIES:
+        if declared[category] is None and category in (data.classes or ()):
+            declared[category] = number
+    return data.model_copy(update={"counts": Counts(**declared)})

@@ -65,7 +65,7 @@ class Guarded:
                 body=body.content,
                 parameters=sent.parameters,
             )
-            if leave.decision.allowed:
+            if leave.decision.goes_ahead:
                 return leave
             wire.denied(leave.decision)
             return denial(request, leave.decision, module=self.module)

@@ -133,9 +133,19 @@ class Decision(Value):
     simulated: bool = False
     """Whether `at` came from somewhere else than the guard's own wall clock."""
     enforced: bool = True
+    """Whether an objection stops the call; not, where the tenant only observes."""
     record: Place | None = None
 
     @property
     def allowed(self) -> bool:
         """Say whether the call may be made."""
         return self.verdict == "allow" and self.code is None
+
+    @property
+    def goes_ahead(self) -> bool:
+        """Say whether the call is made: it is allowed, or the tenant only observes.
+
+        INVARIANT: without an answer of the rules, or without a durable record, no call
+        is made in any mode: then there is a `code`.
+        """
+        return self.allowed or (self.code is None and not self.enforced)

@@ -148,6 +148,12 @@ class DecisionRecord(Value):
     prompt: Commitment | None = None
     """Binds the prompt, where settings say that prompts are kept."""
 
+    @property
+    def goes_ahead(self) -> bool:
+        """Say whether a call followed, of which an outcome is expected."""
+        made = self.verdict == "allow" or not self.enforced
+        return made and self.kind == "decision" and self.code is None
+
 
 class OutcomeRecord(Value):
     """Records what happened to an allowed call."""
@@ -188,6 +194,8 @@ class PolicyLoadRecord(Value):
     bundle: BundleRef
     catalog: CatalogRef
     engine: EngineRef
+    enforced: bool | None = None
+    """`False`: the process only observes, objections stop no call; `None`: not said."""
 
 
 class PolicyRejectRecord(Value):

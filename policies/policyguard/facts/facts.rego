@@ -3,7 +3,8 @@
 # description: |
 #   Turns a call and the catalog into the one view that rules read as their input. Every
 #   declared fact exists in it: a value, or null for unknown. Rules read no clock: what
-#   depends on the instant is worked out here.
+#   depends on the instant is worked out here. What depends on the catalog alone is
+#   joined when the catalog is compiled (`data.catalog.views`), and only looked up here.
 #
 #   asked, context, data, exporter, tenant: the groups of the call, as they came.
 #   caller, purpose: the same, with every field null (and caller.declared false) when
@@ -19,7 +20,8 @@
 #   groups: for each group of countries, those that the call mentions.
 #   embargo: where the caller is, as the embargoes have it.
 #   rolling: what earlier calls add up to, as it came.
-#   data_security: the tenant's programme, with the ages of its papers in seconds.
+#   data_security: the tenant's programme, and whether each of its papers is fresh, stale
+#     or ahead of the call.
 #   scope: which bodies of law on personal data the call is in: personal (yes, no or
 #     unknown), gdpr, uk and swiss (in, out or unknown), and the same for each country
 #     whose law follows its establishments and its people.
@@ -27,7 +29,10 @@
 #     their adequacy decisions by the EU, the UK, Switzerland and Saudi Arabia (null:
 #     without condition), and whether India restricts transfers there.
 #   state: the list of technologies that the call's state prohibits to its bodies.
-#   licences: those that have not expired. lists: each list that was read, by as_of.
+#   licences: those that have not expired. lists: each list of the catalog, by as_of.
+#
+#   listings are the entries that hold at the instant, by the name of their list, with
+#   an empty array for each list of parties that does not name this one.
 #   status: of each rule that has one at the instant.
 package policyguard.facts
 
@@ -68,33 +73,40 @@ _status := data.policyguard.rulebook.intervals[index] if {
 
 # A catalog without one of these lists has no view, and so no answer: a list that is
 # not there must not read as a list that names nobody.
-_lists := {id: list.as_of | some id, list in data.catalog.lists} if {
-	count(_needed_lists - object.keys(data.catalog.lists)) == 0
+_lists := known if {
+	known := data.catalog.views.lists
+	count([name | some name in _needed_lists; known[name]]) == count(_needed_lists)
 }
 
-_party_lists := {
+_needed_lists := {
+	"bis-d5",
 	"bis-denied-persons",
+	"bis-e1",
+	"bis-e2",
 	"bis-entity-list",
 	"bis-meu",
 	"bis-unverified",
 	"dod-1260h",
-	"dsp-covered-persons",
-	"ofac-sdn",
-	"texas-prohibited",
-}
-
-_country_groups := {
-	"bis-d5",
-	"bis-e1",
-	"bis-e2",
 	"dsp-countries-of-concern",
+	"dsp-covered-persons",
+	"eea",
+	"eu-adequacy",
+	"in-restricted",
 	"itar-126-1",
 	"ofac-embargoed",
+	"ofac-sdn",
+	"prc-advanced-ics",
+	"sa-adequacy",
+	"swiss-adequacy",
+	"texas-prohibited",
+	"uk-adequacy",
 }
 
-_adequacy_lists := {"eea", "eu-adequacy", "in-restricted", "sa-adequacy", "swiss-adequacy", "uk-adequacy"}
-
-_needed_lists := ((_party_lists | _country_groups) | _adequacy_lists) | {"prc-advanced-ics"}
+# The value of a view that holds at the instant.
+_at(dated) := dated.intervals[index] if {
+	now := _now
+	index := count([edge | some edge in dated.boundaries; edge <= now])
+}
 
 _no_caller := {
 	"declared": false,
@@ -137,17 +149,11 @@ _owned_now(organisation) := object.union(organisation, {"owners": [owner |
 
 _begun_text(since) if since == null
 
-_begun_text(since) if {
-	is_string(since)
-	_age(since) >= 0
-}
+_begun_text(since) if _seconds(since) <= _now
 
 _goes_on_text(until) if until == null
 
-_goes_on_text(until) if {
-	is_string(until)
-	_age(until) < 0
-}
+_goes_on_text(until) if _now < _seconds(until)
 
 default _purpose := {
 	"kind": null,
@@ -162,13 +168,13 @@ default _purpose := {
 _purpose := input.purpose if is_object(input.purpose)
 
 _data_security := object.union(input.tenant.data_security, {
-	"certified_age": _age(input.tenant.data_security.certified),
-	"audited_age": _age(input.tenant.data_security.audited),
+	"certification": _assessment(input.tenant.data_security.certified),
+	"audit": _assessment(input.tenant.data_security.audited),
 })
 
 _licences := [licence |
 	some licence in input.tenant.licences
-	_now < floor(time.parse_rfc3339_ns(licence.expires) / 1000000000)
+	_now < _seconds(licence.expires)
 ]
 
 _unknown_model := {
@@ -177,7 +183,6 @@ _unknown_model := {
 	"name": null,
 	"family": null,
 	"version": null,
-	"developer": _no_developer,
 	"names": [],
 	"base_models": null,
 	"lineage": [],
@@ -196,106 +201,36 @@ _unknown_model := {
 	"restrictions": [],
 }
 
-_model := object.union(entry, {
-	"id": input.model,
-	"known": true,
-	"label": input.model,
-	"developer": _developer(entry.developer),
-	"lineage": _lineage(entry),
-	"access": _access(entry.access_terms),
-	"restrictions": [_restriction(restriction) | some restriction in entry.restrictions; _active(restriction)],
-}) if {
-	entry := data.catalog.models[input.model]
-} else := object.union(_unknown_model, {"label": _asked_model})
+_model := known if {
+	known := _at(data.catalog.views.models[input.model])
+	known.access_terms == null
+} else := object.union(known, {"access": _access(known.access_terms)}) if {
+	known := _at(data.catalog.views.models[input.model])
+} else := object.union(_unknown_model, {"label": _asked_model, "developer": data.catalog.views.nobody})
 
 _asked_model := input.asked.model if {
 	is_string(input.asked.model)
 } else := "an unknown model"
 
-_restriction(restriction) := object.union(restriction, {"relief": _relief(restriction)})
-
-# The annexes that relieve at this instant.
-_relief(restriction) := restriction.relief if {
-	is_number(restriction.relief_since)
-	restriction.relief_since <= _now
-} else := []
-
-_developer(id) := object.union(data.catalog.developers[id], {
-	"id": id,
-	"listings": {
-		"dod-1260h": _listings("dod-1260h", id),
-		"texas-prohibited": _listings("texas-prohibited", id),
-	},
-}) if {
-	data.catalog.developers[id]
-} else := _no_developer
-
-_no_developer := {
-	"id": null,
-	"name": null,
-	"country": null,
-	"parent_country": null,
-	"owners": null,
-	"listings": {"dod-1260h": [], "texas-prohibited": []},
-}
-
-_lineage(entry) := [] if {
-	count(_bases([entry])) == 0
-} else := [_ancestor(id) | some id in ((first | second) | third)] if {
-	first := _bases([entry])
-	second := _bases([data.catalog.models[id] | some id in first])
-	third := _bases([data.catalog.models[id] | some id in second])
-}
-
-_bases(entries) := {id |
-	some entry in entries
-	is_array(entry.base_models)
-	some id in entry.base_models
-}
-
-_ancestor(id) := {
-	"id": id,
-	"base_models": data.catalog.models[id].base_models,
-	"developer": _developer(data.catalog.models[id].developer),
-	"weights_licence": data.catalog.models[id].weights_licence,
-	"licence_terms": data.catalog.models[id].licence_terms,
-} if {
-	data.catalog.models[id]
-} else := {
-	"id": id,
-	"base_models": null,
-	"developer": _no_developer,
-	"weights_licence": null,
-	"licence_terms": null,
-}
-
 # A call without a route has no view: nothing to object to is no permission.
 _hops := [_hop(id) | some id in input.route] if count(input.route) > 0
 
-_hop(id) := {
-	"id": id,
-	"known": true,
-	"label": _label(id, deployment),
-	"deployment": deployment,
-	"parties": [_party(party, role) | some role in ["operator", "host_cloud"]; party := deployment[role]; party != null],
+_hop(id) := object.union(known, {
+	"label": _label(known),
 	"contract": contract,
-	"terms": _terms(deployment.data_policy, contract),
-	"weights": _manifest(_installed(deployment).weights),
-	"installed": _installed(deployment),
-	"suspensions": [state | some state in deployment.states; _active(state)],
-	"places": _places(deployment, contract),
-	"gaps": _gaps(deployment),
-	"seal": _seal(deployment),
-	"chip": _chip(deployment.accelerator),
-} if {
-	deployment := data.catalog.deployments[id]
-	contract := _contract(_recipient(deployment))
+	"terms": _terms(known.deployment.data_policy, contract),
+	"places": _places(known.places, contract),
+	"seal": _seal(known.deployment),
+}) if {
+	known := _at(data.catalog.views.deployments[id])
+	contract := _contract(known.recipient)
 } else := {
 	"id": id,
 	"known": false,
 	"label": null,
 	"deployment": _no_deployment,
 	"parties": [],
+	"recipient": null,
 	"contract": _unknown_contract,
 	"terms": {"training": null, "retention_days": null},
 	"weights": _no_weights,
@@ -308,65 +243,14 @@ _hop(id) := {
 }
 
 # The host that was asked for, where the deployment answers there.
-_label(id, deployment) := host if {
-	host := input.asked.host
-	host in deployment.hosts
-} else := host if {
-	host := deployment.hosts[0]
-} else := id
-
-_party(id, role) := {
-	"id": id,
-	"role": role,
-	"name": operator.name,
-	"country": operator.country,
-	"control_country": operator.control_country,
-	"counterparty": _counterparty(operator.parent, id),
-	"listings": _all_listings(id),
-	"held": _held(id, operator.owners, operator.control_country),
-} if {
-	operator := data.catalog.operators[id]
-} else := {
-	"id": id,
-	"role": role,
-	"name": id,
-	"country": null,
-	"control_country": null,
-	"counterparty": id,
-	"listings": _all_listings(id),
-	"held": _held(id, null, null),
-}
-
-_counterparty(parent, id) := parent if {
-	parent != null
-} else := id
-
-_all_listings(id) := {list: _listings(list, id) | some list in _party_lists}
-
-# A path with two keys that vary is looked up by `object.get`: as a reference it costs
-# the embedded engine five times as much.
-_listings(list, party) := [listing |
-	some listing in object.get(data.catalog.lists, [list, "parties", party], [])
-	_active(listing)
-]
-
-_chip(accelerator) := [] if {
-	accelerator == null
-} else := [listing |
-	some listing in data.catalog.lists["prc-advanced-ics"].items[accelerator]
-	_active(listing)
-]
-
-# Who receives the data: the operator, or the cloud under a host of our own.
-_recipient(deployment) := deployment.host_cloud if {
-	deployment.mode == "self_hosted"
-	deployment.host_cloud != null
-} else := deployment.operator
+_label(known) := input.asked.host if {
+	input.asked.host in known.deployment.hosts
+} else := known.label
 
 _contract(party) := object.union(contract, {
 	"state": "signed",
-	"assessed_age": _age(contract.transfer_assessed),
-	"dpf_age": _age(object.get(contract, ["dpf", "as_of"], null)),
+	"assessment": _assessment(contract.transfer_assessed),
+	"dpf_check": _assessment(object.get(contract, ["dpf", "as_of"], null)),
 }) if {
 	party != null
 	is_array(input.tenant.contracts)
@@ -377,10 +261,17 @@ _contract(party) := object.union(contract, {
 	is_array(input.tenant.contracts)
 } else := _unknown_contract
 
-# In seconds; negative when it lies in the future of the call.
-_age(instant) := _now - floor(time.parse_rfc3339_ns(instant) / 1000000000) if {
-	is_string(instant)
+# Of a paper, at the instant: fresh, stale, or ahead of it. Never an age: what rules see
+# of the time changes at instants alone, and the memo of decisions relies on that.
+_assessment(instant) := "ahead" if {
+	_now < _seconds(instant)
+} else := "fresh" if {
+	_now <= _seconds(instant) + data.catalog.views.lives.assessment
+} else := "stale" if {
+	_seconds(instant)
 } else := null
+
+_seconds(instant) := floor(time.parse_rfc3339_ns(instant) / 1000000000) if is_string(instant)
 
 # What a contract says counts before what a vendor tells everybody; a vendor's safety
 # retention counts, whatever a contract says.
@@ -414,9 +305,9 @@ _unknown_contract := {
 	"dpa": null,
 	"transfer_tool": null,
 	"transfer_assessed": null,
-	"assessed_age": null,
+	"assessment": null,
 	"dpf": null,
-	"dpf_age": null,
+	"dpf_check": null,
 	"local_tools": {"uk": null, "swiss": null, "china": null, "saudi": null},
 	"supplementary_measures": null,
 	"training": null,
@@ -436,9 +327,9 @@ _no_contract := {
 	"dpa": false,
 	"transfer_tool": "none",
 	"transfer_assessed": null,
-	"assessed_age": null,
+	"assessment": null,
 	"dpf": null,
-	"dpf_age": null,
+	"dpf_check": null,
 	"local_tools": {"uk": "none", "swiss": "none", "china": "none", "saudi": "none"},
 	"supplementary_measures": false,
 	"training": null,
@@ -473,15 +364,7 @@ _no_deployment := {
 	"price": null,
 }
 
-_installed(deployment) := deployment.installed if {
-	is_object(deployment.installed)
-} else := _no_installation
-
 _no_installation := {"weights": null, "revision": null, "digest": null, "format": null, "remote_code": null}
-
-_manifest(id) := data.catalog.weights[id] if {
-	data.catalog.weights[id]
-} else := _no_weights
 
 _no_weights := {
 	"model": null,
@@ -493,63 +376,24 @@ _no_weights := {
 	"digest": null,
 }
 
-# Each country that the data is known to reach, by all that is known of it. `**` is
-# every country where the vendor is.
-_places(deployment, contract) := sort({country |
-	some countries in [
-		deployment.processing_countries,
-		deployment.storage_countries,
-		deployment.remote_access_countries,
-		contract.remote_access_countries,
-		_anywhere(deployment.processing_scope),
-	]
-	is_array(countries)
-	some country in countries
-})
-
-_anywhere(scope) := ["**"] if {
-	scope == "global"
-} else := []
-
-# What is not known of where a deployment processes and stores. Countries without a
-# scope are a habit, not a promise.
-_gaps(deployment) := [gap |
-	some gap, known in {
-		"deployment.processing_scope": deployment.processing_scope != null,
-		"deployment.processing_countries": _processing_is_known(deployment),
-		"deployment.storage_countries": is_array(deployment.storage_countries),
-	}
-	known == false
-]
-
-_processing_is_known(deployment) if {
-	deployment.processing_scope == "fixed"
-	count(_list(deployment.processing_countries)) > 0
-} else if {
-	# The missing scope is named instead.
-	deployment.processing_scope == null
-	count(_list(deployment.processing_countries)) > 0
-} else := false
+# What a contract says of access from afar adds to what the catalog says.
+_places(known, contract) := known if {
+	count(_list(contract.remote_access_countries)) == 0
+} else := sort({place | some places in [known, contract.remote_access_countries]; some place in places})
 
 _list(countries) := countries if {
 	is_array(countries)
 } else := []
 
-_countries := {country: {
-	"eea": count(_listed_conditions("eea", country)) > 0,
-	"adequacy": _listed_conditions("eu-adequacy", country),
-	"uk": _listed_conditions("uk-adequacy", country),
-	"swiss": _listed_conditions("swiss-adequacy", country),
-	"saudi": _listed_conditions("sa-adequacy", country),
-	"in_restricted": count(_listed_conditions("in-restricted", country)) > 0,
-} |
-	some country in _mentioned
-}
+_has_begun(since) if since == null
 
-_listed_conditions(list, country) := [entry.condition |
-	some entry in data.catalog.lists[list].countries[country]
-	_active(entry)
-]
+_has_begun(since) if since <= _now
+
+_countries := {country: _country(country) | some country in _mentioned}
+
+_country(country) := _at(data.catalog.views.countries[country]) if {
+	data.catalog.views.countries[country]
+} else := data.catalog.views.elsewhere
 
 _mentioned := (({country | some hop in _hops; some country in hop.places} | {country | country := input.data.subjects[_]}) | {country | country := input.exporter.establishment; country != null}) | {country | some hop in _hops; some party in hop.parties; country := party.control_country; country != null}
 
@@ -657,24 +501,5 @@ _swiss_declared := "in" if {
 _state := {"body": input.context.state_body, "list": object.get(_state_lists, [input.context.state_body], null)}
 
 _state_lists := {"US-TX": "texas-prohibited"}
-
-_active(window) if {
-	_has_begun(window.since)
-	_goes_on(window.until)
-}
-
-_has_begun(since) if since == null
-
-_has_begun(since) if {
-	is_number(since)
-	since <= _now
-}
-
-_goes_on(until) if until == null
-
-_goes_on(until) if {
-	is_number(until)
-	_now < until
-}
 
 _referred := (((object.keys(_lists) | {input.model, _model.developer.id}) | {id | some ancestor in _model.lineage; some id in [ancestor.id, ancestor.developer.id]}) | {id | some hop in _hops; some id in [hop.id, hop.deployment.model, hop.installed.weights]}) | {party.id | some hop in _hops; some party in hop.parties}

@@ -2,9 +2,7 @@ package policyguard.facts_test
 
 import data.policyguard.fixture
 
-_view(asked) := view if {
-	view := data.policyguard.facts.view with input as asked with data.catalog as data.policyguard.sample.catalog
-}
+_view(asked) := fixture.view_in(asked, data.policyguard.sample.catalog)
 
 # Every fact that a call declares is in the view, though it is null.
 test_an_undeclared_caller_has_every_fact_as_null if {
@@ -72,7 +70,7 @@ test_the_label_is_the_first_host_when_another_was_asked_for if {
 
 test_a_deployment_without_hosts_is_labelled_by_its_id if {
 	known := object.union(data.policyguard.sample.catalog, {"deployments": {"glm-5.2@fra-1": {"hosts": []}}})
-	view := data.policyguard.facts.view with input as fixture.asking({"route": ["glm-5.2@fra-1"]}) with data.catalog as known
+	view := fixture.view_in(fixture.asking({"route": ["glm-5.2@fra-1"]}), known)
 	view.hops[0].label == "glm-5.2@fra-1"
 }
 
@@ -82,7 +80,7 @@ test_the_cloud_under_our_own_host_is_who_receives if {
 		"route": ["glm-5.2@fra-1"],
 		"tenant": {"contracts": [fixture.contract("baseten", {})]},
 	})
-	view := data.policyguard.facts.view with input as asked with data.catalog as known
+	view := fixture.view_in(asked, known)
 	view.hops[0].contract.operator == "baseten"
 	[[party.id, party.role] | some party in view.hops[0].parties] == [["acme", "operator"], ["baseten", "host_cloud"]]
 }
@@ -93,18 +91,11 @@ test_lineage_goes_back_three_steps if {
 
 test_an_ancestor_that_the_catalog_does_not_have_is_unknown if {
 	known := object.union(data.policyguard.sample.catalog, {"models": {"glm-5.2": {"base_models": ["lost-1"]}}})
-	view := data.policyguard.facts.view with input as fixture.call with data.catalog as known
+	view := fixture.view_in(fixture.call, known)
 	view.model.lineage == [{
 		"id": "lost-1",
 		"base_models": null,
-		"developer": {
-			"id": null,
-			"name": null,
-			"country": null,
-			"parent_country": null,
-			"owners": null,
-			"listings": {"dod-1260h": [], "texas-prohibited": []},
-		},
+		"developer": fixture.view_in(fixture.asking({"model": null}), known).model.developer,
 		"weights_licence": null,
 		"licence_terms": null,
 	}]
@@ -143,7 +134,7 @@ test_a_catalog_without_a_list_has_no_view if {
 	] {
 		lists := object.remove(data.policyguard.sample.catalog.lists, [list])
 		known := object.union(object.remove(data.policyguard.sample.catalog, ["lists"]), {"lists": lists})
-		views := [view | view := data.policyguard.facts.view with input as fixture.call with data.catalog as known]
+		views := [view | view := fixture.view_in(fixture.call, known)]
 		views == []
 	}
 }
@@ -151,7 +142,8 @@ test_a_catalog_without_a_list_has_no_view if {
 test_replaced_entries_that_the_call_refers_to_are_listed if {
 	ids := ["eea", "glm-5", "glm-5.2@api.scaleway.ai", "kimi-k2", "scaleway", "zhipu"]
 	known := object.union(data.policyguard.sample.catalog, {"replaced": ids})
-	found := data.policyguard.facts.replaced with input as fixture.call with data.catalog as known
+	views := fixture.compiled(known, fixture.call)
+	found := data.policyguard.facts.replaced with input as fixture.call with data.catalog as views
 	found == ["eea", "glm-5", "glm-5.2@api.scaleway.ai", "scaleway", "zhipu"]
 }
 
@@ -179,7 +171,7 @@ test_owners_of_an_organisation_are_those_of_the_instant if {
 
 test_an_operator_that_the_catalog_does_not_have_is_unknown if {
 	known := fixture.catalog_with("deployments", "glm-5.2@us", {"operator": "lost"})
-	view := data.policyguard.facts.view with input as fixture.asking_at("glm-5.2@us", {}) with data.catalog as known
+	view := fixture.view_in(fixture.asking_at("glm-5.2@us", {}), known)
 	[party] := view.hops[0].parties
 	object.keys(party) == object.keys(_view(fixture.call).hops[0].parties[0])
 	[party.name, party.country, party.held.bis.perhaps] == ["lost", null, 10000]
@@ -189,7 +181,7 @@ test_the_chip_is_listed_from_the_day_of_the_guidance if {
 	known := fixture.catalog_with("deployments", "glm-5.2@fra-1", {"accelerator": "ascend-910b"})
 	[count(view.hops[0].chip) |
 		some at in ["2025-05-12T23:59:59Z", "2025-05-13T00:00:00Z"]
-		view := data.policyguard.facts.view with input as fixture.asking_at("glm-5.2@fra-1", {"at": at}) with data.catalog as known
+		view := fixture.view_in(fixture.asking_at("glm-5.2@fra-1", {"at": at}), known)
 	] == [0, 1]
 }
 
@@ -241,7 +233,7 @@ test_what_a_scope_misses_is_named if {
 _terms(papers, policy) := view.hops[0].terms if {
 	known := fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", {"data_policy": policy})
 	asked := fixture.asking({"tenant": {"contracts": [fixture.contract("scaleway", papers)]}})
-	view := data.policyguard.facts.view with input as asked with data.catalog as known
+	view := fixture.view_in(asked, known)
 }
 
 test_a_contract_counts_before_public_terms_and_safety_retention_before_both if {

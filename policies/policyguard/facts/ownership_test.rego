@@ -28,7 +28,7 @@ _held_at(at, owners, others) := view.hops[0].parties[0].held if {
 		{id: {"owners": theirs} | some id, theirs in others},
 	)
 	known := object.union(data.policyguard.sample.catalog, {"operators": operators})
-	view := data.policyguard.facts.view with input as fixture.asking_at("glm-5.2@api.z.ai", {"at": at}) with data.catalog as known
+	view := fixture.view_in(fixture.asking_at("glm-5.2@api.z.ai", {"at": at}), known)
 }
 
 test_a_direct_share_of_a_listed_owner_is_what_it_is if {
@@ -108,7 +108,7 @@ test_no_owner_that_matters_is_nobody_and_unknown_owners_are_unknown if {
 
 test_counts_add_up_under_the_parent_if_it_has_an_entry if {
 	known := fixture.catalog_with("operators", "jingsheng-hengxing", {"parent": "zhipu"})
-	view := data.policyguard.facts.view with input as fixture.asking_at("glm-5.2@api.z.ai", {}) with data.catalog as known
+	view := fixture.view_in(fixture.asking_at("glm-5.2@api.z.ai", {}), known)
 	view.hops[0].parties[0].counterparty == "zhipu"
 	_view(fixture.asking_at("glm-5.2@api.z.ai", {})).hops[0].parties[0].counterparty == "jingsheng-hengxing"
 }

@@ -2,15 +2,28 @@
 package policyguard.facts
 
 # Of each group of countries, those that the call mentions.
-_groups := {group: {country |
-	some country in object.keys(lists[group].countries) & named
-	_listed_country(group, country)
-} |
-	some group in _country_groups
-} if {
-	lists := data.catalog.lists
-	named := ((_called | _reached) | _named_parties) | _named_readers
+_groups := object.union(_no_groups, {group: _members_of(group, of) | some group in _groups_in(of)}) if {
+	of := {country: _country(country).groups | some country in _named}
 }
+
+_groups_in(of) := {group |
+	some groups in of
+	some group in groups
+	_no_groups[group]
+}
+
+_members_of(group, of) := {country | some country, groups in of; group in groups}
+
+_no_groups := {
+	"bis-d5": set(),
+	"bis-e1": set(),
+	"bis-e2": set(),
+	"dsp-countries-of-concern": set(),
+	"itar-126-1": set(),
+	"ofac-embargoed": set(),
+}
+
+_named := ((_called | _reached) | _named_parties) | _named_readers
 
 # A null in it is in no group.
 _called := {
@@ -48,8 +61,7 @@ _caller_country := _caller.location if {
 _embargo := {"place": "country", "missing": []} if {
 	_listed_country("ofac-embargoed", _caller_country)
 } else := {"place": place, "missing": []} if {
-	some listing in data.catalog.lists["ofac-embargoed"].regions[_caller.subdivision]
-	_active(listing)
+	some listing in _at(data.catalog.views.regions[_caller.subdivision])["ofac-embargoed"]
 	place := {true: "part", false: "region"}[listing.partial]
 } else := {"place": "unknown", "missing": ["caller.location"]} if {
 	_caller_country == null
@@ -59,18 +71,13 @@ _embargo := {"place": "country", "missing": []} if {
 	startswith(region, sprintf("%s-", [_caller.location]))
 } else := {"place": "none", "missing": []}
 
-_listed_country(list, country) if {
-	some listing in object.get(data.catalog.lists, [list, "countries", country], [])
-	_active(listing)
-}
+_listed_country(list, country) if list in _country(country).groups
 
 # Where a developer's terms offer a model: is the caller there, and how much of its
 # organisation do owners elsewhere hold (`at most`, where something is unknown).
 _no_access := {"caller": "supported", "headquarters": "supported", "held_bp": 0, "missing": []}
 
-_access(terms) := _no_access if {
-	not is_object(terms)
-} else := {"caller": caller, "headquarters": headquarters, "held_bp": held, "missing": missing} if {
+_access(terms) := {"caller": caller, "headquarters": headquarters, "held_bp": held, "missing": missing} if {
 	caller := _offered(terms, _caller_country)
 	headquarters := _offered_since(terms, _caller.organisation.headquarters)
 	held := _held_elsewhere(terms)

@@ -45,7 +45,7 @@ test_groups_have_the_countries_that_the_call_mentions_and_no_others if {
 		"purpose": {"beneficiary_headquarters": "CN"},
 		"exporter": {"establishment": "HK"},
 	})
-	view := data.policyguard.facts.view with input as asked with data.catalog as known
+	view := fixture.view_in(asked, known)
 	view.groups["bis-d5"] == {"BY", "CN", "CU", "HK", "IR", "RU", "SY"}
 	view.groups["bis-e2"] == {"CU"}
 	view.groups["ofac-embargoed"] == {"CU", "IR"}

@@ -22,7 +22,7 @@ _seal_of(relay, sealing) := view.hops[0].seal if {
 		relay,
 	)
 	known := fixture.catalog_with("deployments", "glm-5.2@us", deployment)
-	view := data.policyguard.facts.view with input as fixture.asking_at("glm-5.2@us", {}) with data.catalog as known
+	view := fixture.view_in(fixture.asking_at("glm-5.2@us", {}), known)
 }
 
 test_all_limbs_together_seal_a_hop if {
@@ -78,7 +78,7 @@ test_to_be_sent_from_such_a_country_opens_it_by_the_itar_alone if {
 	[[seal.ear.state, seal.itar.state] |
 		some from in ["DE", "CN", null]
 		asked := fixture.asking_at("glm-5.2@us", {"exporter": {"establishment": from}})
-		view := data.policyguard.facts.view with input as asked with data.catalog as known
+		view := fixture.view_in(asked, known)
 		seal := view.hops[0].seal
 	] == [["sealed", "sealed"], ["sealed", "open"], ["sealed", "unknown"]]
 }

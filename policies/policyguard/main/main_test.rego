@@ -149,8 +149,9 @@ test_each_single_missing_fact_of_a_call_is_no_allow if {
 _standing(status) := [{id: {"status": status, "verified": true} | some id, _ in data.policyguard.rulebook.rules}]
 
 _settled(status, asked) := {finding.id: finding.effect | some finding in decision.findings} if {
+	views := fixture.compiled(data.policyguard.sample.catalog, asked)
 	decision := data.policyguard.main.decision with input as asked
-		with data.catalog as data.policyguard.sample.catalog
+		with data.catalog as views
 		with data.policyguard.rulebook.boundaries as []
 		with data.policyguard.rulebook.intervals as _standing(status)
 }
@@ -187,7 +188,7 @@ test_a_proposed_rule_advises if {
 
 test_an_advising_status_leaves_no_obligation if {
 	decision := data.policyguard.main.decision with input as fixture.call
-		with data.catalog as data.policyguard.sample.catalog
+		with data.catalog as _views
 		with data.policyguard.rulebook.boundaries as []
 		with data.policyguard.rulebook.intervals as _standing("proposed")
 	decision.verdict == "allow"
@@ -231,6 +232,8 @@ test_a_finding_has_these_fields_and_no_others if {
 	}}
 }
 
+_views := fixture.compiled(data.policyguard.sample.catalog, fixture.call)
+
 _nothing := {
 	"verdict": "deny",
 	"findings": [],
@@ -247,7 +250,7 @@ test_without_a_catalog_there_is_no_permission if {
 test_without_a_rulebook_there_is_no_permission if {
 	every book in [{}, {"rules": {}, "boundaries": [], "intervals": [{}]}] {
 		decision := data.policyguard.main.decision with input as fixture.call
-			with data.catalog as data.policyguard.sample.catalog
+			with data.catalog as _views
 			with data.policyguard.rulebook as book
 		decision == _nothing
 	}
@@ -256,7 +259,7 @@ test_without_a_rulebook_there_is_no_permission if {
 test_without_a_whole_question_there_is_no_permission if {
 	every group in ["at", "asked", "context", "data", "exporter", "tenant", "route"] {
 		decision := data.policyguard.main.decision with input as object.remove(fixture.call, [group])
-			with data.catalog as data.policyguard.sample.catalog
+			with data.catalog as _views
 		decision == _nothing
 	}
 }
@@ -264,7 +267,7 @@ test_without_a_whole_question_there_is_no_permission if {
 test_a_finding_that_the_rulebook_does_not_have_is_no_permission if {
 	rules := object.remove(data.policyguard.rulebook.rules, ["GDPR-01"])
 	decision := data.policyguard.main.decision with input as fixture.call
-		with data.catalog as data.policyguard.sample.catalog
+		with data.catalog as _views
 		with data.policyguard.rulebook.rules as rules
 	decision == _nothing
 }

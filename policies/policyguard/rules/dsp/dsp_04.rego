@@ -63,14 +63,16 @@ findings contains {
 	count(missing) > 0
 }
 
-_dsp_04_state := {step: _dsp_04_age(input.data_security[sprintf("%s_age", [step])]) | some step in ["certified", "audited"]}
+_dsp_04_state := {
+	"certified": _dsp_04_paper(input.data_security.certification),
+	"audited": _dsp_04_paper(input.data_security.audit),
+}
 
 # Of a year; what lies in the future of the call has not happened.
-_dsp_04_age(seconds) := "unknown" if {
-	seconds == null
+_dsp_04_paper(state) := "unknown" if {
+	state == null
 } else := "fresh" if {
-	seconds >= 0
-	seconds <= 31536000
+	state == "fresh"
 } else := "stale"
 
 _dsp_04_words := {

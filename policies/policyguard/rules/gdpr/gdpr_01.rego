@@ -178,9 +178,7 @@ _gdpr_01_adequate(hop, place) if {
 
 _gdpr_01_safeguarded(hop) if {
 	hop.contract.transfer_tool in {"scc", "bcr"}
-	is_number(hop.contract.assessed_age)
-	hop.contract.assessed_age >= 0
-	hop.contract.assessed_age <= 31536000
+	hop.contract.assessment == "fresh"
 }
 
 _gdpr_01_lack_of(hop, place) := "deployment.host_cloud" if {
@@ -207,9 +205,9 @@ _gdpr_01_lack_of(hop, place) := "deployment.host_cloud" if {
 } else := "basis"
 
 _gdpr_01_assessment(contract) := "contract.transfer_assessed" if {
-	contract.assessed_age == null
+	contract.assessment == null
 } else := "stale assessment" if {
-	contract.assessed_age > 31536000
+	contract.assessment == "stale"
 } else := "basis"
 
 _gdpr_01_doubts := {

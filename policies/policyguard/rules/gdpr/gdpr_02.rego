@@ -44,8 +44,7 @@ findings contains {
 } if {
 	some hop in _gdpr_02_hops
 	count(_gdpr_02_found(hop)) == 0
-	is_number(hop.contract.dpf_age)
-	hop.contract.dpf_age > 31536000
+	hop.contract.dpf_check == "stale"
 }
 
 findings contains {
@@ -100,7 +99,7 @@ _gdpr_02_found(hop) := {defect |
 	some defect, is_found in {
 		"lapsed": hop.contract.dpf.active == false,
 		"hr": _gdpr_02_not_for_hr(hop.contract.dpf),
-		"later": _gdpr_02_is_later(hop.contract.dpf_age),
+		"later": hop.contract.dpf_check == "ahead",
 	}
 	is_found
 }
@@ -108,11 +107,6 @@ _gdpr_02_found(hop) := {defect |
 _gdpr_02_not_for_hr(certification) if {
 	certification.hr_data == false
 	input.data.employment == true
-} else := false
-
-_gdpr_02_is_later(age) if {
-	is_number(age)
-	age < 0
 } else := false
 
 _gdpr_02_missing(hop) := {"contract.dpf"} if {

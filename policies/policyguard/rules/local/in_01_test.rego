@@ -37,7 +37,7 @@ test_in_01_it_is_proposed_until_the_third_phase_begins if {
 	statuses := [view.status["IN-01"].status |
 		some at in ["2027-05-12T23:59:59Z", "2027-05-13T00:00:00Z"]
 		asked := fixture.asking({"at": at})
-		view := data.policyguard.facts.view with input as asked with data.catalog as data.policyguard.sample.catalog
+		view := fixture.view_in(asked, data.policyguard.sample.catalog)
 	]
 	statuses == ["proposed", "in_force"]
 }

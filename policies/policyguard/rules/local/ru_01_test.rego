@@ -62,7 +62,7 @@ test_ru_01_it_began_on_its_day if {
 	statuses := [object.get(view.status, "RU-01", null) |
 		some at in ["2025-06-30T23:59:59Z", "2025-07-01T00:00:00Z"]
 		asked := fixture.asking({"at": at})
-		view := data.policyguard.facts.view with input as asked with data.catalog as data.policyguard.sample.catalog
+		view := fixture.view_in(asked, data.policyguard.sample.catalog)
 	]
 	statuses == [null, {"status": "in_force", "verified": false}]
 }

@@ -43,7 +43,7 @@ test_sa_01_it_is_enforced_since_its_day if {
 	statuses := [object.get(view.status, "SA-01", null) |
 		some at in ["2024-09-13T23:59:59Z", "2024-09-14T00:00:00Z"]
 		asked := fixture.asking({"at": at})
-		view := data.policyguard.facts.view with input as asked with data.catalog as data.policyguard.sample.catalog
+		view := fixture.view_in(asked, data.policyguard.sample.catalog)
 	]
 	statuses == [null, {"status": "in_force", "verified": false}]
 }

@@ -31,7 +31,7 @@ test_proc_05_it_is_contested_since_its_day if {
 	statuses := [object.get(view.status, "PROC-05", null) |
 		some at in ["2026-03-02T23:59:59Z", "2026-03-03T00:00:00Z"]
 		asked := fixture.asking({"at": at})
-		view := data.policyguard.facts.view with input as asked with data.catalog as data.policyguard.sample.catalog
+		view := fixture.view_in(asked, data.policyguard.sample.catalog)
 	]
 	statuses == [null, {"status": "contested", "verified": false}]
 }

@@ -166,11 +166,11 @@ _transfer_unread(certification, extension) if {
 }
 
 _transfer_assessment(contract) := "contract.transfer_assessed" if {
-	contract.assessed_age == null
+	contract.assessment == null
 } else := "basis" if {
-	contract.assessed_age < 0
+	contract.assessment == "ahead"
 } else := "stale assessment" if {
-	contract.assessed_age > 31536000
+	contract.assessment == "stale"
 } else := "nothing"
 
 _transfer_doubts := {
