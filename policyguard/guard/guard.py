@@ -159,10 +159,7 @@ class Guard:
         return self._core.decide(call, asking=Asking(call_id=new_id(), kind="check"))
 
     def check_many(self, calls: Iterable[ModelCall], /) -> tuple[Decision, ...]:
-        """Answer many questions, in order, and make all the records in few commits.
-
-        Each answer and record is what `check` gives; all are kept until the last is.
-        """
+        """Do what `check` does for many questions, in order and in few commits."""
         return self._core.decide_many(calls)
 
     async def acheck(self, call: ModelCall, /) -> Decision:
