@@ -341,8 +341,6 @@ class Guard:
         if not decision.goes_ahead:
             log.info("call.refused", decision=decision.id, verdict=decision.verdict)
             raise not_allowed(decision)
-        if not decision.allowed:
-            log.warning("call.observed", decision=decision.id)
         return wire.CallState(call_id=asking.call_id, decision=decision, facts=facts)
 
     def _question(
