@@ -299,7 +299,7 @@ _leave := {
 
 _with_leave(asked, leave) := decision if {
 	decision := data.policyguard.main.decision with input as object.union(asked, {"approvals": [leave]})
-		with data.catalog as data.policyguard.sample.catalog
+		with data.catalog as fixture.compiled(data.policyguard.sample.catalog, asked)
 		with data.policyguard.served as {"bundle": "ab12"}
 }
 
@@ -357,7 +357,7 @@ test_no_approval_lifts_a_denial if {
 
 test_no_approval_holds_where_the_policy_does_not_know_its_own_digest if {
 	decision := data.policyguard.main.decision with input as object.union(_nowhere, {"approvals": [_leave]})
-		with data.catalog as data.policyguard.sample.catalog
+		with data.catalog as fixture.compiled(data.policyguard.sample.catalog, _nowhere)
 	decision.verdict == "require_approval"
 }
 
@@ -365,7 +365,7 @@ test_no_approval_holds_where_the_policy_does_not_know_its_own_digest if {
 _overridden_to(to, asked, locked) := decision if {
 	book := data.policyguard.rulebook
 	decision := data.policyguard.main.decision with input as asked
-		with data.catalog as data.policyguard.sample.catalog
+		with data.catalog as fixture.compiled(data.policyguard.sample.catalog, asked)
 		with data.policyguard.rulebook.boundaries as []
 		with data.policyguard.rulebook.intervals as [{id: object.union(standing, _softer_at(id, to)) |
 			some id, _ in book.rules
@@ -415,7 +415,7 @@ _own_finding := {
 
 _with_own(findings, rules) := decision if {
 	decision := data.policyguard.main.decision with input as fixture.call
-		with data.catalog as data.policyguard.sample.catalog
+		with data.catalog as fixture.compiled(data.policyguard.sample.catalog, fixture.call)
 		with data.policyguard.tenant.findings as findings
 		with data.policyguard.rulebook.rules as object.union(data.policyguard.rulebook.rules, rules)
 		with data.policyguard.rulebook.boundaries as []
