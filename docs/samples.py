@@ -40,6 +40,7 @@ _MEMBERS: Final[Mapping[str, type[sourced.Window]]] = {
     "countries": lists.CountryListing,
     "regions": lists.RegionListing,
     "items": lists.ItemListing,
+    "potential": lists.PotentialMatch,
 }
 _KEYS: Final = frozenset({"party", "country", "region", "item"})
 """What a compiled list is grouped by, and its members therefore lack."""

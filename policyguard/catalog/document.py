@@ -98,6 +98,7 @@ def _list(listed: List) -> Json:
         "countries": _windows_by("country", dumped["countries"]),
         "regions": _windows_by("region", dumped["regions"]),
         "items": _windows_by("item", dumped["items"]),
+        "potential": _windows_by("party", dumped["potential"]),
     }
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, timedelta
 from typing import Any, Final, TypeAlias, cast
 
 from policyguard.canonical import Json
@@ -29,6 +30,7 @@ from policyguard.vocabulary.value import Value
 Entry: TypeAlias = Mapping[str, Any]
 
 _BEGINNING: Final = -(1 << 62)
+_FIRST_DAY: Final = date(1970, 1, 1)
 _STEPS_BACK: Final = 3
 """How far lineage goes: a derivative of a derivative of a derivative."""
 _ROLES: Final = ("operator", "host_cloud")
@@ -65,11 +67,15 @@ def compile_views(document: Mapping[str, Json]) -> dict[str, Json]:
         "countries": _views(catalog.members("countries"), catalog.country),
         "deployments": _views(sections["deployments"], catalog.deployment),
         "elsewhere": catalog.country(None, _Clock(_BEGINNING)),
+        "evidence": {
+            key: catalog.evidence(entry) for key, entry in sections["evidence"].items()
+        },
         "lists": {name: entry["as_of"] for name, entry in sections["lists"].items()},
         "lives": LIVES,
         "models": _views(sections["models"], catalog.model),
         "nobody": catalog.nobody(),
         "regions": _views(catalog.members("regions"), catalog.region),
+        "stale": _intervals(catalog.stale),
     }
 
 
@@ -121,7 +127,7 @@ def _views(
     return {key: _intervals(functools.partial(view, key)) for key in keys}
 
 
-def _intervals(view: Callable[[_Clock], Entry]) -> Entry:
+def _intervals(view: Callable[[_Clock], Any]) -> Entry:
     clock = _Clock(_BEGINNING)
     values, boundaries = [view(clock)], []
     # A view stays what it is until a comparison that made it turns out otherwise. What
@@ -169,6 +175,24 @@ class _Catalog:
             },
             "in_restricted": bool(listings.get("in-restricted")),
             "groups": sorted(name for name, entries in listings.items() if entries),
+        }
+
+    def stale(self, clock: _Clock) -> list[str]:
+        """Return the lists that are older than they may be, sorted."""
+        return sorted(
+            name
+            for name, entry in self.document["lists"].items()
+            if entry["max_age_days"] is not None
+            and clock.has_begun(_stale_from(entry["as_of"], entry["max_age_days"]))
+        )
+
+    def evidence(self, entry: Entry) -> Entry:
+        """Return what was measured of weights, as a deployment states it of itself."""
+        manifest = self._weights(entry)
+        return {
+            "model": manifest["model"],
+            "installed": {name: entry[name] for name in _NOT_INSTALLED},
+            "weights": manifest,
         }
 
     def region(self, key: str, clock: _Clock) -> Entry:
@@ -238,8 +262,17 @@ class _Catalog:
             "counterparty": entry["parent"] or key,
             "owners": _owners(entry, clock),
             "listings": self._listings("parties", key, clock),
+            "potential": self._potential(key, clock),
             "held": self._held(key, entry, clock),
         }
+
+    def _potential(self, key: str, clock: _Clock) -> list[Entry]:
+        """Return the names on lists that may be a party's: nobody has looked."""
+        return [
+            {"list": name, "names": item["names"]}
+            for name, entry in sorted(self.document["lists"].items())
+            for item in clock.active(entry["potential"].get(key, ()))
+        ]
 
     def _held(self, key: str, entry: Entry, clock: _Clock) -> Entry:
         operators, developers = self.document["operators"], self.document["developers"]
@@ -294,6 +327,12 @@ class _Catalog:
             "weights_licence": known.get("weights_licence"),
             "licence_terms": known.get("licence_terms"),
         }
+
+
+def _stale_from(as_of: str, days: int) -> int:
+    """Return the first second at which a list is older than it may be."""
+    fresh = date.fromisoformat(as_of) + timedelta(days=days + 1)
+    return (fresh - _FIRST_DAY).days * 24 * 60 * 60
 
 
 def _owners(entry: Entry, clock: _Clock) -> list[Entry] | None:

@@ -1,7 +1,7 @@
 """The question: may this caller send this data to this model, here, for this, now.
 
-In the engine it is `input`. Unknown is explicit: a fact that nobody declared is
-`None`, never absent; "no data class" is the class `none`, not an empty tuple.
+In the engine it is `input`. Unknown is explicit: a fact that nobody declared is `None`,
+never absent; "no data class" is the class `none`, not an empty tuple.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from policyguard.vocabulary.approval import Approval
 from policyguard.vocabulary.rolling import Counts, Rolling
 from policyguard.vocabulary.value import (
     Country,
+    Digest,
     Id,
     Instant,
     RuleId,
@@ -114,6 +115,8 @@ class CallContext(Value):
     """The state of which a body's staff, devices or networks are used."""
     eu_market: bool | None = None
     """Whether what comes out is placed on the market of the Union."""
+    weights_evidence: Digest | None = None
+    """Digest of the catalog's evidence on what a deployment of ours has loaded."""
 
 
 class Owner(Value):
@@ -197,8 +200,7 @@ class DataFacts(Value):
     subjects: tuple[Country, ...] | None = None
     """Where the people are whom the data is about."""
     people: tuple[PersonId, ...] | None = None
-    """Ids of those people, so that what is kept of them can be erased; like the
-    caller's id they stay out of `input` and out of every leaf."""
+    """Ids of those people, for erasure; kept out of `input` and out of every leaf."""
     anonymous_evidence: Text | None = None
     counts: Counts = Counts()
     """US persons in this one call."""
@@ -386,9 +388,8 @@ class ModelCall(Value):
     """Put in by the guard, which has verified them; what a caller puts here is dropped."""
     asked: Asked = Asked()
     model: Id | None = None
-    """The catalog's model, or `None`: unknown."""
     route: Annotated[tuple[Id | None, ...], Field(min_length=1)] = (None,)
-    """The deployments that see the data, in order; `None`: unknown."""
+    """The deployments that see the data, in order. `None` is unknown, as in `model`."""
 
     def engine_input(self) -> dict[str, object]:
         """Return `input`: every declared fact, a value or null, without ids of people."""

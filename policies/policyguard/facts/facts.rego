@@ -30,6 +30,7 @@
 #     without condition), and whether India restricts transfers there.
 #   state: the list of technologies that the call's state prohibits to its bodies.
 #   licences: those that have not expired. lists: each list of the catalog, by as_of.
+#   stale: the lists that are older than they may be.
 #
 #   listings are the entries that hold at the instant, by the name of their list, with
 #   an empty array for each list of parties that does not name this one.
@@ -53,6 +54,7 @@ view := {
 	"purpose": _purpose,
 	"rolling": input.rolling,
 	"scope": _scope,
+	"stale": _at(data.catalog.views.stale),
 	"state": _state,
 	"status": _status,
 	"tenant": object.union(input.tenant, {"retention_limit": _retention_limit}),
@@ -215,7 +217,7 @@ _asked_model := input.asked.model if {
 # A call without a route has no view: nothing to object to is no permission.
 _hops := [_hop(id) | some id in input.route] if count(input.route) > 0
 
-_hop(id) := object.union(known, {
+_hop(id) := object.union(object.union(known, _measured(known)), {
 	"label": _label(known),
 	"contract": contract,
 	"terms": _terms(known.deployment.data_policy, contract),
@@ -241,6 +243,17 @@ _hop(id) := object.union(known, {
 	"seal": _no_seal,
 	"chip": [],
 }
+
+# What a call says was measured where the weights are loaded, by the digest of the
+# evidence; evidence that the catalog has not, or of another model, leaves them unknown.
+_measured(hop) := {"installed": found.installed, "weights": found.weights} if {
+	hop.deployment.mode == "self_hosted"
+	found := data.catalog.views.evidence[input.context.weights_evidence]
+	found.model == hop.deployment.model
+} else := {"installed": _no_installation, "weights": _no_weights} if {
+	hop.deployment.mode == "self_hosted"
+	is_string(input.context.weights_evidence)
+} else := {}
 
 # The host that was asked for, where the deployment answers there.
 _label(known) := input.asked.host if {

@@ -401,6 +401,7 @@ lists:
             },
             "regions": {},
             "items": {},
+            "potential": {},
         }
     }
     assert document["operators"] == {

@@ -62,6 +62,7 @@ def document(**sections: Any) -> dict[str, Any]:
         "developers": {},
         "models": {},
         "weights": {},
+        "evidence": {},
         "operators": {},
         "deployments": {},
         "lists": list_of(),
@@ -75,9 +76,9 @@ def views(**sections: Any) -> Any:
 
 def list_of(**members: Any) -> dict[str, Any]:
     kinds: dict[str, Any] = {
-        kind: {} for kind in ("parties", "countries", "regions", "items")
+        kind: {} for kind in ("parties", "countries", "regions", "items", "potential")
     }
-    whole = {"as_of": "2026-01-01", **kinds, **members}
+    whole = {"as_of": "2026-01-01", "max_age_days": None, **kinds, **members}
     return {"listed": whole}
 
 
@@ -155,6 +156,7 @@ def test_a_party_that_the_catalog_does_not_have_has_every_fact_as_null() -> None
             "counterparty": "op",
             "owners": None,
             "listings": {"listed": []},
+            "potential": [],
             "held": dict.fromkeys(("bis", "dsp", "ofac"), HELD_BY_UNKNOWN),
         }
     ]
@@ -246,3 +248,36 @@ def test_a_document_that_is_not_whole_is_refused(given: Any, missing: str) -> No
     ) as error:
         with_views(given)
     assert missing in str(error.value)
+
+
+def test_a_list_is_stale_after_the_whole_of_its_last_day() -> None:
+    day = 24 * 60 * 60
+    as_of = 20_454 * day  # 2026-01-01
+    found = views(
+        lists={
+            "a": list_of(max_age_days=7)["listed"],
+            "b": list_of(max_age_days=30)["listed"],
+            "never": list_of()["listed"],
+        }
+    )
+
+    assert found["stale"] == {
+        "boundaries": [as_of + 8 * day, as_of + 31 * day],
+        "intervals": [[], ["a"], ["a", "b"]],
+    }
+
+
+def test_names_that_may_be_a_partys_hold_in_their_windows() -> None:
+    entry = window(100, None, names=["OP"])
+    found = views(
+        operators={"op": OPERATOR},
+        models={"m": MODEL},
+        deployments={"d": {**DEPLOYMENT, "operator": "op"}},
+        lists=list_of(potential={"op": [entry]}),
+    )["deployments"]["d"]
+
+    assert found["boundaries"] == [100]
+    assert [item["parties"][0]["potential"] for item in found["intervals"]] == [
+        [],
+        [{"list": "listed", "names": ["OP"]}],
+    ]
