@@ -147,7 +147,7 @@ def corpus(folder: Path) -> Mapping[str, tuple[bytes, str]]:
             changed(
                 "policyguard/served/served.rego",
                 good["policyguard/served/served.rego"].replace(
-                    b'"bundle": "', b'"x": "'
+                    b'bundle := "', b'bundle := "x'
                 ),
             ),
             "does not name the digest",

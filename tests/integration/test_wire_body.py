@@ -43,6 +43,7 @@ def test_a_plain_call_says_host_path_and_model(module: Any) -> None:
         model="glm-5.2",
         opaque=False,
         attempt=0,
+        parameters={},
     )
 
 
@@ -294,5 +295,10 @@ def test_a_listing_names_no_model_and_hides_nothing(module: Any) -> None:
     request = module.Request("GET", "https://api.scaleway.ai/v1/models")
 
     assert sent_by(request, read_body(request)) == Sent(
-        host="api.scaleway.ai", path="/v1/models", model=None, opaque=False, attempt=0
+        host="api.scaleway.ai",
+        path="/v1/models",
+        model=None,
+        opaque=False,
+        attempt=0,
+        parameters={},
     )

@@ -26,6 +26,7 @@ def test_everything_that_nobody_declared_is_null_in_input() -> None:
             "gsa_schedule": None,
             "state_body": None,
             "eu_market": None,
+            "weights_evidence": None,
         },
         "caller": None,
         "exporter": {
@@ -87,6 +88,7 @@ def test_everything_that_nobody_declared_is_null_in_input() -> None:
             "itar": None,
         },
         "rolling": {"us_twelve_months": None, "china_since_january": None},
+        "approvals": [],
         "asked": {"model": None, "host": None, "opaque": False},
         "model": None,
         "route": [None],
