@@ -107,6 +107,7 @@ def test_each_case_says_what_must_come_of_it() -> None:
     assert {case.verdict for case in CASES} == {"allow", "deny", "require_approval"}
     assert {rule for case in CASES for rule in case.rules} == {
         "GDPR-01",
+        "GDPR-04",
         "EAR-01",
         "EAR-07",
         "FACT-02",
