@@ -79,7 +79,7 @@ test: $(VENV)/.dev   ## every test but the rules' own
 	$(BIN)/python -m pytest -n $(JOBS) --ignore=tests/policy
 
 policy: $(VENV)/.dev ## the rules' own tests, METADATA, golden vectors
-	$(BIN)/python -m pytest tests/policy
+	$(BIN)/python -m pytest -n $(JOBS) tests/policy
 
 bench: $(VENV)/.dev  ## measure; compared within one run, never gating
 	$(BIN)/python -m benchmarks
