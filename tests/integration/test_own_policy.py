@@ -20,6 +20,7 @@ from policyguard.bundle.additions import tenant_digest
 from policyguard.errors import AuthorityError, BundleError, ConfigurationError
 from policyguard.identity import new_id
 from policyguard.settings import AuthoritySettings, BundleSettings, EngineSettings
+from policyguard.vocabulary.call import Contract
 from policyguard.vocabulary.override import Override
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -38,7 +39,17 @@ def with_rules(folder: Path, text: str = RULE, **more: Any) -> Settings:
 def with_override(folder: Path, **changes: Any) -> Settings:
     people = folder / "people"
     people.write_text(line(BOB, role="overrider") + line(BOB))
-    bare = settings(folder).model_copy(
+    # All that a processor has to sign, and nothing that would carry a transfer.
+    signed = Contract(
+        operator="zhipu-bigmodel",
+        dpa=True,
+        transfer_tool="none",
+        training=False,
+        retention_days=0,
+        remote_access_countries=(),
+        sub_processors=True,
+    )
+    bare = settings(folder, contracts=(signed,)).model_copy(
         update={"authority": AuthoritySettings(people=people)}
     )
     fields: dict[str, Any] = {
