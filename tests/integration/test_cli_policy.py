@@ -93,7 +93,7 @@ def test_the_json_of_a_rule_has_all_that_the_page_has() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("explain", "EAR-0"), "did you mean `EAR-0"),
+        (("explain", "EAR-001"), "did you mean `EAR-01`"),
         (("explain", "nothing"), "`policyguard policy list` shows all"),
         (("list", "--regime", "nothing"), "known are "),
         (("list", "--at", "yesterday"), "write 2026-06-15, or"),
