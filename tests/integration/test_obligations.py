@@ -149,10 +149,23 @@ def test_the_body_of_the_anthropic_sdk_is_read_where_it_is_sent(
         api_key="none", max_retries=0, http_client=loopback.client(httpx2)
     )
     facts = {
-        "caller": {"id": "canary-alice@acme.example", "person_status": "us_citizen"},
+        "caller": {
+            "id": "canary-alice@acme.example",
+            "person_status": "us_citizen",
+            "location": "US",
+            "organisation": {
+                "name": "ACME",
+                "country": "US",
+                "headquarters": "US",
+                "owners": [],
+                "listed": [],
+                "annexes": [],
+            },
+        },
         "data": {"classes": ["none"], "ear": {"classification": "not_technology"}},
         "purpose": "inference",
         "exporter": "US",
+        "context": TICKETS["context"],
     }
     message: Any = {"role": "user", "content": "canary-prompt"}
 
@@ -224,8 +237,10 @@ def test_what_is_done_already_is_discharged(
                 "operator": "scaleway",
                 "dpa": True,
                 "transfer_tool": "none",
+                "training": False,
                 "retention_days": 30,
                 "remote_access_countries": ["FR"],
+                "sub_processors": True,
             }
         ],
     }
@@ -241,7 +256,15 @@ def test_what_is_done_already_is_discharged(
 def test_a_call_that_asks_to_be_stored_has_no_capped_retention(
     tmp_path: Path, client: Any
 ) -> None:
-    contract = {"operator": "scaleway", "dpa": True, "retention_days": 0}
+    contract = {
+        "operator": "scaleway",
+        "dpa": True,
+        "transfer_tool": "none",
+        "training": False,
+        "retention_days": 0,
+        "remote_access_countries": ["FR"],
+        "sub_processors": True,
+    }
     known = settings(
         tmp_path, obliging("cap_retention", {"days": 0}), contracts=[contract]
     )
