@@ -58,6 +58,8 @@ class Row(Expected):
     """By dotted name, over those of the table and of the ordinary call."""
     record: Fields = Field(default_factory=dict)
     """Fields of the audit record, besides those that each record must have."""
+    counted: bool = False
+    """Whether it turns on what earlier calls add up to, which a guard says itself."""
 
 
 class Table(Value):
@@ -87,6 +89,7 @@ class Scenario(Value):
     call: ModelCall
     expected: Expected
     record: Fields
+    counted: bool
     host: str | None
     asked: str | None
     by_client: bool
@@ -178,6 +181,7 @@ def _scenario(
         call=call,
         expected=Expected(**{key: getattr(row, key) for key in Expected.model_fields}),
         record=row.record,
+        counted=row.counted,
         host=host,
         asked=asked,
         # What earlier calls add up to is the guard's to say, not a client's.

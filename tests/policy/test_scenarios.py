@@ -163,7 +163,10 @@ def test_the_engine_answers_as_the_table_says(scenario: Scenario) -> None:
     assert faults(scenario.expected, found["findings"], verdict=found["verdict"]) == []
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(
+    "scenario",
+    [item for item in SCENARIOS if not item.values[0].counted],
+)
 def test_the_guard_records_what_the_table_says(
     scenario: Scenario, guard: Guard
 ) -> None:
