@@ -24,7 +24,7 @@ from policyguard.canonical import Json
 from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
 from policyguard.engines.opa_server import Address, OpaServer, address_of
 from policyguard.engines.opa_wire import RawInput, Wire
-from policyguard.engines.protocol import EngineInfo, PolicySet
+from policyguard.engines.protocol import REMOTE, EngineInfo, PolicySet
 from policyguard.errors import (
     ConfigurationError,
     EngineError,
@@ -35,8 +35,6 @@ from policyguard.errors import (
 DISTRIBUTION: Final = "opa-python-client"
 PACKAGE: Final = "policyguard.served"
 RULE: Final = "answer"
-REMOTE: Final = "remote"
-"""The digest of an engine whose code runs elsewhere: it cannot be known here."""
 _LOAD_SECONDS: Final = 10.0
 _QUERY: Final[Mapping[str, Any]] = {
     "strict-builtin-errors": "true",

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from policyguard.canonical import Json
+
+REMOTE: Final = "remote"
+"""The digest of an engine whose code runs elsewhere: it cannot be known here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from policyguard.catalog.catalog import Catalog
 from policyguard.catalog.resolve import Resolution
 from policyguard.catalog.views import LIVES
 from policyguard.engines.memo import Memo, instants_in, seconds_of
-from policyguard.engines.protocol import Snapshot
+from policyguard.engines.protocol import REMOTE, Snapshot
 from policyguard.errors import PolicyGuardError
 from policyguard.guard.answer import Answer, read_answer
 from policyguard.guard.input_bytes import input_bytes
@@ -71,6 +71,12 @@ class Policy:
             memo = Memo[Any](scope=scope, instants=instants, lives=lives)
             object.__setattr__(self, name, memo)
 
+    @property
+    def _is_remote(self) -> bool:
+        # A server that is away, late or has another policy by now has to be noticed at
+        # each call: nothing that it said is remembered.
+        return self.snapshot.info.digest == REMOTE
+
     def answer(self, call: ModelCall) -> Answer:
         """Answer a question: from memory, or else by evaluation.
 
@@ -79,7 +85,7 @@ class Policy:
         """
         asked = input_bytes(call)
         at = seconds_of(call.at)
-        counted = _counts(call)
+        counted = self._is_remote or _counts(call)
         known = None if counted else self.memo.find(asked.question, at=at)
         if known is None:
             document = self.snapshot.evaluate(asked.whole)
@@ -91,7 +97,7 @@ class Policy:
     def alternatives(self, call: ModelCall) -> tuple[Alternative, ...]:
         """Return the permitted deployments of a call's model, cheapest first."""
         question, at = input_bytes(call).question, seconds_of(call.at)
-        counted = _counts(call)
+        counted = self._is_remote or _counts(call)
         found = None if counted else self._routes.find(question, at=at)
         if found is None:
             found = alternatives(call, catalog=self.catalog, allows=self.allows)
