@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def idle(tree: ast.Module) -> list[str]:
         if name.startswith("test_") and name not in claiming and not called & claiming:
             found.append(name)
     return found
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout of git")
+def test_git_keeps_no_link_as_it_would_point_to_what_a_clone_has_not() -> None:
+    kept = subprocess.run(
+        ["git", "ls-files", "--stage"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    links = [row for row in kept.stdout.splitlines() if row.startswith("120000")]
+    assert links == []
 
 
 @pytest.mark.parametrize("path", TEXT, ids=name_of)
