@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from policyguard.cli.override import override
+from policyguard.cli.policy_test import mutate, test
 from policyguard.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ _config_option: Final = click.option(
 
 
 @click.group(
-    commands=(override,),
-    short_help="Read the rules: all in a table, or one explained; soften one.",
+    commands=(override, test, mutate),
+    short_help="Read, test, mutate and soften rules.",
 )
 def policy() -> None:
-    """Read the rules of the policy bundle, and soften one for a time."""
+    """Read the rules of the policy bundle, test them, and soften one for a time."""
 
 
 @policy.command("list")

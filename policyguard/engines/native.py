@@ -64,6 +64,15 @@ class NativeEngine(Protocol):
     def clone(self) -> NativeEngine:
         """Copy the engine; what is parsed is shared."""
 
+    def take_prints(self) -> list[str]:
+        """Return what `print` has written since, and forget it."""
+
+    def set_enable_coverage(self, enable: bool) -> None:  # noqa: FBT001 -- the library's
+        """Keep count of the lines that are reached."""
+
+    def get_coverage_report_as_json(self) -> str:
+        """Write which lines of each module were reached, and which were not."""
+
 
 @functools.cache
 def _engine_class() -> Callable[[], Any]:

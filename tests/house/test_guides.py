@@ -30,6 +30,7 @@ GUIDES = (
     "read-and-verify-the-trail",
     "run-in-production",
     "soften-a-rule",
+    "test-your-rules",
     "verify-with-openssl",
 )
 BLOCKS = [
@@ -179,8 +180,23 @@ def test_the_guide_to_approvals_lets_a_call_through_and_takes_it_back(
 def test_the_guide_to_own_rules_adds_one_that_objects(reader: Reader) -> None:
     printed = run_guide("add-a-rule", reader)
 
-    assert printed["shell-test"].split() == ["true", "true"]
+    assert printed["shell-test"].startswith("2 passed in ")
+    assert "SURVIVED" in printed["shell-test"] or "100.0%" in printed["shell-test"]
     assert printed["shell-ask"].startswith("denied by ACME-01: ")
+
+
+def test_the_guide_to_tests_finds_the_hole_in_them_and_closes_it(
+    reader: Reader,
+) -> None:
+    printed = run_guide("test-your-rules", reader)
+
+    assert printed["shell-rule"].startswith("2 passed in ")
+    assert "SURVIVED spend/spend.rego" not in printed["shell-mutate"]
+    assert (
+        "SURVIVED spend.rego:7: relation changed: changed `<` to `<=`"
+        in printed["shell-mutate"]
+    )
+    assert printed["shell-better"].startswith("100.0% of ")
 
 
 def test_the_guide_to_overrides_softens_a_rule_and_refuses_a_locked_one(

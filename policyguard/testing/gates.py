@@ -1,0 +1,64 @@
+"""Reads what an author demands of a policy's tests: `[tool.policyguard]`.
+
+    [tool.policyguard]
+    policy = "policies"          # where modules and tests lie; default: the test's bundle
+    min_coverage = 100           # per cent of lines that tests must reach
+    min_rule_coverage = 100      # per cent of rules that they must reach in every line
+    min_mutation_score = 95      # per cent of non-equivalent mutants that they must kill
+
+Options of the command line go before it. A key that nobody knows is refused, so that a
+gate with a typing error does not stand open.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from policyguard.errors import ConfigurationError
+
+PROJECT: Final = "pyproject.toml"
+
+_Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Gates(BaseModel):
+    """Is what must hold; what is not demanded is none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    policy: str | None = None
+    """Directory of modules and tests, relative to the file."""
+    min_coverage: _Percent | None = None
+    min_rule_coverage: _Percent | None = None
+    min_mutation_score: _Percent | None = None
+
+
+def read_gates(root: Path) -> Gates:
+    """Return the gates of a project; none where it demands nothing.
+
+    Args:
+        root: The directory with `pyproject.toml`.
+
+    Raises:
+        ConfigurationError: the table is not what it should be; names the key.
+    """
+    file = root / PROJECT
+    try:
+        table = tomllib.loads(file.read_text("utf-8")).get("tool", {})
+    except FileNotFoundError:
+        return Gates()
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"`{file}` cannot be read: {error}") from error
+    try:
+        return Gates.model_validate(table.get("policyguard", {}))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the table"
+        raise ConfigurationError(
+            f"{PROJECT}: `[tool.policyguard]`: `{key}`: {first['msg'].lower()}: known are"
+            f" {', '.join(Gates.model_fields)}"
+        ) from error

@@ -1,0 +1,172 @@
+"""Tries mutants of a policy: the tests beside a rule should notice each of its faults.
+
+A mutant that no test notices is either a hole in the tests or no fault at all. Those
+that find the same as the rule itself on every input that is at hand are told apart and
+do not count, and it is said on how many inputs they were compared: that is evidence,
+not proof.
+
+Specification: for the operators see `mutants`; the score is killed mutants by those
+that are neither stillborn nor equivalent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from policyguard.errors import BundleError, ConfigurationError
+from policyguard.testing.mutants import OPERATORS, Mutant, mutants_of, shown_only
+from policyguard.testing.seen_inputs import MAX_INPUTS, SeenInputs
+from policyguard.testing.sources import PolicySource
+from policyguard.testing.witnesses import Inputs, Witness
+from policyguard.testing.world import World, ground_of, world_of
+
+State: TypeAlias = Literal["killed", "survived", "equivalent", "stillborn"]
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+WHOLE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MutantResult:
+    """Is what became of one mutant."""
+
+    mutant: Mutant
+    state: State
+    killer: str = ""
+    """The test that noticed it."""
+    witness: Witness | None = None
+    """An input on which a survivor finds something else than the rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MutationReport:
+    """Is what the tests of a policy noticed."""
+
+    results: tuple[MutantResult, ...] = field(repr=False)
+    inputs: int
+    """On how many inputs survivors were compared with the rule."""
+    untested: tuple[str, ...] = ()
+    """Modules without a test beside them; they were not mutated."""
+
+    def count(self, state: State) -> int:
+        """Return how many mutants came to this."""
+        return sum(result.state == state for result in self.results)
+
+    @property
+    def score(self) -> float:
+        """Return the share of real faults that tests noticed, from 0 to 1."""
+        real = self.count("killed") + self.count("survived")
+        return self.count("killed") / real if real else WHOLE
+
+    @property
+    def survivors(self) -> tuple[MutantResult, ...]:
+        """Return the mutants that no test noticed, and that are real faults."""
+        return tuple(item for item in self.results if item.state == "survived")
+
+    def by_operator(self) -> Mapping[str, tuple[int, int]]:
+        """Return for each operator how many were killed, of how many real faults."""
+        killed: Counter[str] = Counter()
+        real: Counter[str] = Counter()
+        for item in self.results:
+            if item.state in {"killed", "survived"}:
+                real[item.mutant.operator] += 1
+                killed[item.mutant.operator] += item.state == "killed"
+        return {name: (killed[name], real[name]) for name in sorted(real)}
+
+    def text(self) -> str:
+        """Return what a person reads: the score, and each survivor."""
+        lines = [
+            (
+                f"{self.score:.1%} of {self.count('killed') + self.count('survived')} mutants"
+                f" are noticed; {self.count('equivalent')} are equivalent on {self.inputs}"
+                f" inputs and {self.count('stillborn')} do not compile, which do not count"
+            )
+        ]
+        for item in self.survivors:
+            lines.append(f"SURVIVED {item.mutant.title}")
+            if item.witness is not None:
+                lines += [f"  {line}" for line in item.witness.text().splitlines()]
+        return "\n".join(lines)
+
+
+def mutate(
+    policy: PolicySource,
+    *,
+    files: Sequence[str] = (),
+    operators: Sequence[str] = (),
+    compared_on: int = MAX_INPUTS,
+    progress: Progress | None = None,
+) -> MutationReport:
+    """Make each mutant of a policy's modules and run the tests beside them.
+
+    Args:
+        policy: Modules and tests.
+        files: The modules to mutate, by path; all that have a test beside them.
+        operators: The operators to use; all.
+        compared_on: On how many inputs a survivor is compared with its rule at most;
+            with none, no mutant counts as equivalent.
+        progress: What is told of each mutant: module, done, total.
+
+    Raises:
+        ConfigurationError: there is no such operator.
+        BundleError: a file is none of the policy's, or its tests fail unchanged.
+        EngineLoadError: the policy does not load.
+    """
+    ground = ground_of(policy)
+    tree = ground.tree
+    unknown = sorted(set(files) - policy.modules.keys())
+    if unknown:
+        raise BundleError(f"`{unknown[0]}` is no module of the policy")
+    odd = sorted(set(operators) - set(OPERATORS))
+    if odd:
+        raise ConfigurationError(
+            f"there is no kind of fault `{odd[0]}`: known are {', '.join(OPERATORS)}"
+        )
+    passed_over = shown_only(
+        module for module in tree.modules if module.name in policy.modules
+    )
+    results: list[MutantResult] = []
+    untested = []
+    known = SeenInputs(ground=ground, most=compared_on)
+    for module in tree.modules:
+        if module.name not in policy.modules or (files and module.name not in files):
+            continue
+        world = world_of(ground, module)
+        if world is None:
+            untested.append(module.name)
+            continue
+        mutants = [
+            mutant
+            for mutant in mutants_of(
+                module, policy.modules[module.name], passed_over=passed_over
+            )
+            if not operators or mutant.operator in operators
+        ]
+        for index, mutant in enumerate(mutants, start=1):
+            results.append(_tried(mutant, world, known))
+            if progress is not None:
+                progress(module.name, index, len(mutants))
+    return MutationReport(
+        results=tuple(results), inputs=known.count, untested=tuple(untested)
+    )
+
+
+def _tried(mutant: Mutant, world: World, inputs: Inputs) -> MutantResult:
+    killer = world.killer_of(mutant)
+    if killer is None:
+        return MutantResult(mutant=mutant, state="stillborn")
+    if killer:
+        return MutantResult(mutant=mutant, state="killed", killer=killer)
+    witness = inputs.difference(mutant) if inputs.count else None
+    if witness is None and inputs.count:
+        return MutantResult(mutant=mutant, state="equivalent")
+    return MutantResult(mutant=mutant, state="survived", witness=witness)
+
+
+def survivors_by_file(report: MutationReport) -> Iterator[tuple[str, int]]:
+    """Yield each module with its survivors, most first."""
+    counts = Counter(item.mutant.file for item in report.survivors)
+    yield from counts.most_common()

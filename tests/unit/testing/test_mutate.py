@@ -1,0 +1,139 @@
+"""Mutants of a policy: strong tests notice all of them, weak ones are told of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from unit.testing.own_policy import RULES, STRONG, WEAK, written
+
+from policyguard.errors import BundleError
+from policyguard.testing.mutants import mutants_of, shown_only
+from policyguard.testing.mutate import mutate
+
+KINDS = {
+    "condition dropped",
+    "condition negated",
+    "effect softened",
+    "fact that is never there",
+    "first element only",
+    "member dropped",
+    "neighbouring fact",
+    "relation changed",
+    "rule dropped",
+    "text changed",
+    "truth turned round",
+}
+
+
+def test_strong_tests_notice_every_mutant(tmp_path: Path) -> None:
+    report = mutate(written(tmp_path))
+
+    assert report.survivors == ()
+    assert report.score == 1
+    assert {result.mutant.operator for result in report.results} == KINDS
+
+
+def test_weak_tests_are_shown_what_they_do_not_notice(tmp_path: Path) -> None:
+    report = mutate(written(tmp_path, tests=WEAK))
+
+    titles = {item.mutant.title for item in report.survivors}
+    assert "own.rego:9: relation changed: changed `<` to `<=`" in titles
+    assert (
+        "own.rego:13: first element only: changed `some hop in input.hops` to"
+        " `hop := [item | some item in input.hops][0]`"
+    ) in titles
+    assert report.score < 0.7
+
+
+def test_a_survivor_comes_with_an_input_on_which_it_differs(tmp_path: Path) -> None:
+    report = mutate(written(tmp_path, tests=WEAK), operators=["first element only"])
+
+    (survivor,) = report.survivors
+    assert survivor.witness is not None
+    assert survivor.witness.rule != survivor.witness.mutant
+    assert "OWN-1 deny" in survivor.witness.text()
+
+
+def test_what_finds_the_same_on_every_input_does_not_count(tmp_path: Path) -> None:
+    rules = RULES.replace(
+        "\tinput.amount < known.most\n",
+        '\tinput.amount < known.most\n\tinput.country != "US"\n',
+    )
+
+    report = mutate(written(tmp_path, rules=rules), operators=["condition dropped"])
+
+    equivalent = [item.mutant for item in report.results if item.state == "equivalent"]
+    assert [(item.line, item.before) for item in equivalent] == [
+        (10, 'input.country != "US"')
+    ]
+
+
+def test_without_inputs_to_compare_nothing_counts_as_equivalent(tmp_path: Path) -> None:
+    report = mutate(written(tmp_path, tests=WEAK), compared_on=0)
+
+    assert report.count("equivalent") == 0
+    assert report.survivors != ()
+
+
+def test_tests_that_fail_already_are_refused(tmp_path: Path) -> None:
+    policy = written(tmp_path, rules=RULES.replace("<", "<="))
+
+    with pytest.raises(
+        BundleError, match=r"own.rego: the test `.*test_allowed` does not"
+    ):
+        mutate(policy)
+
+
+def test_a_module_that_no_test_reaches_is_named_and_not_mutated(tmp_path: Path) -> None:
+    (tmp_path / "lonely.rego").write_text("package lonely\n\nx := 1\n", "utf-8")
+
+    report = mutate(written(tmp_path))
+
+    assert report.untested == ("lonely.rego",)
+
+
+def test_a_file_that_is_no_module_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"`other.rego` is no module of the policy"):
+        mutate(written(tmp_path), files=["other.rego"])
+
+
+def test_helpers_that_are_tests_own_are_answered_from_a_table(tmp_path: Path) -> None:
+    # The helper reaches another module than the mutated one, and is asked twice.
+    (tmp_path / "places.rego").write_text(
+        'package places\n\nof(x) := {"country": x, "amount": 9, "hops": [], "s": {1}}\n',
+        "utf-8",
+    )
+    tests = STRONG.replace(
+        '_asked(country, amount) := {"country": country, "amount": amount, "hops": []}',
+        "_asked(country, amount) := object.union(data.places.of(country),"
+        ' {"amount": amount})',
+    )
+
+    report = mutate(written(tmp_path, tests=tests), files=["own.rego"])
+
+    assert report.survivors == ()
+
+
+def test_shown_facts_and_messages_are_left_alone(tmp_path: Path) -> None:
+    rules = RULES.replace('{"country": hop.country}}', "_shown}") + (
+        '\n_shown := {"country": input.country, "more": _name}\n\n_name := "x" if input.a > 1\n'
+    )
+    policy = written(tmp_path, rules=rules)
+    module = next(item for item in policy.tree().modules if item.name == "own.rego")
+
+    idle = shown_only([module])
+    lines = {m.line for m in mutants_of(module, rules, passed_over=idle)}
+
+    assert idle == {"_shown", "_name"}
+    assert max(lines) < rules[: rules.index("_shown :=")].count("\n")
+
+
+def test_every_mutant_differs_from_its_module_in_one_place(tmp_path: Path) -> None:
+    policy = written(tmp_path)
+    module = next(item for item in policy.tree().modules if item.name == "own.rego")
+
+    texts = [mutant.text for mutant in mutants_of(module, RULES)]
+
+    assert RULES not in texts
+    assert len(texts) == len(set(texts))
