@@ -12,8 +12,7 @@ from sqlite3 import sqlite_version_info
 from typing import cast
 
 from policyguard.assembly_authority import in_force, leave_of
-from policyguard.audit.counters import Counters
-from policyguard.audit.layout import Layout
+from policyguard.audit.shared import counters_at
 from policyguard.audit.stores.database import has_wal_reset_bug
 from policyguard.audit.stores.place import Lock
 from policyguard.audit.trail import Role, Trail
@@ -118,7 +117,7 @@ def build_core(
         notices=NoticeFile(path=known.obligations.notify)
         if known.obligations.notify
         else None,
-        tally=_tally(known, trail=opened),
+        tally=Tally(counters=counters_at(opened.place)),
         defaults=Facts(exporter=known.tenant.exporter(), context=known.tenant.context),
         clock=clock or wall_clock,
         simulated=clock is not None,
@@ -356,13 +355,6 @@ def _warn_of_sqlite(settings: Settings) -> None:
     # a trail itself never opens two such connections.
     if logging.getLogger("policyguard").hasHandlers():
         _warn_once(".".join(map(str, sqlite_version_info)))
-
-
-def _tally(settings: Settings, *, trail: Trail) -> Tally | None:
-    """Return what counts people; a trail in a database counts nobody, so all is unknown."""
-    if settings.trail.url is not None:
-        return None
-    return Tally(counters=Counters(layout=Layout.of(trail.directory)))
 
 
 def _promising(

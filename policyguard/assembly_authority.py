@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
-from policyguard.audit.layout import Layout
+from policyguard.audit.shared import approvals_at
+from policyguard.audit.stores.fleet import place_of
+from policyguard.audit.stores.protocol import ApprovalStore
 from policyguard.audit.trail import Trail
 from policyguard.authority.approvals import Approvals
 from policyguard.authority.overrides import Overriding
@@ -52,9 +53,9 @@ def approvals_of(settings: Settings, *, bundle: Bundle) -> Approvals:
             "nobody may approve anything: name a file of people with `people` under"
             " [authority], and give it a line `approver <vkey>`"
         )
-    _require_files(settings)
-    directory = settings.trail.directory or default_trail()
-    return _approvals(people, bundle=bundle, directory=Path(directory))
+    where = settings.trail.url or settings.trail.directory or default_trail()
+    place = place_of(where, settings.trail.lock_url if settings.trail.url else None)
+    return _approvals(people, bundle=bundle, store=approvals_at(place))
 
 
 def leave_of(settings: Settings, *, bundle: Bundle, trail: Trail) -> Leave | None:
@@ -66,9 +67,8 @@ def leave_of(settings: Settings, *, bundle: Bundle, trail: Trail) -> Leave | Non
     people = people_of(settings)
     if not people.vkeys("approver"):
         return None
-    _require_files(settings)
     return Leave(
-        approvals=_approvals(people, bundle=bundle, directory=trail.directory),
+        approvals=_approvals(people, bundle=bundle, store=approvals_at(trail.place)),
         pseudonym=trail.pseudonym,
     )
 
@@ -154,17 +154,9 @@ def _overrides(
     return found
 
 
-def _require_files(settings: Settings) -> None:
-    if settings.trail.url is not None:
-        raise ConfigurationError(
-            "approvals are kept beside a trail in files, and this one is in a database:"
-            " name a `directory` under [trail], or no approvers under [authority]"
-        )
-
-
-def _approvals(people: People, *, bundle: Bundle, directory: Path) -> Approvals:
+def _approvals(people: People, *, bundle: Bundle, store: ApprovalStore) -> Approvals:
     return Approvals(
-        path=Layout.of(directory).approvals,
+        store=store,
         people=people,
         regimes={name: rule.regime for name, rule in bundle.rules.items()}.get,
     )

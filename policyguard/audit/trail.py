@@ -188,6 +188,11 @@ class Trail:
         return str(self._place.directory)
 
     @property
+    def place(self) -> Layout | Fleet:
+        """Where the parts of the trail are: the paths of its files, or its servers."""
+        return self._place
+
+    @property
     def directory(self) -> Path:
         """Where a trail in files is.
 

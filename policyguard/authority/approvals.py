@@ -1,11 +1,10 @@
 """Approvals as they are kept: what was signed, what was taken back, how often it served.
 
-Owner: all processes of a trail share the file, `approvals.sqlite` in its directory; each
-work is one transaction on a connection of its own, so nothing crosses a fork or a
-thread. A crash between the use and the call leaves a use too few, never one too many.
-Whoever can write the file can forget revocations and uses; each grant, revocation and
-use is in the signed trail too, and shows that. Nobody can make an approval: signatures
-are verified whenever one is read.
+Owner: all processes of a trail share its store, a file or tables of a server. A crash
+between the use and the call leaves a use too few, never one too many. Whoever can write
+the store can forget revocations and uses; each grant, revocation and use is in the
+signed trail too, and shows that. Nobody can make an approval: signatures are verified
+whenever one is read.
 
 INVARIANT: `take` gives out no use beyond the number that was signed, however many
 processes ask at once, and none of an approval that was taken back.
@@ -13,29 +12,16 @@ processes ask at once, and none of an approval that was taken back.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Final
 
-from policyguard.audit.stores.database import open_for_writing, rows_of
+from policyguard.audit.stores.protocol import ApprovalStore
 from policyguard.authority.people import People
 from policyguard.authority.statement import open_statement, sign_statement
-from policyguard.errors import AuthorityError, TrailError
+from policyguard.errors import AuthorityError
 from policyguard.signing.signer import Signer
 from policyguard.vocabulary.approval import Approval, Revocation
-
-_SCHEMA: Final = """
-CREATE TABLE approval (
-  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, caller TEXT NOT NULL,
-  bundle TEXT NOT NULL, note TEXT NOT NULL, used INTEGER NOT NULL, revocation TEXT
-) STRICT;
-CREATE INDEX approval_scope ON approval (tenant, caller, bundle)"""
-_COLUMNS: Final = "SELECT note, used, ifnull(revocation, '') FROM approval"
-_TYPES: Final = (str, int, str)
 
 Regimes = Callable[[str], str | None]
 """Says which regime a rule is of; `None`: there is no such rule."""
@@ -64,7 +50,7 @@ class Kept:
 class Approvals:
     """Keeps approvals, and gives out their uses."""
 
-    path: Path
+    store: ApprovalStore
     people: People
     regimes: Regimes
 
@@ -97,11 +83,7 @@ class Approvals:
         """
         approval = self._opened(note)
         scope = (approval.tenant, approval.caller, approval.bundle)
-        with self._transaction() as connection:
-            connection.execute(
-                "INSERT INTO approval VALUES (?, ?, ?, ?, ?, 0, NULL)",
-                (approval.id, *scope, note),
-            )
+        self.store.add(approval.id, scope=scope, note=note)
 
     def revoke(self, note: str) -> None:
         """Keep a signed revocation; its approval holds no more.
@@ -112,16 +94,11 @@ class Approvals:
             TrailError: it cannot be kept.
         """
         revocation = self._revocation(note)
-        with self._transaction() as connection:
-            done = connection.execute(
-                "UPDATE approval SET revocation = ? WHERE id = ? AND revocation IS NULL",
-                (note, revocation.approval),
+        if not self.store.revoke(revocation.approval, note=note):
+            raise AuthorityError(
+                f"approval `{revocation.approval}` is not there, or was taken back"
+                " before: see `policyguard approvals list --all`"
             )
-            if done.rowcount != 1:
-                raise AuthorityError(
-                    f"approval `{revocation.approval}` is not there, or was taken back"
-                    " before: see `policyguard approvals list --all`"
-                )
 
     def find(self, name: str) -> Kept:
         """Return the approval with an id, or with the beginning of one.
@@ -146,15 +123,9 @@ class Approvals:
         Raises:
             TrailError: they cannot be read.
         """
-        if not self.path.exists():
-            return ()
-        query = (
-            f"{_COLUMNS} WHERE tenant = ? AND caller = ? AND bundle = ?"
-            " AND revocation IS NULL ORDER BY id"
-        )
         scope = (tenant, caller, bundle)
         found = []
-        for note, used, _ in self._rows(query, *scope):
+        for note, used, _ in self.store.rows_of_scope(scope):
             try:
                 approval = self._opened(note)
             except AuthorityError:
@@ -171,17 +142,7 @@ class Approvals:
         Raises:
             TrailError: the uses cannot be kept.
         """
-        with self._transaction() as connection:
-            for approval in approvals:
-                done = connection.execute(
-                    "UPDATE approval SET used = used + 1"
-                    " WHERE id = ? AND used < ? AND revocation IS NULL",
-                    (approval.id, approval.uses),
-                )
-                if done.rowcount != 1:
-                    connection.execute("ROLLBACK")
-                    return False
-        return True
+        return self.store.take([(item.id, item.uses) for item in approvals])
 
     def listing(self) -> Iterator[Kept]:
         """Return every approval that verifies, oldest first.
@@ -190,9 +151,7 @@ class Approvals:
             AuthorityError: what is kept is no approval that one of the people signed.
             TrailError: they cannot be read.
         """
-        if not self.path.exists():
-            return
-        for note, used, revocation in self._rows(f"{_COLUMNS} ORDER BY id"):
+        for note, used, revocation in self.store.rows():
             yield Kept(
                 approval=self._opened(note),
                 used=used,
@@ -230,28 +189,3 @@ class Approvals:
                 f"`{name}` may not approve `{rule}`: add the rule or its regime to the"
                 " line in the file of people, or ask another approver"
             )
-
-    def _rows(self, query: str, *values: object) -> list[tuple[str, int, str]]:
-        # Not read-only: without a WAL, such a file is read as if nobody could write.
-        with self._transaction() as connection:
-            return list(
-                rows_of(connection, query, *values, types=_TYPES, path=self.path)
-            )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        # The old journal: many writers of one WAL can lose data in SQLite before 3.51.3.
-        connection = open_for_writing(self.path, schema=_SCHEMA, journal="DELETE")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            if connection.in_transaction:
-                connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise TrailError(
-                f"`{self.path}` cannot be used: {error}: check its permissions and its"
-                " disk, or restore it"
-            ) from error
-        finally:
-            # What was not committed is rolled back.
-            connection.close()

@@ -169,7 +169,7 @@ class _Read:
 class _Archive:
     """Finds decisions in a trail."""
 
-    directory: Path
+    place: str | Path
 
     def find(self, name: str) -> _Read:
         """Return the decision with an id or the beginning of one."""
@@ -177,7 +177,7 @@ class _Archive:
         from policyguard.cli.trail_reading import find_record, opened
         from policyguard.vocabulary.record import DecisionRecord
 
-        reader = opened(self.directory)
+        reader = opened(self.place)
         found = find_record(reader, name, origin=None)
         if not isinstance(found.record, DecisionRecord):
             raise ConfigurationError(
@@ -202,7 +202,7 @@ def _desk(config: str | None) -> Desk:
     core = build_core(settings=settings, role="cli")
     approvals = approvals_of(settings, bundle=core.bundle)
     return Desk(
-        archive=_Archive(directory=core.trail.directory),
+        archive=_Archive(place=settings.trail.url or core.trail.directory),
         approvals=approvals,
         trail=core.trail,
         bundle=core.snapshot.bundle_digest,

@@ -16,6 +16,7 @@ from unit.bundle.test_additions import PATH, RULE
 from policyguard.audit.verify import verify_trail
 from policyguard.bundle.additions import tenant_digest
 from policyguard.bundle.files import read_files
+from policyguard.signing.key_file import create_key_file
 
 CALLER = "canary-alice@acme.example"
 
@@ -23,12 +24,20 @@ CALLER = "canary-alice@acme.example"
 class Desk:
     """Is a folder with settings, keys and a decision that asks for approval."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        trail: str = 'directory = "trail"',
+        passphrase: bytes | None = None,
+    ) -> None:
         self.folder = folder
         self.config = folder / "policyguard.toml"
-        self.config.write_text(
-            '[trail]\ndirectory = "trail"\n[authority]\npeople = "people"\n'
-        )
+        settings = f'[trail]\n{trail}\n[authority]\npeople = "people"\n'
+        if passphrase is not None:
+            create_key_file(folder / "secret", data=passphrase)
+            settings += '[signing]\npassphrase_file = "secret"\n'
+        self.config.write_text(settings)
         self.write(line(BOB), line(ALICE))
         for signer in (BOB, ALICE, MALLORY):
             signer.save(folder / f"{signer.key_name}.pem")

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from fleet import KEYS, NAME, SECRET, database
 from integration.program import run
+from integration.test_cli_approve import Desk
 from services import Postgres, binaries, postgres
 from trails import CALLER, append_pair
 
@@ -141,3 +142,24 @@ def test_who_may_erase_in_a_database_may_touch_no_record(
                 session.execute(statement)
     with pytest.raises(TrailError, match="until the owner"):
         erase_rows(officer, records={"app-1": ["x"]}, callers=["x"])
+
+
+def test_a_person_approves_a_decision_that_is_in_a_database(
+    server: Postgres, tmp_path: Path
+) -> None:
+    url = database(server, "approving")
+    run("audit", "prepare", url, "--name", NAME)
+    desk = Desk(tmp_path, trail=f'url = "{url}"', passphrase=SECRET)
+
+    done = desk.approve()
+    listed = desk.listed()
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [(item["state"], item["used"]) for item in listed] == [("holds", 0)]
+    desk.ask()
+    assert desk.answer["verdict"] == "allow"
+    revoked = desk.approve(listed[0]["approval"]["id"], revoke="", until=None)
+    assert (revoked.exit_code, revoked.stderr) == (0, "")
+    assert [item["state"] for item in desk.listed("--all")] == ["revoked"]
+    desk.ask()
+    assert desk.answer["verdict"] == "require_approval"

@@ -17,7 +17,9 @@ from policyguard.audit.stores.postgres_server import Server, server_of
 
 if TYPE_CHECKING:
     from policyguard.audit.stores.postgres import PostgresWriter
+    from policyguard.audit.stores.postgres_approvals import PostgresApprovals
     from policyguard.audit.stores.postgres_callers import PostgresCallers
+    from policyguard.audit.stores.postgres_counts import PostgresCounts
     from policyguard.audit.stores.postgres_versions import PostgresVersions
     from policyguard.signing.key_source import KeySource
 
@@ -77,6 +79,18 @@ class Fleet:
         from policyguard.audit.stores.postgres_versions import PostgresVersions
 
         return PostgresVersions(server=self.server)
+
+    def approvals(self) -> PostgresApprovals:
+        """Return what keeps signed approvals."""
+        from policyguard.audit.stores.postgres_approvals import PostgresApprovals
+
+        return PostgresApprovals(server=self.server)
+
+    def counts(self) -> PostgresCounts:
+        """Return what keeps counts of people."""
+        from policyguard.audit.stores.postgres_counts import PostgresCounts
+
+        return PostgresCounts(self.server)
 
     def callers(self) -> PostgresCallers:
         """Open the callers; raises `TrailError` if the server cannot be reached."""

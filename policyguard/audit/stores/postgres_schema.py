@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, LiteralString
 
 from policyguard.audit.layout import FORMAT, new_name, require_name
+from policyguard.audit.stores.postgres_shared_schema import GRANTS, SHARED
 from policyguard.errors import TrailError
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ CREATE TRIGGER refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON policyguard.checkpo
 CREATE TRIGGER refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON policyguard.trust
   EXECUTE FUNCTION policyguard.refuse();
 CREATE TRIGGER refuse BEFORE DELETE OR TRUNCATE ON policyguard.head
-  EXECUTE FUNCTION policyguard.refuse();
+  EXECUTE FUNCTION policyguard.refuse()"""
+_GRANTS: Final[LiteralString] = """
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA policyguard FROM PUBLIC;
 GRANT USAGE ON SCHEMA policyguard TO policyguard_writer, policyguard_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA policyguard TO policyguard_writer;
@@ -173,11 +175,12 @@ def prepare_database(
     if lock is not None:
         # First the memory of having begun: what is lost afterwards is noticed.
         _make(lock, _LOCK, schema="policyguard_lock", name=chosen)
-    _make(server, _TRAIL, schema="policyguard", name=chosen)
+    tables = (_TRAIL, SHARED, _GRANTS, GRANTS)
+    _make(server, *tables, schema="policyguard", name=chosen)
     return chosen
 
 
-def _make(server: Server, tables: LiteralString, *, schema: str, name: str) -> None:
+def _make(server: Server, *tables: LiteralString, schema: str, name: str) -> None:
     with server.speaking(), server.open(write=True) as connection:
         query = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
         if connection.execute(query, (schema,)).fetchone():
@@ -187,7 +190,8 @@ def _make(server: Server, tables: LiteralString, *, schema: str, name: str) -> N
             )
         with connection.transaction():
             connection.execute(_ROLES)
-            connection.execute(tables)
+            for made in tables:
+                connection.execute(made)
             if schema == "policyguard":
                 connection.execute(
                     "INSERT INTO policyguard.trail (format, name) VALUES (%s, %s)",

@@ -103,6 +103,11 @@ class Server:
             ) from error
         except (driver.errors.UndefinedTable, driver.errors.InvalidSchemaName) as e:
             raise missing(self.where) from e
+        except driver.errors.UndefinedFunction as error:
+            raise TrailError(
+                f"the tables in `{self.where}` are of an older version of policyguard:"
+                " prepare a new database with `policyguard audit prepare URL`"
+            ) from error
         except driver.errors.RaiseException as error:
             raise TrailError(f"{_first_line(error)}") from error
         except driver.Error as error:

@@ -2,25 +2,33 @@
 
 A trail is read through a `TrailSource` and each of its logs through a `LogSource`.
 Verification, queries, proofs and exports know these two alone, so what holds for files
-holds for a server. Nothing here writes, and nothing that is read is authenticated:
+holds for a server. Nothing of them writes, and nothing that is read is authenticated:
 `verify_trail` is what does that.
+
+What all processes of a trail share beside its logs goes through an `ApprovalStore` and
+a `CountStore`. These write; each of their works is one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from policyguard.tlog import Frontier
 
 if TYPE_CHECKING:
+    from policyguard.audit.counters import Share
     from policyguard.audit.people import Person
     from policyguard.audit.vault import Sealed, SealedPrompt
     from policyguard.signing.trust_file import TrustFile
 
 Row: TypeAlias = tuple[int, bytes, bytes]
 """Index, body and leaf hash of a record."""
+ApprovalScope: TypeAlias = tuple[str, str, str]
+"""Tenant, caller's pseudonym and digest of the bundle."""
+ApprovalRow: TypeAlias = tuple[str, int, str]
+"""Signed approval, how often it served, and the signed revocation or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,4 +180,72 @@ class TrailSource(Protocol):
 
     def require_sound(self) -> None:
         """Refuse a database of callers whose structures contradict each other."""
+        ...
+
+
+class ApprovalStore(Protocol):
+    """Keeps signed approvals, and gives out their uses; it verifies none.
+
+    Every method raises `TrailError` for what cannot be read or kept.
+    """
+
+    def add(self, name: str, *, scope: ApprovalScope, note: str) -> None:
+        """Keep a signed approval that has served nobody yet."""
+        ...
+
+    def revoke(self, name: str, *, note: str) -> bool:
+        """Keep a signed revocation; return `False` if there is nothing to take back."""
+        ...
+
+    def take(self, uses: Sequence[tuple[str, int]]) -> bool:
+        """Take one use of each of some approvals, durably; of all of them or of none.
+
+        Args:
+            uses: Ids, each with the number of uses that was signed.
+
+        Returns:
+            `False`: one has none left, was taken back or is not there.
+        """
+        ...
+
+    def rows(self) -> list[ApprovalRow]:
+        """Return all that is kept, oldest first."""
+        ...
+
+    def rows_of_scope(self, scope: ApprovalScope) -> list[ApprovalRow]:
+        """Return what is kept for one scope and was not taken back, oldest first."""
+        ...
+
+
+class CountStore(Protocol):
+    """Counts distinct people by keyed hashes; see `policyguard.audit.counters`.
+
+    Every method raises `TrailError` if the counts cannot be reached.
+    """
+
+    def key(self) -> bytes:
+        """Return the 32 bytes under which people are hashed; make them if need be.
+
+        They are never made anew where somebody was counted already.
+        """
+        ...
+
+    def reserve(
+        self,
+        shares: Sequence[Share],
+        *,
+        reservation: str,
+        call: str,
+        at: int,
+        keep: bool,
+    ) -> Mapping[tuple[str, str], int]:
+        """Return counts by scope and category, and add to them, in one transaction."""
+        ...
+
+    def settle(self, reservation: str) -> None:
+        """Let a reservation count for good."""
+        ...
+
+    def release(self, reservation: str) -> None:
+        """Forget a reservation."""
         ...

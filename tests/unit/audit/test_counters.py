@@ -14,6 +14,7 @@ import pytest
 
 from policyguard.audit.counters import Counters, Share
 from policyguard.audit.layout import Layout, make_folder
+from policyguard.audit.stores.count_file import CountFile
 from policyguard.errors import TrailError
 
 KEY = ("acme zhipu", "pii")
@@ -22,7 +23,16 @@ KEY = ("acme zhipu", "pii")
 @pytest.fixture
 def counters(tmp_path: Path) -> Counters:
     make_folder(tmp_path / "trail/keys")
-    return Counters(layout=Layout.of(tmp_path / "trail"))
+    return in_files(tmp_path / "trail")
+
+
+def in_files(directory: Path) -> Counters:
+    return Counters(store=CountFile(layout=Layout.of(directory)))
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout.of(tmp_path / "trail")
 
 
 def share(counters: Counters, *people: str, **changes: Any) -> Share:
@@ -86,7 +96,7 @@ def test_a_settled_call_counts_and_a_released_one_does_not(counters: Counters) -
 def test_what_nobody_settles_counts_as_made(counters: Counters) -> None:
     reserve(counters, "crashed", "a")
 
-    again = Counters(layout=counters.layout)
+    again = Counters(store=counters.store)
 
     assert seen(again) == 1
 
@@ -162,12 +172,14 @@ def test_threads_together_never_pass_a_threshold(counters: Counters) -> None:
     assert seen(counters) == 10 * allowed.count(True)
 
 
-def test_processes_together_never_pass_a_threshold(counters: Counters) -> None:
+def test_processes_together_never_pass_a_threshold(
+    counters: Counters, layout: Layout
+) -> None:
     script = (
         "import sys; from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[3])\n"
         "from unit.audit.test_counters import *\n"
-        "counters = Counters(layout=Layout.of(Path(sys.argv[1])))\n"
+        "counters = in_files(Path(sys.argv[1]))\n"
         "made = 0\n"
         "for number in range(4):\n"
         "    name = f'{sys.argv[2]}-{number}'\n"
@@ -180,7 +192,7 @@ def test_processes_together_never_pass_a_threshold(counters: Counters) -> None:
     tests = str(Path(__file__).parents[2])
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", script, counters.layout.directory, name, tests],
+            [sys.executable, "-c", script, layout.directory, name, tests],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -204,41 +216,43 @@ def test_a_killed_process_leaves_its_reservation(counters: Counters) -> None:
     assert seen(counters) == 2
 
 
-def test_no_id_of_a_person_is_on_the_disk(counters: Counters) -> None:
+def test_no_id_of_a_person_is_on_the_disk(counters: Counters, layout: Layout) -> None:
     reserve(counters, "one", "canary-alice@acme.example")
     counters.settle("one")
 
     stored = b"".join(
-        path.read_bytes()
-        for path in counters.layout.directory.rglob("*")
-        if path.is_file()
+        path.read_bytes() for path in layout.directory.rglob("*") if path.is_file()
     )
 
     assert b"canary" not in stored
-    assert oct(counters.layout.counters.stat().st_mode & 0o777) == "0o600"
-    assert oct(counters.layout.counters_key.stat().st_mode & 0o777) == "0o600"
+    assert oct(layout.counters.stat().st_mode & 0o777) == "0o600"
+    assert oct(layout.counters_key.stat().st_mode & 0o777) == "0o600"
 
 
-def test_without_its_key_nothing_is_counted_anew(counters: Counters) -> None:
+def test_without_its_key_nothing_is_counted_anew(
+    counters: Counters, layout: Layout
+) -> None:
     reserve(counters, "one", "a")
-    counters.layout.counters_key.unlink()
+    layout.counters_key.unlink()
 
     with pytest.raises(TrailError, match="under which people were counted"):
         counters.pseudonyms(["a"])
 
 
 @pytest.mark.parametrize("data", [b"", b"short", b"x" * 33])
-def test_a_damaged_key_is_an_error(counters: Counters, data: bytes) -> None:
+def test_a_damaged_key_is_an_error(
+    counters: Counters, layout: Layout, data: bytes
+) -> None:
     reserve(counters, "one", "a")
-    counters.layout.counters_key.write_bytes(data)
+    layout.counters_key.write_bytes(data)
 
     with pytest.raises(TrailError, match="damaged"):
         counters.pseudonyms(["a"])
 
 
-def test_a_damaged_file_is_an_error(counters: Counters) -> None:
+def test_a_damaged_file_is_an_error(counters: Counters, layout: Layout) -> None:
     reserve(counters, "one", "a")
-    counters.layout.counters.write_bytes(b"damaged" * 999)
+    layout.counters.write_bytes(b"damaged" * 999)
 
     for work in (
         lambda: reserve(counters, "two", "a"),

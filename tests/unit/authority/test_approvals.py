@@ -14,6 +14,7 @@ from typing import Any, Final
 import pytest
 from approving import ALICE, BOB, MALLORY, line
 
+from policyguard.audit.stores.approval_file import ApprovalFile
 from policyguard.authority.approvals import Approvals
 from policyguard.authority.people import People
 from policyguard.authority.statement import sign_statement
@@ -55,7 +56,7 @@ def approval(**changes: Any) -> Approval:
 
 def store(folder: Path, *lines: str) -> Approvals:
     return Approvals(
-        path=folder / "approvals.sqlite",
+        store=ApprovalFile(path=folder / "approvals.sqlite"),
         people=People.parse("".join(lines or (line(BOB),))),
         regimes={"GDPR-01": "gdpr"}.get,
     )
@@ -166,7 +167,7 @@ def test_each_changed_byte_makes_an_approval_worthless(tmp_path: Path) -> None:
 
 def test_what_was_changed_in_the_file_is_no_approval(tmp_path: Path) -> None:
     made, given = kept(tmp_path)
-    with sqlite3.connect(made.path) as raw:
+    with sqlite3.connect(tmp_path / "approvals.sqlite") as raw:
         raw.execute("UPDATE approval SET note = replace(note, 'GDPR-01', 'EAR-01')")
     raw.close()
 
@@ -177,7 +178,7 @@ def test_what_was_changed_in_the_file_is_no_approval(tmp_path: Path) -> None:
 
 def test_the_columns_beside_a_note_open_it_to_nobody_else(tmp_path: Path) -> None:
     made, _ = kept(tmp_path)
-    with sqlite3.connect(made.path) as raw:
+    with sqlite3.connect(tmp_path / "approvals.sqlite") as raw:
         raw.execute("UPDATE approval SET caller = ?", ("1" * 32,))
     raw.close()
 
@@ -218,14 +219,23 @@ def test_processes_together_get_no_use_too_many(tmp_path: Path) -> None:
         "import sys; from pathlib import Path\n"
         "from policyguard.authority.approvals import Approvals\n"
         "from policyguard.authority.people import People\n"
-        "made = Approvals(path=Path(sys.argv[1]), people=People.parse(sys.argv[2]),"
+        "from policyguard.audit.stores.approval_file import ApprovalFile\n"
+        "store = ApprovalFile(path=Path(sys.argv[1]))\n"
+        "made = Approvals(store=store, people=People.parse(sys.argv[2]),"
         " regimes={'GDPR-01': 'gdpr'}.get)\n"
         "given = made.find(sys.argv[3]).approval\n"
         "print(sum(made.take([given]) for _ in range(6)))\n"
     )
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", script, made.path, line(BOB), given.id],
+            [
+                sys.executable,
+                "-c",
+                script,
+                tmp_path / "approvals.sqlite",
+                line(BOB),
+                given.id,
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -271,7 +281,7 @@ def test_an_approver_who_was_struck_off_has_approved_nothing(tmp_path: Path) -> 
 
 def test_a_file_that_cannot_be_used_says_so(tmp_path: Path) -> None:
     made, given = kept(tmp_path)
-    made.path.write_bytes(b"no database at all" * 100)
+    (tmp_path / "approvals.sqlite").write_bytes(b"no database at all" * 100)
 
     with pytest.raises(TrailError, match=r"approvals\.sqlite"):
         made.holding(**SCOPE)
@@ -280,6 +290,6 @@ def test_a_file_that_cannot_be_used_says_so(tmp_path: Path) -> None:
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
-    made, _ = kept(tmp_path)
+    kept(tmp_path)
 
-    assert oct(made.path.stat().st_mode & 0o777) == "0o600"
+    assert oct((tmp_path / "approvals.sqlite").stat().st_mode & 0o777) == "0o600"

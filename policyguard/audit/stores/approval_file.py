@@ -1,0 +1,106 @@
+"""Signed approvals in a file: `approvals.sqlite` in the directory of a trail.
+
+Owner: all processes of the trail share the file; each work is one transaction on a
+connection of its own, so nothing crosses a fork or a thread. Nothing here is verified:
+whoever reads a note verifies its signature. Whoever can write the file can forget
+revocations and uses; the signed trail has each of them and shows that.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from policyguard.audit.stores.database import open_for_writing, rows_of
+from policyguard.audit.stores.protocol import ApprovalRow, ApprovalScope
+from policyguard.errors import TrailError
+
+_SCHEMA: Final = """
+CREATE TABLE approval (
+  id TEXT PRIMARY KEY, tenant TEXT NOT NULL, caller TEXT NOT NULL,
+  bundle TEXT NOT NULL, note TEXT NOT NULL, used INTEGER NOT NULL, revocation TEXT
+) STRICT;
+CREATE INDEX approval_scope ON approval (tenant, caller, bundle)"""
+_COLUMNS: Final = "SELECT note, used, ifnull(revocation, '') FROM approval"
+_TYPES: Final = (str, int, str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalFile:
+    """Knows the approvals of a trail in files."""
+
+    path: Path
+
+    def add(self, name: str, *, scope: ApprovalScope, note: str) -> None:
+        """Keep a signed approval that has served nobody yet."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO approval VALUES (?, ?, ?, ?, ?, 0, NULL)",
+                (name, *scope, note),
+            )
+
+    def revoke(self, name: str, *, note: str) -> bool:
+        """Keep a signed revocation; return `False` if there is nothing to take back."""
+        with self._transaction() as connection:
+            done = connection.execute(
+                "UPDATE approval SET revocation = ? WHERE id = ? AND revocation IS NULL",
+                (note, name),
+            )
+            return done.rowcount == 1
+
+    def take(self, uses: Sequence[tuple[str, int]]) -> bool:
+        """Take one use of each of some approvals, durably; of all of them or of none."""
+        with self._transaction() as connection:
+            for name, most in uses:
+                done = connection.execute(
+                    "UPDATE approval SET used = used + 1"
+                    " WHERE id = ? AND used < ? AND revocation IS NULL",
+                    (name, most),
+                )
+                if done.rowcount != 1:
+                    connection.execute("ROLLBACK")
+                    return False
+        return True
+
+    def rows(self) -> list[ApprovalRow]:
+        """Return all that is kept, oldest first."""
+        return self._select(f"{_COLUMNS} ORDER BY id")
+
+    def rows_of_scope(self, scope: ApprovalScope) -> list[ApprovalRow]:
+        """Return what is kept for one scope and was not taken back, oldest first."""
+        query = (
+            f"{_COLUMNS} WHERE tenant = ? AND caller = ? AND bundle = ?"
+            " AND revocation IS NULL ORDER BY id"
+        )
+        return self._select(query, *scope)
+
+    def _select(self, query: str, *values: object) -> list[ApprovalRow]:
+        if not self.path.exists():
+            return []
+        # Not read-only: without a WAL, such a file is read as if nobody could write.
+        with self._transaction() as connection:
+            return list(
+                rows_of(connection, query, *values, types=_TYPES, path=self.path)
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        # The old journal: many writers of one WAL can lose data in SQLite before 3.51.3.
+        connection = open_for_writing(self.path, schema=_SCHEMA, journal="DELETE")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise TrailError(
+                f"`{self.path}` cannot be used: {error}: check its permissions and its"
+                " disk, or restore it"
+            ) from error
+        finally:
+            # What was not committed is rolled back.
+            connection.close()

@@ -1,0 +1,172 @@
+"""Counts of people in a file: `counters.sqlite` in the directory of a trail.
+
+Owner: all processes of the trail share the file and the key of its hashes; each work is
+one transaction on a connection of its own, so nothing crosses a fork or a thread. A crash
+leaves what was committed. Whoever can write the file can lower a count; without the key
+nobody can be looked up in it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from policyguard.audit.counters import KEY_BYTES, SETTLED, Share
+from policyguard.audit.layout import Layout, read_small
+from policyguard.audit.stores.database import open_for_writing
+from policyguard.errors import ConfigurationError, TrailError
+from policyguard.signing.key_file import create_key_file
+
+_SCHEMA: Final = """
+CREATE TABLE seen (
+  scope TEXT NOT NULL, category TEXT NOT NULL, person BLOB NOT NULL,
+  reservation TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (scope, category, person, reservation)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX seen_reservation ON seen (reservation);
+CREATE TABLE unnamed (
+  scope TEXT NOT NULL, category TEXT NOT NULL, call TEXT NOT NULL,
+  reservation TEXT NOT NULL, at INTEGER NOT NULL, n INTEGER NOT NULL,
+  PRIMARY KEY (scope, category, call)
+) STRICT, WITHOUT ROWID"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountFile:
+    """Counts distinct people in the directory of a trail."""
+
+    layout: Layout
+
+    def key(self) -> bytes:
+        """Return the bytes under which people are hashed; make them if need be."""
+        path = self.layout.counters_key
+        if not path.exists():
+            if self._anybody():
+                # With a new key everybody would be somebody new, or nobody known.
+                raise TrailError(
+                    f"there is no `{path}`, under which people were counted: restore it"
+                )
+            try:
+                create_key_file(path, data=secrets.token_bytes(KEY_BYTES))
+            except ConfigurationError as error:
+                if not path.exists():
+                    raise TrailError(f"people cannot be counted: {error}") from error
+        key = read_small(path)
+        if len(key) != KEY_BYTES:
+            raise TrailError(f"`{path}` is damaged: restore it")
+        return key
+
+    def reserve(
+        self,
+        shares: Sequence[Share],
+        *,
+        reservation: str,
+        call: str,
+        at: int,
+        keep: bool,
+    ) -> Mapping[tuple[str, str], int]:
+        """Return counts by scope and category, and add to them, in one transaction."""
+        with self._transaction() as connection:
+            counts = {
+                (share.scope, share.category): _counted(connection, share, call=call)
+                for share in shares
+            }
+            if keep:
+                for share in shares:
+                    _add(connection, share, reservation=reservation, call=call, at=at)
+        return counts
+
+    def settle(self, reservation: str) -> None:
+        """Let a reservation count for good: its call was made."""
+        with self._transaction() as connection:
+            run = connection.execute
+            run(
+                "INSERT INTO seen SELECT scope, category, person, ?, at FROM seen"
+                " WHERE reservation = ? ON CONFLICT DO UPDATE SET"
+                " at = max(at, excluded.at)",
+                (SETTLED, reservation),
+            )
+            run("DELETE FROM seen WHERE reservation = ?", (reservation,))
+            run(
+                "UPDATE unnamed SET reservation = ? WHERE reservation = ?",
+                (SETTLED, reservation),
+            )
+
+    def release(self, reservation: str) -> None:
+        """Forget a reservation: its call was not made."""
+        with self._transaction() as connection:
+            run = connection.execute
+            run("DELETE FROM seen WHERE reservation = ?", (reservation,))
+            run("DELETE FROM unnamed WHERE reservation = ?", (reservation,))
+
+    def _anybody(self) -> bool:
+        """Say whether somebody was counted under a key."""
+        if not self.layout.counters.exists():
+            return False
+        with self._transaction() as connection:
+            row = connection.execute("SELECT EXISTS (SELECT 1 FROM seen)").fetchone()
+        return bool(row[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        path = self.layout.counters
+        # The old journal: many writers of one WAL can lose data in SQLite before 3.51.3.
+        connection = open_for_writing(path, schema=_SCHEMA, journal="DELETE")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise TrailError(
+                f"`{path}` cannot be used: {error}: check its permissions and its disk,"
+                " or restore it"
+            ) from error
+        finally:
+            # What was not committed is rolled back.
+            connection.close()
+
+
+def _counted(connection: sqlite3.Connection, share: Share, *, call: str) -> int:
+    run = connection.execute
+    run("CREATE TEMP TABLE IF NOT EXISTS here (person BLOB PRIMARY KEY)")
+    run("DELETE FROM temp.here")
+    connection.executemany(
+        "INSERT INTO temp.here VALUES (?)", ((person,) for person in share.persons)
+    )
+    where = (share.scope, share.category, share.since)
+    (named,) = run(
+        "SELECT count(DISTINCT person) FROM seen WHERE scope = ? AND category = ?"
+        " AND at > ? AND person NOT IN (SELECT person FROM temp.here)",
+        where,
+    ).fetchone()
+    (unnamed,) = run(
+        "SELECT ifnull(sum(n), 0) FROM unnamed WHERE scope = ? AND category = ?"
+        " AND at > ? AND call <> ?",
+        (*where, call),
+    ).fetchone()
+    return int(named) + int(unnamed)
+
+
+def _add(
+    connection: sqlite3.Connection,
+    share: Share,
+    *,
+    reservation: str,
+    call: str,
+    at: int,
+) -> None:
+    key = (share.scope, share.category)
+    connection.executemany(
+        "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)",
+        ((*key, person, reservation, at) for person in share.persons),
+    )
+    if share.unnamed:
+        # An attempt that is made again adds nobody; the first one's stays.
+        connection.execute(
+            "INSERT INTO unnamed VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (*key, call, reservation, at, share.unnamed),
+        )
