@@ -5,9 +5,11 @@ records of a batch with the head that signs them, or none. Whoever can write the
 can change it, but not so that `verify_trail` does not see it; whoever also has the
 key can write another history, which only a kept checkpoint or a witness shows.
 
-INVARIANT: the columns beside `body` are computed by SQLite from the bytes of `body`;
-nothing that a query reads is stored a second time. `leaf` is what the tree is made of
-and is compared with `body` by `verify_trail`.
+INVARIANT: `id` is computed by SQLite from the bytes of `body`; nothing that a query reads
+is stored a second time. `leaf` is what the tree is made of and is compared with `body` by
+`verify_trail`. A STRICT table computes each such column at every insertion, so there is
+no other: what is asked for by column is in the index of `query_index`. Older logs have
+more of them, and are read and written as they are.
 """
 
 from __future__ import annotations
@@ -37,18 +39,12 @@ from policyguard.tlog import (
 
 CHECKPOINT_EVERY: Final = 256
 """Records after which a checkpoint is kept beside the newest one, which is the head's."""
-_COLUMNS: Final = ("id", "kind", "time", "call_id", "decision", "verdict", "caller")
-_GENERATED: Final = ",\n  ".join(
-    f"{name} TEXT GENERATED ALWAYS AS"
-    f" (json_extract(CAST(body AS TEXT), '$.{name}')) VIRTUAL"
-    for name in _COLUMNS
-)
-SCHEMA: Final = f"""
+SCHEMA: Final = """
 CREATE TABLE entry (
   idx INTEGER PRIMARY KEY,
   body BLOB NOT NULL,
   leaf BLOB NOT NULL,
-  {_GENERATED}
+  id TEXT GENERATED ALWAYS AS (json_extract(CAST(body AS TEXT), '$.id')) VIRTUAL
 ) STRICT;
 CREATE UNIQUE INDEX entry_id ON entry (id);
 CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;

@@ -345,10 +345,8 @@ def test_a_flipped_column_deceives_nobody(trail: Path) -> None:
     tampering(
         trail,
         "CREATE TABLE lie (idx INTEGER PRIMARY KEY, body BLOB NOT NULL,"
-        " leaf BLOB NOT NULL, id TEXT, kind TEXT, time TEXT, call_id TEXT,"
-        " decision TEXT, verdict TEXT, caller TEXT) STRICT",
-        "INSERT INTO lie SELECT idx, body, leaf, id, kind, time, call_id, decision,"
-        " 'allow', caller FROM entry",
+        " leaf BLOB NOT NULL, id TEXT, verdict TEXT) STRICT",
+        "INSERT INTO lie SELECT idx, body, leaf, id, 'allow' FROM entry",
         "DROP TABLE entry",
         "ALTER TABLE lie RENAME TO entry",
     )
