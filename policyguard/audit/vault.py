@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from policyguard.audit.claim import Gate
 from policyguard.audit.stores.database import (
+    insert_rows,
     leak,
     open_for_reading,
     open_for_writing,
@@ -132,10 +133,8 @@ class Vault:
         run = self._connection.execute
         with self._gate:
             run("BEGIN IMMEDIATE")
-            self._connection.executemany(
-                "INSERT INTO content VALUES (?, ?, ?)",
-                [(item.record, item.salt, item.body) for item in sealed],
-            )
+            rows = [(item.record, item.salt, item.body) for item in sealed]
+            insert_rows(self._connection, "content (record, salt, body)", rows)
             for item in sealed:
                 if item.prompt is not None:
                     row = (item.record, item.prompt.body, item.prompt.key)

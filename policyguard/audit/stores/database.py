@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -22,6 +23,8 @@ APPLICATION_ID: Final = 0x70677472
 VERSION: Final = 1
 OLDEST_SQLITE: Final = (3, 37, 0)
 _PATIENCE_SECONDS: Final = 10.0
+_ROWS_AT_ONCE: Final = (64, 16, 4, 1)
+"""Few sizes, so that each statement is compiled once."""
 
 Journal = Literal["WAL", "DELETE"]
 Synchronous = Literal["FULL", "NORMAL"]
@@ -99,6 +102,34 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise _cannot("read", path, error) from error
     return connection
+
+
+def insert_rows(
+    connection: sqlite3.Connection, into: str, rows: Sequence[tuple[object, ...]]
+) -> None:
+    """Insert rows in a few statements.
+
+    Each statement, and in `executemany` each row, lets go of the interpreter's lock,
+    and where another thread computes it comes back after 5 ms.
+
+    Args:
+        connection: Inside a transaction.
+        into: The table with its columns, as `entry (idx, body)`: ours, never input.
+        rows: A value for each column.
+
+    Raises:
+        sqlite3.Error: not all are inserted; roll back.
+    """
+    done = 0
+    for count in _ROWS_AT_ONCE:
+        while len(rows) - done >= count:
+            chunk = rows[done : done + count]
+            marks = f"({', '.join('?' * len(chunk[0]))})"
+            connection.execute(
+                f"INSERT INTO {into} VALUES {', '.join([marks] * count)}",  # noqa: S608
+                list(chain.from_iterable(chunk)),
+            )
+            done += count
 
 
 def rows_of(

@@ -19,7 +19,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from policyguard.audit.stores.database import leak, open_for_writing, rows_of
+from policyguard.audit.stores.database import (
+    insert_rows,
+    leak,
+    open_for_writing,
+    rows_of,
+)
 from policyguard.audit.stores.protocol import Head
 from policyguard.errors import (
     FormatError,
@@ -125,10 +130,9 @@ class LogStore:
                 f"`{self._path}` was written by another process: stop one of the two,"
                 " then run `policyguard audit verify`"
             )
-        self._connection.executemany(
-            "INSERT INTO entry (idx, body, leaf) VALUES (?, ?, ?)",
-            zip(range(before, head.size), bodies, leaves, strict=True),
-        )
+        indexes = range(before, head.size)
+        rows = list(zip(indexes, bodies, leaves, strict=True))
+        insert_rows(self._connection, "entry (idx, body, leaf)", rows)
         passed = before // CHECKPOINT_EVERY != head.size // CHECKPOINT_EVERY
         if passed or successor is not None:
             run("INSERT INTO checkpoint VALUES (?, ?)", (head.size, note))
