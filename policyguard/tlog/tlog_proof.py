@@ -20,7 +20,8 @@ from policyguard.signing.text import (
     refuse_controls,
 )
 from policyguard.tlog.checkpoint import verify_checkpoint
-from policyguard.tlog.merkle import HASH_BYTES, SIZE_LIMIT, leaf_hash
+from policyguard.tlog.hash_lines import parse_hashes, refuse_wrong_hashes
+from policyguard.tlog.merkle import SIZE_LIMIT, leaf_hash
 from policyguard.tlog.note import MAX_NOTE_BYTES, Note
 from policyguard.tlog.proof import MAX_PROOF_HASHES, verify_inclusion
 
@@ -54,10 +55,7 @@ class ProofFile:
         """Refuse what has no proof file."""
         if not 0 <= self.index < SIZE_LIMIT:
             raise FormatError(f"the index `{self.index}` is not from 0 to 2**63 - 1")
-        if len(self.hashes) > MAX_PROOF_HASHES:
-            raise FormatError(f"a proof has at most {MAX_PROOF_HASHES} hashes")
-        if set(map(len, self.hashes)) - {HASH_BYTES}:
-            raise FormatError(f"a hash of the proof does not have {HASH_BYTES} bytes")
+        refuse_wrong_hashes(self.hashes, what="a proof", most=MAX_PROOF_HASHES)
         if len(self.extra) > MAX_EXTRA_BYTES:
             raise FormatError(f"the extra data has more than {MAX_EXTRA_BYTES:,} bytes")
 
@@ -82,14 +80,9 @@ class ProofFile:
         if not lines or not lines[0].startswith(_INDEX):
             raise FormatError("the proof file has no line `index <number>`")
         index, *hashes = lines
-        if len(hashes) > MAX_PROOF_HASHES:
-            raise FormatError(f"a proof has at most {MAX_PROOF_HASHES} hashes")
         return cls(
             index=decode_decimal(index.removeprefix(_INDEX), what="the index"),
-            hashes=tuple(
-                decode_base64(line, what="the proof's hash", length=HASH_BYTES)
-                for line in hashes
-            ),
+            hashes=parse_hashes(hashes, what="a proof", most=MAX_PROOF_HASHES),
             checkpoint=Note.parse(checkpoint),
             extra=extra,
         )

@@ -13,14 +13,14 @@ from typing import Final
 
 from policyguard.errors import FormatError
 from policyguard.signing.text import (
-    decode_base64,
     decode_decimal,
     decode_text,
     encode_base64,
     excerpt,
     refuse_controls,
 )
-from policyguard.tlog.merkle import HASH_BYTES, SIZE_LIMIT
+from policyguard.tlog.hash_lines import parse_hashes, refuse_wrong_hashes
+from policyguard.tlog.merkle import SIZE_LIMIT
 from policyguard.tlog.note import MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteSignature
 
 MAX_PROOF_HASHES: Final = 63
@@ -48,10 +48,7 @@ class Submission:
             raise FormatError(
                 f"the old size `{self.old_size}` is not from 0 to 2**63 - 1"
             )
-        if len(self.proof) > MAX_PROOF_HASHES:
-            raise FormatError(f"a submission has at most {MAX_PROOF_HASHES} hashes")
-        if set(map(len, self.proof)) - {HASH_BYTES}:
-            raise FormatError(f"a hash of the proof does not have {HASH_BYTES} bytes")
+        refuse_wrong_hashes(self.proof, what="a submission", most=MAX_PROOF_HASHES)
 
     @classmethod
     def parse(cls, body: str | bytes) -> Submission:
@@ -70,14 +67,9 @@ class Submission:
                 "the submission does not begin with `old <size>`, or has no empty line"
                 " before its checkpoint"
             )
-        if len(lines) > MAX_PROOF_HASHES:
-            raise FormatError(f"a submission has at most {MAX_PROOF_HASHES} hashes")
         return cls(
             old_size=decode_decimal(first.removeprefix(_OLD), what="the old size"),
-            proof=tuple(
-                decode_base64(line, what="the proof's hash", length=HASH_BYTES)
-                for line in lines
-            ),
+            proof=parse_hashes(lines, what="a submission", most=MAX_PROOF_HASHES),
             checkpoint=Note.parse(checkpoint),
         )
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from house.repository import DOCS, marked_blocks
 from integration.program import COMMAND, refused, run
 from outsiders import OPENSSL, Authority, answering, quorum_of, witness_for
 from trails import append_pair, copied, made_trail
 
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
+from policyguard.settings import load_settings
 from policyguard.signing.trust_file import TrustFile
 from policyguard.tlog.quorum import verify_trusted_proof
 
@@ -298,3 +300,48 @@ def test_a_time_is_a_number_and_a_unit(made: tuple[Path, Authority], span: str) 
 
     assert done.exit_code == 2
     refused(done, says="is not a time such as")
+
+
+GUIDE = marked_blocks(DOCS / "how-to/outside-memory.md")
+
+
+def test_the_settings_of_the_guide_are_those_of_the_program(tmp_path: Path) -> None:
+    file = tmp_path / "policyguard.toml"
+    file.write_text(GUIDE["outside-keys"], "utf-8")
+
+    outside = load_settings(file).outside
+
+    assert outside.witnesses == Path("/etc/policyguard/witnesses")
+    assert outside.timestamp_url == "https://tsa.example/tsr"
+    assert [sink.directory or sink.command for sink in outside.sinks] == [
+        Path("/srv/write-once/checkpoints"),
+        ("/usr/local/bin/publish-checkpoint",),
+    ]
+
+
+def test_the_commands_of_the_guide_anchor_and_verify_without_our_code(
+    world: World,
+) -> None:
+    anchored = in_shell(GUIDE["shell-anchor"], world.folder)
+    (shelf,) = world.trail.glob("logs/*/outside")
+    (shelf / "tsa.pem").write_bytes(world.authority.roots.read_bytes())
+    stamped = in_shell(GUIDE["shell-openssl"], shelf)
+    (shelf / "7.checkpoint").write_bytes(b"another\n8\ntext\n")
+    changed = in_shell(GUIDE["shell-openssl"], shelf)
+
+    assert (anchored.returncode, stamped.returncode) == (0, 0)
+    assert anchored.stdout.splitlines()[0] == "acme.example/app-1, 7 records"
+    assert "Verification: OK" in stamped.stdout + stamped.stderr
+    assert changed.returncode != 0
+
+
+def in_shell(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-eu", "-c", text],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
