@@ -182,9 +182,19 @@ def _prepare(base: NativeEngine, entrypoint: str) -> None:
 
 
 def evaluate_on(
-    base: NativeEngine, text: str, *, entrypoint: str
+    base: NativeEngine,
+    text: str,
+    *,
+    entrypoint: str,
+    original: Callable[[str], str] = str,
 ) -> Mapping[str, Json]:
     """Evaluate one rule on one input, on a clone that is then dropped.
+
+    Args:
+        base: A prepared engine of this thread.
+        text: The input as JSON.
+        entrypoint: The rule that answers.
+        original: Tells where a place that an error names is in the files.
 
     Raises:
         EvaluationError: the engine failed or panicked, or the answer is undefined or
@@ -198,7 +208,7 @@ def evaluate_on(
     except BaseException as error:
         if not _is_ours_to_catch(error):
             raise
-        failure = _evaluation_error(error)
+        failure = _evaluation_error(error, original=original)
     # Raised here and not above, so that no chained exception carries the values that
     # the engine's own message quotes.
     if failure is not None:
@@ -265,7 +275,9 @@ def _load_message(error: BaseException, what: str) -> str:
     return f"{place[1] if place else what}: {cause}"
 
 
-def _evaluation_error(error: BaseException) -> EvaluationError:
+def _evaluation_error(
+    error: BaseException, *, original: Callable[[str], str]
+) -> EvaluationError:
     if type(error).__name__ == _PANIC:
         return EvaluationError("the engine panicked", code="engine.panic")
     text = str(error).split(_BACKTRACE, 1)[0]
@@ -274,5 +286,5 @@ def _evaluation_error(error: BaseException) -> EvaluationError:
         (known for known in _REASONS if reason and reason[1].startswith(known)),
         "a built-in or an expression failed",
     )
-    where = place[1] if place else "the policy"
+    where = original(place[1]) if place else "the policy"
     return EvaluationError(f"evaluation failed at {where}: {cause}")

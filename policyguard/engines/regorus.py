@@ -24,6 +24,7 @@ import orjson
 from policyguard.canonical import Json, canonical_bytes
 from policyguard.engines.golden import require_known_semantics, require_promises
 from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
+from policyguard.engines.joined import join_modules
 from policyguard.engines.library import installed_library
 from policyguard.engines.native import (
     NativeEngine,
@@ -117,11 +118,9 @@ class RegorusEngine:
         require_no_overlap(data=policy.data, paths=tree.paths())
         _require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
         pieces = data_pieces(policy.data)
-        if policy.promising is None:
-            _require_promises(parsed, policy)
-        else:
-            own = compile_modules(policy.promising.modules)
-            _require_promises(own, policy.promising)
+        promising = policy.promising or policy
+        own = compile_modules(join_modules(promising.modules).modules)
+        _require_promises(own, promising)
         snapshot = RegorusSnapshot(
             policy=policy,
             pieces=pieces,
@@ -200,7 +199,7 @@ class RegorusSnapshot:
         info: EngineInfo,
         max_input_bytes: int,
     ) -> None:
-        self._modules = dict(policy.modules)
+        self._joined = join_modules(policy.modules)
         self._entrypoint = policy.entrypoint
         self._bundle_digest = policy.bundle_digest
         self._catalog_digest = policy.catalog_digest
@@ -266,7 +265,12 @@ class RegorusSnapshot:
         """
         text = input_text(input_json, max_bytes=self._max_input_bytes)
         try:
-            return evaluate_on(self._base(), text, entrypoint=self._entrypoint)
+            return evaluate_on(
+                self._base(),
+                text,
+                entrypoint=self._entrypoint,
+                original=self._joined.original,
+            )
         except EvaluationError as error:
             failure = without_frames(error)
         except EngineLoadError as error:
@@ -297,7 +301,9 @@ class RegorusSnapshot:
         return False
 
     def _steps(self) -> Iterator[NativeEngine | None]:
-        return in_slices(self._modules, self._pieces, entrypoint=self._entrypoint)
+        return in_slices(
+            self._joined.modules, self._pieces, entrypoint=self._entrypoint
+        )
 
     def _base(self) -> NativeEngine:
         engines = _THREAD.by_generation
