@@ -5,72 +5,68 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from policyguard import Decision, Guard, ModelCall, Settings, Tenant
-from policyguard.settings import TrailSettings
+from policyguard import Guard, Settings
+from policyguard.settings import CatalogSettings, TenantSettings, TrailSettings
+from policyguard.vocabulary.call import Contract
+from policyguard.vocabulary.decision import Route
 
 JULY = datetime(2026, 7, 10, 12, tzinfo=UTC)
-TICKETS = {"classes": ["pii"], "subjects": ["DE"]}
-BLOG = {"classes": ["public"], "subjects": []}
-ACME = Tenant.model_validate(
-    {
-        "id": "acme",
-        "sectors": [],
-        "contracts": [
-            {
-                "operator": "scaleway",
-                "dpa": True,
-                "training": False,
-                "sub_processors": True,
-                "remote_access_countries": ["FR"],
-            }
-        ],
-    }
+JOBS = {
+    "support tickets": {"classes": ["pii"], "subjects": ["DE"]},
+    "a blog post": {"classes": ["public"], "subjects": []},
+}
+ACCEPTED = ["mistral-large-2512", "gpt-oss-120b"]
+"""Models that would do where the preferred one may not be used."""
+ACME = TenantSettings(
+    id="acme",
+    sectors=(),
+    contracts=(
+        Contract(
+            operator="scaleway",
+            dpa=True,
+            training=False,
+            sub_processors=True,
+            remote_access_countries=("FR",),
+        ),
+    ),
 )
 
 
-def ask(guard: Guard, data: dict[str, object], deployment: str) -> Decision:
-    """Check one deployment for one kind of data."""
-    entry = guard.core.catalog.deployment(deployment)
-    return guard.check(
-        ModelCall.model_validate(
-            {
-                "at": JULY,
-                "tenant": ACME,
-                "caller": {
-                    "id": "router",
-                    "person_status": "foreign",
-                    "location": "DE",
-                },
-                "context": {"dod_contract": False, "state_body": "none"},
-                "purpose": {"kind": "inference"},
-                "exporter": {"establishment": "DE", "article_3": "establishment"},
-                "data": {**data, "ear": {"classification": "not_technology"}},
-                "model": entry.model,
-                "route": [deployment],
-                "asked": {"model": entry.model, "host": entry.hosts[0]}
-                if entry.hosts
-                else {},
-            }
-        )
-    )
+def show(route: Route) -> None:
+    """Print what was cheaper and may not be used, and where the job goes."""
+    for item in route.decision.rejected:
+        print(f"    {item.deployment:33} {item.verdict:17} {', '.join(item.rules)}")
+    if route.to is None:
+        print("    nothing may be used")
+    else:
+        price = route.to.price or "price unknown"
+        print(f"    {route.to.deployment:33} {route.decision.verdict:17} {price}")
 
 
 def main() -> None:
-    """Walk the deployments from cheap to dear, and stop at the first that may be used."""
-    trail = TrailSettings(directory=Path.cwd() / "trail")
-    with Guard(settings=Settings(trail=trail)) as guard:
-        for name, data in (("support tickets", TICKETS), ("a blog post", BLOG)):
+    """Ask for the route of each job, to the model alone and with others accepted."""
+    settings = Settings(
+        trail=TrailSettings(directory=Path.cwd() / "trail"),
+        catalog=CatalogSettings(),
+        tenant=ACME,
+    )
+    with Guard(settings=settings, clock=lambda: JULY) as guard:
+        router = guard.bind(
+            caller={"id": "router", "person_status": "foreign", "location": "DE"},
+            context={"dod_contract": False, "state_body": "none"},
+            purpose="inference",
+            exporter={"establishment": "DE", "article_3": "establishment"},
+        )
+        for name, data in JOBS.items():
+            job = router.bind(
+                data={**data, "ear": {"classification": "not_technology"}}
+            )
             print(name)
-            for deployment in guard.core.catalog.deployments_of("glm-5.2"):
-                decision = ask(guard, data, deployment)
-                why = ", ".join(
-                    sorted(
-                        {item.id for item in decision.findings if not decision.allowed}
-                    )
-                )
-                print(f"  {deployment:34} {decision.verdict:17} {why}".rstrip())
-                if decision.allowed:
-                    break
+            for model in ("glm-5.2", "kimi-k2"):
+                print(f"  {model}")
+                show(job.route(model))
+            print("  kimi-k2, or another that would do")
+            show(job.route("kimi-k2", models=ACCEPTED))
 
 
 if __name__ == "__main__":

@@ -138,6 +138,11 @@ def _rule(rule: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
+def _rejected(item: Mapping[str, Any]) -> str:
+    why = ", ".join(item["rules"]) or item["code"] or ""
+    return _plain(f"{item['deployment']} · {item['verdict']} {why}".rstrip())
+
+
 def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
     """Return what the vault knows: who asked, what was found, and the whole question."""
     fields = {"caller": Text(_plain(content.get("caller")))}
@@ -152,6 +157,8 @@ def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
         }
     findings = [_finding(item) for item in content.get("findings") or []]
     fields["findings"] = Text("\n\n").join(findings) if findings else Text(_NOTHING)
+    if content.get("rejected"):
+        fields["rejected"] = Text("\n".join(map(_rejected, content["rejected"])))
     if "prompt" in content:
         kept = content["prompt"]
         fields["prompt"] = Text(

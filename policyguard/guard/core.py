@@ -39,6 +39,7 @@ from policyguard.guard.obligations import (
 )
 from policyguard.guard.persons import NOBODY, Persons
 from policyguard.guard.policy import NO_COUNT, Policy, PolicyInUse
+from policyguard.guard.routing import NOTHING
 from policyguard.guard.tally import NOT_MADE, Counted, Tally, with_counts
 from policyguard.identity import new_id, wall_clock
 from policyguard.vocabulary.call import (
@@ -79,6 +80,8 @@ class Asking:
     """The people whom the call is about."""
     sending: Sending = ANYTHING
     """What is known of the body."""
+    offers: bool = True
+    """Whether a refusal looks for other hosts of the same model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +167,8 @@ class Core:
 
     def decide(self, call: ModelCall, *, asking: Asking) -> Decision:
         """Answer a question and make the answer durable; never raises."""
-        decision = self._recorded(
-            self._answered(call, asking=asking, policy=self.policies.current),
+        decision = self.record(
+            self.consider(call, asking=asking, policy=self.policies.current),
             asking=asking,
         )
         if self.tally is not None and not decision.goes_ahead:
@@ -178,7 +181,7 @@ class Core:
         for call in calls:
             how = Asking(call_id=new_id(), kind="check")
             policy = self.policies.current
-            decision = self._answered(call, asking=how, policy=policy)
+            decision = self.consider(call, asking=how, policy=policy)
             pairs.append((decision, how))
         return self._recorded_all(pairs)
 
@@ -188,7 +191,7 @@ class Core:
         """Record that a question could not be answered."""
         case = _Case(call, asking, self.policies.newest, new_id())
         refusal = self._decision(case, code=code, detail=detail)
-        return self._recorded(refusal, asking=asking)
+        return self.record(refusal, asking=asking)
 
     def record_outcome(self, outcome: OutcomeRecord) -> None:
         """Hand over an outcome, which nobody waits for.
@@ -209,7 +212,8 @@ class Core:
             self.tally.settle(outcome.decision, made=outcome.error != NOT_MADE)
         self.trail.append_later(outcome, failed=failed)
 
-    def _answered(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Decision:
+    def consider(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Decision:
+        """Answer a question from one policy, and record nothing; never raises."""
         # INVARIANT: approvals and counts enter `input` here alone: the first verified,
         # the second with what this call would add reserved.
         name = new_id()
@@ -253,7 +257,7 @@ class Core:
             return kept
         case = _Case(decision.call, asking, self.policies.newest, new_id())
         refusal = self._decision(case, code=kept.code, detail=kept.detail)
-        return self._recorded(refusal, asking=asking)
+        return self.record(refusal, asking=asking)
 
     def _obeyed(
         self, decision: Decision, *, asking: Asking, policy: Policy
@@ -308,10 +312,6 @@ class Core:
         )
         return self.tally.begin(counted, catalog=catalog)
 
-    def allows(self, call: ModelCall) -> bool:
-        """Say whether a call would be allowed, without recording that it was asked."""
-        return self.policies.newest.allows(call)
-
     def _decision(
         self,
         case: _Case,
@@ -323,6 +323,8 @@ class Core:
         call, asking, policy = case.call, case.asking, case.policy
         info = policy.snapshot.info
         objected = answer is not None and answer.verdict != "allow" and code is None
+        # Only a refusal looks for other ways: an allowed call does not pay for them.
+        beside = policy.considered(call) if objected and asking.offers else NOTHING
         return Decision(
             id=case.id,
             call_id=asking.call_id,
@@ -333,7 +335,8 @@ class Core:
             findings=answer.findings if answer else (),
             obligations=answer.obligations if answer else (),
             advice=answer.advice if answer else (),
-            alternatives=policy.alternatives(call) if objected else (),
+            alternatives=beside.permitted,
+            rejected=beside.rejected,
             call=call,
             bundle=BundleRef(
                 revision=policy.bundle.revision, digest=policy.snapshot.bundle_digest
@@ -365,7 +368,8 @@ class Core:
             for (decision, _), place in zip(pairs, places, strict=True)
         )
 
-    def _recorded(self, decision: Decision, *, asking: Asking) -> Decision:
+    def record(self, decision: Decision, *, asking: Asking) -> Decision:
+        """Make an answer durable, or a refusal of it; never raises."""
         try:
             place = recording.record_decision(
                 decision, asking=asking, trail=self.trail, catalog=self.catalog
@@ -377,7 +381,13 @@ class Core:
 
 def _refused(decision: Decision, *, code: str, detail: str) -> Decision:
     return decision.model_copy(
-        update={"verdict": "deny", "code": code, "detail": detail, "alternatives": ()}
+        update={
+            "verdict": "deny",
+            "code": code,
+            "detail": detail,
+            "alternatives": (),
+            "rejected": (),
+        }
     )
 
 

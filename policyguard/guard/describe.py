@@ -108,6 +108,15 @@ def with_fields(
     return None if change is None else change(fn, kwargs, fields)
 
 
+def method_of(
+    fn: Callable[..., object], client: object
+) -> Callable[..., object] | None:
+    """Return the same method of another client of the same SDK; `None`: it has none."""
+    adapter = adapter_of(fn)
+    find = getattr(adapter, "method_of", None)
+    return None if find is None else find(fn, client)
+
+
 def _modules_of(thing: object) -> list[str]:
     """List the modules that a thing, what it wraps and what it is bound to come from."""
     modules: list[str] = []

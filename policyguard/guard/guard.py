@@ -15,17 +15,16 @@ import asyncio
 import importlib
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 from policyguard.canonical import Json
-from policyguard.errors import CannotProtect, PolicyGuardError
-from policyguard.guard import wire
+from policyguard.errors import CannotProtect, NotAllowed
+from policyguard.guard import rerouting, running, wire
 from policyguard.guard.core import Asking, Core
-from policyguard.guard.describe import Described, Observed, adapter_of, describe
-from policyguard.guard.events import log
+from policyguard.guard.describe import Described, Observed, adapter_of
 from policyguard.guard.facts import (
     NOTHING,
     CallerForm,
@@ -37,14 +36,14 @@ from policyguard.guard.facts import (
     context_facts,
     facts_of,
 )
-from policyguard.guard.obeying import obeying, sending_of
+from policyguard.guard.obeying import obeying
 from policyguard.guard.obligations import Sending
 from policyguard.guard.persons import NOBODY
-from policyguard.guard.recording import Ending, OutcomeWord, outcome_of, prompt_of
-from policyguard.guard.refusal import not_allowed
+from policyguard.guard.recording import Ending, OutcomeWord
+from policyguard.guard.routing import Models, Rank
 from policyguard.identity import new_id
 from policyguard.vocabulary.call import ModelCall
-from policyguard.vocabulary.decision import Decision
+from policyguard.vocabulary.decision import Alternative, Decision, Route
 
 if TYPE_CHECKING:
     from policyguard.settings import Settings
@@ -61,7 +60,7 @@ class Guard:
     it is one and writes a log of its own.
     """
 
-    __slots__ = ("_core", "_facts")
+    __slots__ = ("_core", "_detour", "_facts")
 
     def __init__(
         self,
@@ -89,6 +88,7 @@ class Guard:
         assembly = importlib.import_module("policyguard.assembly")
         self._core: Core = assembly.build_core(settings=settings, clock=clock)
         self._facts: Facts = NOTHING
+        self._detour: rerouting.Detour | None = None
 
     @classmethod
     def of_core(cls, core: Core, /) -> Self:
@@ -96,6 +96,7 @@ class Guard:
         guard = cls.__new__(cls)
         guard._core = core  # noqa: SLF001 -- the same class
         guard._facts = NOTHING  # noqa: SLF001 -- the same class
+        guard._detour = None  # noqa: SLF001 -- the same class
         return guard
 
     @classmethod
@@ -118,7 +119,7 @@ class Guard:
         settings = importlib.import_module("policyguard.settings")
         return cls(settings=settings.load_settings(path), clock=clock)
 
-    def bind(
+    def bind(  # noqa: PLR0913 -- one for each group of facts, and where else to go
         self,
         *,
         caller: CallerForm | None = None,
@@ -126,6 +127,9 @@ class Guard:
         purpose: PurposeForm | None = None,
         exporter: ExporterForm | None = None,
         context: ContextForm | None = None,
+        on_deny: Literal["raise", "reroute"] | None = None,
+        clients: Sequence[object] = (),
+        models: Models = (),
     ) -> Self:
         """Return a guard for calls with these facts; parts and trail are shared.
 
@@ -136,9 +140,13 @@ class Guard:
             purpose: A kind, as `inference`, or the fields of `Purpose`.
             exporter: A country (ISO 3166-1), or the fields of `Exporter`.
             context: The fields of `CallContext`.
+            on_deny: `reroute` moves a refused call to one of `clients`; `raise` does not.
+            clients: The SDK clients that it may move to, with keys of their own.
+            models: Other models that it may ask there, as in `alternatives`.
 
         Raises:
-            ConfigurationError: a field that does not exist or has a wrong value.
+            ConfigurationError: a field that does not exist or has a wrong value, or
+                nowhere to reroute to.
         """
         declared = facts_of(
             caller=caller,
@@ -149,6 +157,9 @@ class Guard:
         )
         bound = self.of_core(self._core)
         bound._facts = declared.over(self._facts)  # noqa: SLF001 -- the same class
+        bound._detour = rerouting.detour_of(  # noqa: SLF001 -- the same class
+            on_deny, clients=clients, models=models, above=self._detour
+        )
         return bound
 
     def check(self, call: ModelCall, /) -> Decision:
@@ -161,6 +172,46 @@ class Guard:
     def check_many(self, calls: Iterable[ModelCall], /) -> tuple[Decision, ...]:
         """Do what `check` does for many questions, in order and in few commits."""
         return self._core.decide_many(calls)
+
+    def alternatives(
+        self, decision: Decision, /, *, models: Models = (), rank: Rank = "cost"
+    ) -> tuple[Alternative, ...]:
+        """Return the other deployments that a decided call could use, best first.
+
+        Hosts of the same model come before other models. Nothing is recorded: whatever
+        is called is asked about again.
+
+        Args:
+            decision: Of the call; they are asked about for its instant.
+            models: Ids of other models that would do too, the best first; or `any`.
+            rank: `cost`, the list price of a million tokens in and a million out; or a
+                function of an alternative that returns what to sort by.
+
+        Raises:
+            ConfigurationError: a model that the catalog has not, or an unknown rank.
+        """
+        return rerouting.permitted(self._core, decision, models=models, rank=rank)
+
+    def route(
+        self, call: ModelCall | str, /, *, models: Models = (), rank: Rank = "cost"
+    ) -> Route:
+        """Return the best deployment that a call may use, with one record of a check.
+
+        Args:
+            call: The question, or a model's name: then the facts are the bound ones.
+            models: As in `alternatives`.
+            rank: As in `alternatives`.
+
+        Raises:
+            ConfigurationError: as in `alternatives`.
+        """
+        return rerouting.route(
+            self._core,
+            call,
+            facts=self._facts.over(context_facts()),
+            models=models,
+            rank=rank,
+        )
 
     async def acheck(self, call: ModelCall, /) -> Decision:
         """Do what `check` does, without blocking the event loop."""
@@ -181,20 +232,22 @@ class Guard:
             NoDecision: no decision or no durable record could be had.
             TypeError: `fn` returns a coroutine; use `acall`.
         """
-        state = self._begin(fn, args, kwargs)
+        begun = self._begin(fn, args, kwargs)
+        fn, state = begun.fn, begun.state
         token = wire.enter(state)
         try:
-            result = fn(*args, **obeying(state.decision, fn, kwargs))
+            result = fn(*args, **obeying(state.decision, fn, begun.kwargs))
         except BaseException as error:
-            self._failed(state, error)
+            running.failed(self._core, state, error)
             raise
         finally:
             wire.leave(token)
         if inspect.iscoroutine(result):
             result.close()
-            self._outcome(state.decision, Ending(outcome="abandoned"))
+            ending = Ending(outcome="abandoned")
+            running.record_outcome(self._core, state.decision, ending)
             raise TypeError("the callable is asynchronous: use `await guard.acall(…)`")
-        self._finished(state, result, fn)
+        running.finished(self._core, state, result=result, fn=fn)
         return result
 
     @overload
@@ -211,18 +264,21 @@ class Guard:
         self, fn: Callable[P, Awaitable[R] | R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Do what `call` does for a callable that returns an awaitable."""
-        state = await asyncio.to_thread(self._begin, fn, args, kwargs)
+        begun = await asyncio.to_thread(self._begin, fn, args, kwargs)
+        fn, state = begun.fn, begun.state
         token = wire.enter(state)
         try:
-            result = fn(*args, **obeying(state.decision, fn, kwargs))
+            result = fn(*args, **obeying(state.decision, fn, begun.kwargs))
             if inspect.isawaitable(result):
                 result = await result
         except BaseException as error:
-            self._failed(state, error)
+            running.failed(self._core, state, error)
             raise
         finally:
             wire.leave(token)
-        await asyncio.to_thread(self._finished, state, result, fn)
+        await asyncio.to_thread(
+            running.finished, self._core, state, result=result, fn=fn
+        )
         return cast("R", result)
 
     def protect(self, client: C, /) -> C:
@@ -276,7 +332,9 @@ class Guard:
             sending=Sending(parameters=parameters or {}),  # which it may not change
         )
         described = Described(model=model, host=host, path=path, opaque=opaque)
-        call = self._question(described, known, asking)
+        call = running.question(
+            self._core, described=described, facts=known, asking=asking
+        )
         if isinstance(call, Decision):
             return wire.Wire(decision=call)
         if state and state.use_for(call):
@@ -294,10 +352,8 @@ class Guard:
         observed: Observed | None = None,
     ) -> None:
         """Record what became of a call that a transport forwarded; never raises."""
-        self._outcome(
-            decision,
-            Ending(outcome=outcome, error=error, status=status, observed=observed),
-        )
+        ending = Ending(outcome=outcome, error=error, status=status, observed=observed)
+        running.record_outcome(self._core, decision, ending)
 
     @property
     def core(self) -> Core:
@@ -323,77 +379,19 @@ class Guard:
 
     def _begin(
         self, fn: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> wire.CallState:
+    ) -> running.Begun:
         facts = self._facts.over(context_facts())
-        described = describe(fn, args, kwargs)
-        asking = Asking(
-            call_id=new_id(),
-            persons=facts.persons or NOBODY,
-            sending=sending_of(described, fn, kwargs),
-            prompt=prompt_of(args, kwargs) if self._core.keep_prompts else None,
-        )
-        call = self._question(described, facts, asking)
-        decision = (
-            call
-            if isinstance(call, Decision)
-            else self._core.decide(call, asking=asking)
-        )
-        if not decision.goes_ahead:
-            log.info("call.refused", decision=decision.id, verdict=decision.verdict)
-            raise not_allowed(decision)
-        return wire.CallState(call_id=asking.call_id, decision=decision, facts=facts)
-
-    def _question(
-        self, described: Described, facts: Facts, asking: Asking
-    ) -> ModelCall | Decision:
-        """Return the question, or the refusal of one that cannot even be put."""
+        call: dict[str, Any] = {
+            "facts": facts,
+            "fn": fn,
+            "args": args,
+            "kwargs": kwargs,
+        }
         try:
-            return self._core.question(described=described, facts=facts)
-        except Exception as error:  # noqa: BLE001 -- what cannot be asked is not allowed
-            return self._core.refuse(
-                self._core.empty_question(),
-                asking=asking,
-                code="guard.question",
-                detail=f"the call could not be described: {type(error).__name__}",
+            return running.begin(self._core, **call)
+        except NotAllowed as refused:
+            if self._detour is None:
+                raise
+            return rerouting.begin_elsewhere(
+                refused, self._detour, core=self._core, **call
             )
-
-    def _failed(self, state: wire.CallState, error: BaseException) -> None:
-        """Record a failed call; raise the typed denial in place of the SDK's error."""
-        if state.denied is not None:
-            if state.denied.id != state.decision.id and not state.outcome_taken:
-                self._outcome(
-                    state.decision, Ending(outcome="error", error="PolicyDenied")
-                )
-            raise not_allowed(state.denied) from error
-        if state.outcome_taken:
-            return
-        stopped = not isinstance(error, Exception)
-        self._outcome(
-            state.decision,
-            Ending(outcome="cancelled" if stopped else "error", error=error),
-        )
-
-    def _finished(
-        self, state: wire.CallState, result: object, fn: Callable[..., object]
-    ) -> None:
-        if state.outcome_taken:
-            return
-        adapter = adapter_of(fn)
-        observed = adapter.observe(result) if adapter else Observed(stream=True)
-        self._outcome(
-            state.decision,
-            Ending(
-                outcome="delegated" if observed.stream else "complete",
-                observed=observed,
-            ),
-        )
-
-    def _outcome(self, decision: Decision, ending: Ending) -> None:
-        try:
-            self._core.record_outcome(
-                outcome_of(decision, ending=ending, catalog=self._core.catalog)
-            )
-        except (PolicyGuardError, ValueError) as failure:
-            # The call has been made: hiding its answer would help nobody. The decision
-            # stays without outcome, and that is what an auditor will see.
-            log.error("outcome.not_recorded", decision=decision.id, reason=str(failure))

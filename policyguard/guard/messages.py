@@ -20,6 +20,7 @@ _HEADLINE: Final = {
 _OBJECTIONS: Final = ("deny", "unavailable", "require_approval")
 _OPERATOR: Final = "deployment.operator"
 _LABEL_WIDTH: Final = 13
+_MOST_SHOWN: Final = 3
 
 
 def objections(decision: Decision) -> tuple[Finding, ...]:
@@ -151,11 +152,15 @@ def _declare(decision: Decision) -> list[str]:
 def _alternatives(alternatives: tuple[Alternative, ...]) -> list[str]:
     if not alternatives:
         return []
-    shown = ", ".join(
-        f"{item.model} at {item.host or item.deployment}{_places(item)}"
-        for item in alternatives[:3]
-    )
-    return [_line("would pass", shown)]
+    # Cheapest first: what somebody does next is most often the first line.
+    return [
+        _line(
+            "" if number else "would pass",
+            f"{item.model} at {item.host or item.deployment}{_places(item)},"
+            f" {item.price or 'price unknown'}",
+        )
+        for number, item in enumerate(alternatives[:_MOST_SHOWN])
+    ]
 
 
 def _places(item: Alternative) -> str:

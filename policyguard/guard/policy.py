@@ -27,9 +27,8 @@ from policyguard.errors import PolicyGuardError
 from policyguard.guard.answer import Answer, read_answer
 from policyguard.guard.input_bytes import input_bytes
 from policyguard.guard.obligations import ANYTHING, Situation, undischarged
-from policyguard.guard.routing import alternatives
+from policyguard.guard.routing import Considered, Objection, considered
 from policyguard.vocabulary.call import ModelCall
-from policyguard.vocabulary.decision import Alternative
 from policyguard.vocabulary.rolling import Rolling
 
 GRACE_SECONDS: Final = 5.0
@@ -51,9 +50,7 @@ class Policy:
     bundle: Bundle
     catalog: Catalog
     memo: Memo[Answer] = field(init=False, repr=False, compare=False)
-    _routes: Memo[tuple[Alternative, ...]] = field(
-        init=False, repr=False, compare=False
-    )
+    _routes: Memo[Considered] = field(init=False, repr=False, compare=False)
     _resolved: dict[tuple[str | None, str | None, str | None], Resolution] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -94,13 +91,13 @@ class Policy:
                 self.memo.keep(asked.question, at=at, answer=known)
         return known
 
-    def alternatives(self, call: ModelCall) -> tuple[Alternative, ...]:
-        """Return the permitted deployments of a call's model, cheapest first."""
+    def considered(self, call: ModelCall) -> Considered:
+        """Return what the other deployments of a refused call's model meet."""
         question, at = input_bytes(call).question, seconds_of(call.at)
         counted = self._is_remote or _counts(call)
         found = None if counted else self._routes.find(question, at=at)
         if found is None:
-            found = alternatives(call, catalog=self.catalog, allows=self.allows)
+            found = considered(call, catalog=self.catalog, objection=self.objection)
             if not counted:
                 self._routes.keep(question, at=at, answer=found)
         return found
@@ -118,17 +115,34 @@ class Policy:
             self._resolved[words] = found
         return found
 
-    def allows(self, call: ModelCall) -> bool:
-        """Say whether a call would be allowed, without recording that it was asked."""
+    def objection(self, call: ModelCall) -> Objection | None:
+        """Say why a call would not be allowed, without recording that it was asked."""
         try:
             answer = self.answer(call)
-        except PolicyGuardError:
-            return False
+        except PolicyGuardError as error:
+            code = getattr(error, "code", None) or "engine.error"
+            return Objection(verdict="deny", code=code)
+        if answer.verdict != "allow":
+            against = (
+                item.id
+                for item in answer.findings
+                if item.effect not in {"oblige", "advise"}
+            )
+            return Objection(
+                verdict=answer.verdict, rules=tuple(dict.fromkeys(against))
+            )
         situation = Situation(
             call=call, catalog=self.catalog, sending=ANYTHING, may_notify=True
         )
         left = undischarged(answer.obligations, situation=situation)
-        return answer.verdict == "allow" and not left
+        if not left:
+            return None
+        against = (item.id for item in left)
+        return Objection(
+            verdict="deny",
+            code="obligation.undischarged",
+            rules=tuple(dict.fromkeys(against)),
+        )
 
 
 def _counts(call: ModelCall) -> bool:

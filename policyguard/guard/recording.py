@@ -91,14 +91,23 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
             "engine": decision.engine,
         },
         caller=call.caller.id if call.caller else None,
-        content={
-            "input": call.engine_input(),
-            "detail": decision.detail,
-            "findings": [item.model_dump(mode="json") for item in decision.findings],
-        },
+        content=_content_of(decision),
         prompt=asking.prompt,
         people=call.data.people or (),
     )
+
+
+def _content_of(decision: Decision) -> dict[str, object]:
+    content: dict[str, object] = {
+        "input": decision.call.engine_input(),
+        "detail": decision.detail,
+        "findings": [item.model_dump(mode="json") for item in decision.findings],
+    }
+    if decision.rejected:
+        content["rejected"] = [
+            item.model_dump(mode="json") for item in decision.rejected
+        ]
+    return content
 
 
 def prompt_of(args: Sequence[object], kwargs: Mapping[str, object]) -> bytes:

@@ -15,6 +15,7 @@ What is sent lazily, as by `.stream(…)` and `.with_streaming_response`, is sen
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -95,6 +96,28 @@ def with_fields(
     if not fields:
         return dict(kwargs)
     return {**kwargs, "extra_body": {**(more or {}), **fields}}
+
+
+def method_of(
+    fn: Callable[..., object], client: object
+) -> Callable[..., object] | None:
+    """Return the same method of another client; `None`: it has none of that kind.
+
+    Args:
+        fn: A method of a resource, as `client.chat.completions.create`, and nothing
+            around it.
+        client: Another client of the SDK, synchronous if the first one is.
+    """
+    owner = getattr(fn, "__self__", None)
+    own = getattr(owner, "_client", None)
+    if not (inspect.ismethod(fn) and _is_client(own) and _is_client(client)):
+        return None
+    here, there = (getattr(type(item), "post", None) for item in (own, client))
+    if inspect.iscoroutinefunction(here) != inspect.iscoroutinefunction(there):
+        return None
+    resource: Any = type(owner)
+    found: Callable[..., object] | None = getattr(resource(client), fn.__name__, None)
+    return found
 
 
 def observe(result: object) -> Observed:

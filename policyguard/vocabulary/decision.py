@@ -98,8 +98,25 @@ class Alternative(Value):
     deployment: Id
     model: Id
     host: str | None
+    name: str | None = None
+    """What this endpoint calls the model."""
     countries: tuple[Country, ...] | None
     price: str | None = None
+    """List price, for people to read; `None`: nobody has said."""
+    microusd: Annotated[int, Field(ge=0)] | None = None
+    """What a million tokens in and a million out cost, in millionths of a US dollar."""
+
+
+class Rejected(Value):
+    """Is a deployment that was considered, and may not be used."""
+
+    deployment: Id
+    model: Id
+    verdict: Verdict
+    code: str | None = None
+    """Why there is no answer about it; `None` when the rules answered."""
+    rules: tuple[RuleId, ...] = ()
+    """Those that object."""
 
 
 class Place(Value):
@@ -126,6 +143,9 @@ class Decision(Value):
     obligations: tuple[Obligation, ...] = ()
     advice: tuple[Advice, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    """Other hosts of the same model that the call may use, cheapest first."""
+    rejected: tuple[Rejected, ...] = ()
+    """Deployments that were considered for it, and that rules object to as well."""
     call: ModelCall
     bundle: BundleRef
     catalog: CatalogRef
@@ -149,3 +169,12 @@ class Decision(Value):
         is made in any mode: then there is a `code`.
         """
         return self.allowed or (self.code is None and not self.enforced)
+
+
+class Route(Value):
+    """Is where a call may go, and the recorded decision that says so."""
+
+    to: Alternative | None
+    """The best deployment that is permitted; `None`: none is."""
+    decision: Decision
+    """About that deployment, or about the call as it was asked if none is permitted."""

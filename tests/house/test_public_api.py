@@ -43,7 +43,18 @@ FACE = [
     "denial_of",
     "load_settings",
 ]
-VERBS = {"acall", "acheck", "bind", "call", "check", "close", "from_config", "protect"}
+VERBS = {
+    "acall",
+    "acheck",
+    "alternatives",
+    "bind",
+    "call",
+    "check",
+    "close",
+    "from_config",
+    "protect",
+    "route",
+}
 
 
 def undocumented(body: list[ast.stmt], *, prefix: str = "") -> Iterator[str]:

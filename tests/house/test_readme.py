@@ -25,6 +25,7 @@ PAGES = [
     DOCS / "how-to/count-people.md",
     DOCS / "how-to/declare-facts.md",
     DOCS / "how-to/guard-an-openai-client.md",
+    DOCS / "how-to/route-by-cost.md",
     DOCS / "how-to/when-a-call-is-denied.md",
     *sorted((DOCS / "how-to/questions").glob("*-*.md")),
 ]

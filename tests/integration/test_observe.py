@@ -115,9 +115,9 @@ def test_an_observed_call_without_an_outcome_is_a_gap(tmp_path: Path) -> None:
     client = Upstream().client(CN)
     with observing(tmp_path) as guard:
         bound = guard.bind(**TICKETS)
-        state = bound._begin(client.chat.completions.create, (), {"model": "glm-5.2"})
+        begun = bound._begin(client.chat.completions.create, (), {"model": "glm-5.2"})
 
-    assert not state.decision.allowed
+    assert not begun.state.decision.allowed
     assert verify_trail(tmp_path / "trail").pending == 1
 
 

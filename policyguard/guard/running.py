@@ -1,0 +1,126 @@
+"""One guarded call from its question to its outcome, for the guard's `call` and `acall`.
+
+Owner: a `Running` belongs to one guard and keeps nothing between calls. A crash between
+the decision and the outcome leaves a decision without one, which an auditor sees.
+
+INVARIANT: nobody gets a state to make a call with, unless its decision lets it go ahead
+and is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from policyguard.errors import PolicyGuardError
+from policyguard.guard import wire
+from policyguard.guard.core import Asking, Core
+from policyguard.guard.describe import Described, Observed, adapter_of, describe
+from policyguard.guard.events import log
+from policyguard.guard.facts import Facts
+from policyguard.guard.obeying import sending_of
+from policyguard.guard.persons import NOBODY
+from policyguard.guard.recording import Ending, OutcomeWord, outcome_of, prompt_of
+from policyguard.guard.refusal import not_allowed
+from policyguard.identity import new_id
+from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.decision import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """Is a call that may be made: what to call, with what, and its state."""
+
+    state: wire.CallState
+    fn: Callable[..., Any]
+    kwargs: dict[str, Any]
+
+
+def begin(  # noqa: PLR0913 -- all that is known of a call
+    core: Core,
+    *,
+    facts: Facts,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    call_id: str | None = None,
+) -> Begun:
+    """Ask about a call, and return it if it may be made.
+
+    Args:
+        core: Answers and remembers.
+        facts: What is declared of the call.
+        fn: What would be called.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        call_id: Of the call that this one takes the place of.
+
+    Raises:
+        NotAllowed: it may not be made.
+    """
+    described = describe(fn, args, kwargs)
+    asking = Asking(
+        call_id=call_id or new_id(),
+        persons=facts.persons or NOBODY,
+        sending=sending_of(described, fn, kwargs),
+        prompt=prompt_of(args, kwargs) if core.keep_prompts else None,
+    )
+    call = question(core, described=described, facts=facts, asking=asking)
+    decision = call if isinstance(call, Decision) else core.decide(call, asking=asking)
+    if not decision.goes_ahead:
+        log.info("call.refused", decision=decision.id, verdict=decision.verdict)
+        raise not_allowed(decision)
+    state = wire.CallState(call_id=asking.call_id, decision=decision, facts=facts)
+    return Begun(state=state, fn=fn, kwargs=kwargs)
+
+
+def question(
+    core: Core, *, described: Described, facts: Facts, asking: Asking
+) -> ModelCall | Decision:
+    """Return the question, or the refusal of one that cannot even be put."""
+    try:
+        return core.question(described=described, facts=facts)
+    except Exception as error:  # noqa: BLE001 -- what cannot be asked is not allowed
+        return core.refuse(
+            core.empty_question(),
+            asking=asking,
+            code="guard.question",
+            detail=f"the call could not be described: {type(error).__name__}",
+        )
+
+
+def failed(core: Core, state: wire.CallState, error: BaseException) -> None:
+    """Record a failed call; raise the typed denial in place of the SDK's error."""
+    if state.denied is not None:
+        if state.denied.id != state.decision.id and not state.outcome_taken:
+            refused = Ending(outcome="error", error="PolicyDenied")
+            record_outcome(core, state.decision, refused)
+        raise not_allowed(state.denied) from error
+    if state.outcome_taken:
+        return
+    stopped = not isinstance(error, Exception)
+    ending = Ending(outcome="cancelled" if stopped else "error", error=error)
+    record_outcome(core, state.decision, ending)
+
+
+def finished(
+    core: Core, state: wire.CallState, *, result: object, fn: Callable[..., object]
+) -> None:
+    """Record a call that has returned, if no transport does."""
+    if state.outcome_taken:
+        return
+    adapter = adapter_of(fn)
+    observed = adapter.observe(result) if adapter else Observed(stream=True)
+    word: OutcomeWord = "delegated" if observed.stream else "complete"
+    record_outcome(core, state.decision, Ending(outcome=word, observed=observed))
+
+
+def record_outcome(core: Core, decision: Decision, ending: Ending) -> None:
+    """Record what became of an allowed call; never raises."""
+    try:
+        core.record_outcome(outcome_of(decision, ending=ending, catalog=core.catalog))
+    except (PolicyGuardError, ValueError) as failure:
+        # The call has been made: hiding its answer would help nobody. The decision
+        # stays without outcome, and that is what an auditor will see.
+        log.error("outcome.not_recorded", decision=decision.id, reason=str(failure))
