@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
 
 ADAPTERS: Final[Mapping[str, str]] = {
+    "anthropic": "policyguard.integrations.anthropic",
     "openai": "policyguard.integrations.openai",
     "httpx": "policyguard.integrations.httpx",
     "httpx2": "policyguard.integrations.httpx",

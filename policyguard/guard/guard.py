@@ -322,9 +322,9 @@ class Guard:
             parameters: Fields of the body that obligations ask about.
         """
         state = wire.current()
-        known = state.facts if state else self._facts.over(context_facts())
+        known = state.known() if state else self._facts.over(context_facts())
         asking = Asking(
-            call_id=state.call_id if state else new_id(),
+            call_id=wire.call_id(),
             layer="http",
             attempt=attempt,
             prompt=body if self._core.keep_prompts else None,
@@ -380,7 +380,7 @@ class Guard:
     def _begin(
         self, fn: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> running.Begun:
-        facts = self._facts.over(context_facts())
+        facts = wire.known_facts(self._facts)
         call: dict[str, Any] = {
             "facts": facts,
             "fn": fn,

@@ -23,7 +23,6 @@ from policyguard.guard.obeying import sending_of
 from policyguard.guard.persons import NOBODY
 from policyguard.guard.recording import Ending, OutcomeWord, outcome_of, prompt_of
 from policyguard.guard.refusal import not_allowed
-from policyguard.identity import new_id
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
 
@@ -61,7 +60,7 @@ def begin(  # noqa: PLR0913 -- all that is known of a call
     """
     described = describe(fn, args, kwargs)
     asking = Asking(
-        call_id=call_id or new_id(),
+        call_id=call_id or wire.call_id(),
         persons=facts.persons or NOBODY,
         sending=sending_of(described, fn, kwargs),
         prompt=prompt_of(args, kwargs) if core.keep_prompts else None,

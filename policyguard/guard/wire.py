@@ -10,7 +10,8 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 
-from policyguard.guard.facts import Facts
+from policyguard.guard.facts import Facts, context_facts
+from policyguard.identity import new_id
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
 
@@ -26,6 +27,13 @@ class CallState:
     outcome_taken: bool = False
     """Whether the transport records what became of the wrapper's decision."""
     used: bool = False
+    declared: Facts = field(default_factory=context_facts, repr=False)
+    """What the blocks around the call declare, which is in `facts` already."""
+
+    def known(self) -> Facts:
+        """Return the facts of the call, with those of blocks that were entered in it."""
+        declared = context_facts()
+        return self.facts if declared is self.declared else declared.over(self.facts)
 
     def use_for(self, call: ModelCall) -> bool:
         """Say, once, whether the wrapper's decision answers the transport's question."""
@@ -60,6 +68,21 @@ _CURRENT: ContextVar[CallState | None] = ContextVar("policyguard_call", default=
 def current() -> CallState | None:
     """Return the guarded call that the running code is in."""
     return _CURRENT.get()
+
+
+def known_facts(own: Facts) -> Facts:
+    """Return a guard's own facts over those that hold where the code runs.
+
+    A guarded call inside another one is part of it, and has its facts.
+    """
+    state = _CURRENT.get()
+    return own.over(state.known() if state else context_facts())
+
+
+def call_id() -> str:
+    """Return the id of the guarded call that the running code is in, or a new one."""
+    state = _CURRENT.get()
+    return state.call_id if state else new_id()
 
 
 def enter(state: CallState) -> Token[CallState | None]:

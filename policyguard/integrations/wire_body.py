@@ -1,23 +1,24 @@
 """Reads from a request where it goes and which model it names.
 
-Specification: RFC 8259 for bodies, read more strictly than most servers do. A body
-that two readers could understand differently is opaque: twice the same key, a key
-that differs from `model` only in case, a second model to fall back to or to use as a
-tool, two lengths (RFC 9112, section 6.3), or anything that is not UTF-8. What is opaque
-names no model, and an unknown model is not allowed.
+A body that two readers could understand differently is opaque: what `wire_document`
+finds uncertain, two lengths (RFC 9112, section 6.3), another encoding, or anything that
+is not UTF-8. What is opaque names no model, and an unknown model is not allowed.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from policyguard.catalog.endpoints import endpoint_of
-from policyguard.guard.obligations import PARAMETERS
+from policyguard.catalog.endpoints import endpoint_of, model_in_path
+from policyguard.integrations.wire_document import (
+    model_in,
+    parameters_in,
+    parse_object,
+)
 
 if TYPE_CHECKING:
     from httpx2 import URL, Headers, Request
@@ -27,8 +28,6 @@ LONGEST_BODY: Final = 8 << 20
 _RETRIES: Final = "x-stainless-retry-count"
 _MOST_ATTEMPTS: Final = 1_000_000
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s;,\"']*)", re.IGNORECASE)
-_OTHER_MODELS: Final = frozenset({"models", "fallbacks", "fallback_models"})
-"""Fields by which gateways are told to try other models than `model`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,22 +62,23 @@ def sent_by(request: Request, body: Body) -> Sent:
         request: A request of httpx or httpx2.
         body: Its body, as `read_body` or `aread_body` returns it.
     """
-    model, opaque = _model_in(request, body)
+    path = path_of(request.url)
+    document = _document_in(request, body)
+    model, uncertain = (None, True) if document is None else model_in(document)
+    opaque = document is None or uncertain
+    if model is None and not opaque:
+        # Bedrock's and Vertex' bodies have none.
+        model = model_in_path(path)
     if named_in_query(request.url) - {model}:
         model = None
     return Sent(
         host=_one_host(request),
-        path=path_of(request.url),
+        path=path,
         model=model,
         opaque=opaque,
         attempt=_attempt(request.headers.get(_RETRIES)),
-        parameters={} if opaque else _parameters(body),
+        parameters={} if document is None or opaque else parameters_in(document),
     )
-
-
-def _parameters(body: Body) -> Mapping[str, Any]:
-    document = (parse_object(body.content) if body.content else None) or {}
-    return {name: document[name] for name in PARAMETERS if name in document}
 
 
 def host_of(url: URL) -> str | None:
@@ -97,34 +97,6 @@ def path_of(url: URL) -> str:
 def named_in_query(url: URL) -> set[str]:
     """Return the models that the query of a URL names."""
     return set(url.params.get_list("model"))
-
-
-def model_in(document: Mapping[Any, Any]) -> tuple[str | None, bool]:
-    """Return the model that a JSON object names, and whether that is uncertain."""
-    for key in document:
-        if not isinstance(key, str):
-            return None, True
-        folded = key.casefold()
-        if folded in _OTHER_MODELS or (folded == "model" and key != "model"):
-            return None, True
-    named = document.get("model")
-    model = named if isinstance(named, str) else None
-    if _models_of_tools(document.get("tools")) - {model}:
-        return None, True
-    return model, False
-
-
-def parse_object(content: bytes) -> Mapping[str, Any] | None:
-    """Return the JSON object in a body, or `None` if it is not plainly one."""
-    try:
-        document = json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse,
-        )
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
 
 
 def read_body(request: Request) -> Body:
@@ -162,21 +134,21 @@ async def aread_body(request: Request) -> Body:
     return _whole(request, chunks)
 
 
-def _model_in(request: Request, body: Body) -> tuple[str | None, bool]:
+def _document_in(request: Request, body: Body) -> Mapping[str, Any] | None:
+    """Return the object that is sent, an empty one for no body; `None`: it is hidden."""
     headers = request.headers
     if body.content is None or "upgrade" in headers or not _has_one_length(headers):
-        return None, True
+        return None
     if "target" in request.extensions:
         # Sends another path than the URL's.
-        return None, True
+        return None
     if not body.content:
-        return None, False
+        return {}
     if headers.get("content-encoding", "identity").lower() != "identity":
-        return None, True
+        return None
     if not _is_utf_8(headers.get("content-type", "")):
-        return None, True
-    document = parse_object(body.content)
-    return (None, True) if document is None else model_in(document)
+        return None
+    return parse_object(body.content)
 
 
 def _one_host(request: Request) -> str:
@@ -206,16 +178,6 @@ def _has_one_length(headers: Headers) -> bool:
 def _is_utf_8(content_type: str) -> bool:
     charset = _CHARSET.findall(content_type)
     return {item.lower() for item in charset} <= {"utf-8", "utf8", "us-ascii"}
-
-
-def _models_of_tools(tools: object) -> set[str | None]:
-    """Return what the tools of a call name as a model: an image model, for one."""
-    known = tools if isinstance(tools, list) else []
-    return {
-        str(item["model"])
-        for item in known
-        if isinstance(item, Mapping) and "model" in item
-    }
 
 
 def _attempt(text: str | None) -> int:
@@ -301,14 +263,3 @@ async def _ajoined(
         yield chunk
     async for chunk in rest:
         yield chunk
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("an object has the same key twice")
-    return document
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"`{name}` is not JSON")

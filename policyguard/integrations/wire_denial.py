@@ -88,8 +88,11 @@ def _answer(request: Request, error: Mapping[str, object], *, module: Any) -> Re
 def _is_anthropic(request: Request) -> bool:
     host = request.url.host
     path = request.url.path.rstrip("/")
+    # Clouds have paths of their own for it: there the SDK's name tells.
+    agent = request.headers.get("user-agent", "").removeprefix("Async")
     return (
-        host == "api.anthropic.com"
+        agent.startswith("Anthropic")
+        or host == "api.anthropic.com"
         or host.endswith(".anthropic.com")
         or path.endswith("/v1/messages")
         or "/v1/messages/" in path

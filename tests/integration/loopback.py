@@ -58,6 +58,51 @@ EMBEDDING: dict[str, Any] = {
 }
 
 
+MESSAGE: dict[str, Any] = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "glm-5.2",
+    "content": [{"type": "text", "text": CONTENT}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 3, "output_tokens": 5},
+}
+BATCH: dict[str, Any] = {
+    "id": "msgbatch_1",
+    "type": "message_batch",
+    "processing_status": "in_progress",
+    "request_counts": dict.fromkeys(
+        ("processing", "succeeded", "errored", "canceled", "expired"), 0
+    ),
+    "created_at": "2026-07-10T12:00:00Z",
+    "expires_at": "2026-07-11T12:00:00Z",
+}
+
+
+def event(kind: str, **more: Any) -> bytes:
+    """Return one event of a streamed message."""
+    document = json.dumps({"type": kind, **more})
+    return f"event: {kind}\ndata: {document}\n\n".encode()
+
+
+def message_stream(**usage: Any) -> tuple[bytes, ...]:
+    """Return the events of a streamed message, with more fields in its usage."""
+    began = {**MESSAGE, "content": [], "stop_reason": None}
+    began["usage"] = {"input_tokens": 3, "output_tokens": 1, **usage}
+    text = {"type": "text", "text": ""}
+    delta = {"type": "text_delta", "text": CONTENT}
+    stop = {"stop_reason": "end_turn", "stop_sequence": None}
+    return (
+        event("message_start", message=began),
+        event("content_block_start", index=0, content_block=text),
+        event("content_block_delta", index=0, delta=delta),
+        event("content_block_stop", index=0),
+        event("message_delta", delta=stop, usage={"output_tokens": 5}),
+        event("message_stop"),
+    )
+
+
 def chunk(text: str | None, **more: Any) -> bytes:
     """Return one event of a streamed chat answer."""
     delta = {"content": text} if text is not None else {}
@@ -101,6 +146,9 @@ class Loopback:
         self.failures: list[int] = []
         """The statuses that the first calls are answered with; 0 cuts the line."""
         self.stream = STREAM
+        self.messages = message_stream()
+        """The events of a streamed answer of Anthropic's."""
+        self.message = MESSAGE
         self.gzipped = False
         self.cut = False
         """Whether streams break off after their first event."""
@@ -212,7 +260,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif loopback.failures:
             self._fail(loopback.failures.pop(0))
         elif _asks_for_stream(body):
-            self._events()
+            self._events("/messages" in path or ":streamRawPredict" in path)
+        elif path.endswith("/count_tokens"):
+            self._json(200, {"input_tokens": 3})
+        elif path.endswith("/batches"):
+            self._json(200, BATCH)
+        elif path.endswith(("/messages", "/invoke", ":rawPredict")):
+            self._json(200, loopback.message)
         elif path.endswith("/embeddings"):
             self._json(200, EMBEDDING)
         elif path.endswith("/responses"):
@@ -248,16 +302,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _events(self) -> None:
+    def _events(self, messages: bool) -> None:
         loopback = self.server.loopback
+        stream = loopback.messages if messages else loopback.stream
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         if loopback.gzipped:
             self.send_header("content-encoding", "gzip")
         self.end_headers()
-        packed = gzip.compress(b"".join(loopback.stream))
-        parts = (packed,) if loopback.gzipped else loopback.stream
+        packed = gzip.compress(b"".join(stream))
+        parts = (packed,) if loopback.gzipped else stream
         try:
             for part in parts:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))

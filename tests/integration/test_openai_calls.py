@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from guards import CN, FR, MESSAGES, TICKETS, guard_in
 from integration.loopback import Loopback, remembered
 from pydantic import BaseModel
 
-from policyguard import Guard, PolicyDenied, context
+from policyguard import ApprovalRequired, Guard, PolicyDenied, context
 
 FR_HOST = "api.scaleway.ai"
 CN_HOST = "open.bigmodel.cn"
@@ -307,3 +308,43 @@ def test_protecting_twice_asks_once(guard: Guard, server: Loopback) -> None:
 
     kinds = [item["kind"] for item in remembered(guard)]
     assert kinds == ["decision", "outcome"]
+
+
+def test_a_guarded_call_inside_another_is_part_of_it(
+    guard: Guard, server: Loopback
+) -> None:
+    with sync_client(server, FR) as client:
+
+        @functools.wraps(client.chat.completions.create)
+        def late(**kwargs: Any) -> Any:
+            return guard.call(client.chat.completions.create, **kwargs)
+
+        with pytest.raises(ApprovalRequired):
+            late(**ASK)
+        guard.bind(**TICKETS).call(late, **ASK)
+
+    refused, *records = remembered(guard)
+    assert server.hits == {FR_HOST: 1}
+    assert {item["call_id"] for item in records} == {records[0]["call_id"]}
+    assert [item["kind"] for item in records] == ["decision"] * 2 + ["outcome"] * 2
+    assert refused["call_id"] != records[0]["call_id"]
+
+
+def test_a_block_inside_a_guarded_call_counts_for_what_is_sent_in_it(
+    guard: Guard, server: Loopback
+) -> None:
+    with sync_client(server, FR) as client:
+        guard.protect(client)
+
+        @functools.wraps(client.chat.completions.create)
+        def late(**kwargs: Any) -> Any:
+            with context(data=TICKETS["data"]):
+                return client.chat.completions.create(**kwargs)
+
+        guard.bind(**{**TICKETS, "data": {"classes": ["none"]}}).call(late, **ASK)
+
+    decisions = [item for item in remembered(guard) if item["kind"] == "decision"]
+    assert [(item["layer"], item["data_classes"]) for item in decisions] == [
+        ("call", ["none"]),
+        ("http", ["pii"]),
+    ]

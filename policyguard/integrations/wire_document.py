@@ -1,0 +1,116 @@
+"""Reads from a JSON object that is sent which model it names.
+
+Specification: RFC 8259, read more strictly than most servers do. What two readers
+could understand differently is uncertain: twice the same key, a key that differs from
+`model` only in case, a second model to fall back to or to use as a tool.
+
+A batch is many calls in one body, and all of them leave at once: it names a model only
+if all its calls name that one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from policyguard.canonical import Json
+from policyguard.guard.obligations import PARAMETERS
+
+BATCH: Final = "requests"
+"""The field that holds the calls of a batch of Anthropic's."""
+_OTHER_MODELS: Final = frozenset({"models", "fallbacks", "fallback_models"})
+"""Fields by which gateways are told to try other models than `model`."""
+
+
+def model_in(document: Mapping[Any, Any]) -> tuple[str | None, bool]:
+    """Return the model that a JSON object names, and whether that is uncertain."""
+    if BATCH not in _folded(document):
+        return _model_of_call(document)
+    calls = calls_in(document)
+    if not calls or "model" in _folded(document):
+        return None, True
+    named = {_model_of_call(call) for call in calls}
+    return named.pop() if len(named) == 1 else (None, True)
+
+
+def calls_in(document: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], ...] | None:
+    """Return the calls in a batch; `None`: it is none, or not all can be read."""
+    items = document.get(BATCH)
+    if not isinstance(items, (list, tuple)):
+        # A generator too: what is read here would not be sent.
+        return None
+    calls = [item.get("params") for item in items if _has_one_call(item)]
+    if len(calls) != len(items) or not all(isinstance(it, Mapping) for it in calls):
+        return None
+    return tuple(calls)
+
+
+def parameters_in(document: Mapping[str, Any]) -> dict[str, Json]:
+    """Return the fields that obligations ask about; of a batch, what all calls say."""
+    if BATCH not in document:
+        return {name: document[name] for name in PARAMETERS if name in document}
+    found: dict[str, Json] = {}
+    for name in PARAMETERS:
+        said = [call.get(name) for call in calls_in(document) or ()]
+        same = all(value == said[0] for value in said)
+        if said and any(value is not None for value in said):
+            # Where they differ, the list of them is what no obligation asks for.
+            found[name] = said[0] if same else said
+    return found
+
+
+def parse_object(content: bytes) -> Mapping[str, Any] | None:
+    """Return the JSON object in a body, or `None` if it is not plainly one."""
+    try:
+        document = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+        )
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _has_one_call(item: object) -> bool:
+    return isinstance(item, Mapping) and _folded(item).count("params") == 1
+
+
+def _folded(document: Mapping[Any, Any]) -> list[str]:
+    return [str(key).casefold() for key in document]
+
+
+def _model_of_call(document: Mapping[Any, Any]) -> tuple[str | None, bool]:
+    for key in document:
+        if not isinstance(key, str):
+            return None, True
+        folded = key.casefold()
+        if folded in _OTHER_MODELS or (folded == "model" and key != "model"):
+            return None, True
+    named = document.get("model")
+    model = named if isinstance(named, str) else None
+    if _models_of_tools(document.get("tools")) - {model}:
+        return None, True
+    return model, False
+
+
+def _models_of_tools(tools: object) -> set[str | None]:
+    """Return what the tools of a call name as a model: an image model, for one."""
+    known = tools if isinstance(tools, list) else []
+    return {
+        str(item["model"])
+        for item in known
+        if isinstance(item, Mapping) and "model" in item
+    }
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return document
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"`{name}` is not JSON")
