@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from policyguard.engines.rule_index import Piece, indexed
 
 MOST_LINES: Final = 2_000
 """Of a joined module: parsing it is one step, which holds the interpreter's lock."""
@@ -36,8 +38,8 @@ class Joined:
     """Is policy text as the engine reads it, and where each line of it is from."""
 
     modules: Mapping[str, str]
-    _origins: Mapping[str, tuple[tuple[int, str], ...]]
-    """Of a joined module: the line before each part, and the path of the part."""
+    _origins: Mapping[str, tuple[tuple[int, Piece], ...]]
+    """Of a joined module: the first line of each piece, and the piece."""
 
     def original(self, place: str) -> str:
         """Return the `path:line:column` of the files that a place was in.
@@ -46,12 +48,12 @@ class Joined:
             place: As the engine names it.
         """
         found = _PLACE.match(place)
-        parts = self._origins.get(found[1]) if found else None
-        if found is None or parts is None:
+        pieces = self._origins.get(found[1]) if found else None
+        if found is None or pieces is None:
             return place
         line = int(found[2])
-        before, path = parts[bisect_right(parts, line - 1, key=_first) - 1]
-        return f"{path}:{line - before}:{found[3]}"
+        first, piece = pieces[max(0, bisect_right(pieces, line, key=_first) - 1)]
+        return f"{piece.path}:{piece.line + line - first}:{found[3]}"
 
 
 def join_modules(modules: Mapping[str, str]) -> Joined:
@@ -60,20 +62,19 @@ def join_modules(modules: Mapping[str, str]) -> Joined:
     Args:
         modules: Module text by path; each parses alone.
     """
-    together: dict[str, list[str]] = {}
-    alone: dict[str, str] = {}
+    together: dict[str, list[Piece]] = {}
+    texts: dict[str, str] = {}
     for path in sorted(modules):
         package = _joinable_package(modules[path])
         if package is None:
-            alone[path] = modules[path]
+            texts[path] = modules[path]
         else:
-            together.setdefault(package, []).append(path)
-    texts: dict[str, str] = dict(alone)
-    origins: dict[str, tuple[tuple[int, str], ...]] = {}
-    for package, paths in together.items():
-        for number, group in enumerate(_groups(paths, modules)):
+            together.setdefault(package, []).append(_body(path, modules[path]))
+    origins: dict[str, tuple[tuple[int, Piece], ...]] = {}
+    for package, bodies in together.items():
+        for number, group in enumerate(_groups(bodies)):
             name = _free_name(f"{package.replace('.', '/')}/{number}.rego", modules)
-            texts[name], origins[name] = _joined(package, group, modules)
+            texts[name], origins[name] = _joined(package, indexed(group))
     return Joined(modules=texts, _origins=origins)
 
 
@@ -84,33 +85,36 @@ def _joinable_package(text: str) -> str | None:
     return found[1]
 
 
-def _groups(paths: list[str], modules: Mapping[str, str]) -> Iterator[list[str]]:
-    group: list[str] = []
+def _body(path: str, text: str) -> Piece:
+    """Return a module without what names its package."""
+    found = _PACKAGE.match(text)
+    end = found.end() if found else 0
+    return Piece(path=path, line=1 + text.count("\n", 0, end), text=f"{text[end:]}\n")
+
+
+def _groups(bodies: Iterable[Piece]) -> Iterator[list[Piece]]:
+    group: list[Piece] = []
     lines = 0
-    for path in paths:
-        more = modules[path].count("\n") + 1
+    for body in bodies:
+        more = body.text.count("\n")
         if group and lines + more > MOST_LINES:
             yield group
             group, lines = [], 0
-        group.append(path)
+        group.append(body)
         lines += more
     yield group
 
 
 def _joined(
-    package: str, paths: list[str], modules: Mapping[str, str]
-) -> tuple[str, tuple[tuple[int, str], ...]]:
+    package: str, pieces: Iterable[Piece]
+) -> tuple[str, tuple[tuple[int, Piece], ...]]:
     parts = [f"package {package}\n"]
-    origins: list[tuple[int, str]] = []
-    before = 1
-    for path in paths:
-        # Without what names the package, and with as many lines.
-        found = _PACKAGE.match(modules[path])
-        end = found.end() if found else 0
-        body = "\n" * modules[path].count("\n", 0, end) + modules[path][end:] + "\n"
-        origins.append((before, path))
-        parts.append(body)
-        before += body.count("\n")
+    origins: list[tuple[int, Piece]] = []
+    line = 2
+    for piece in pieces:
+        origins.append((line, piece))
+        parts.append(piece.text)
+        line += piece.text.count("\n")
     return "".join(parts), tuple(origins)
 
 
@@ -120,5 +124,5 @@ def _free_name(name: str, modules: Mapping[str, str]) -> str:
     return name
 
 
-def _first(part: tuple[int, str]) -> int:
-    return part[0]
+def _first(origin: tuple[int, Piece]) -> int:
+    return origin[0]

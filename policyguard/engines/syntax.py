@@ -25,6 +25,7 @@ MAX_CHAIN: Final = 256
 MAX_WORK: Final = 4_000_000
 """Tokens of all modules, doubled for each bracket around them; about a second."""
 
+_CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 _TOKEN: Final = re.compile(
     r"""
     (?P<skip>\#[^\n]*|\s+)
@@ -57,6 +58,26 @@ def require_parsable(modules: Mapping[str, str]) -> None:
             raise EngineLoadError(
                 f"{path}: brackets around too much text: name the inner parts"
             )
+
+
+def bracket_depth(text: str) -> int | None:
+    """Return how deep brackets are nested, or `None` where they do not match."""
+    opened: list[str] = []
+    deepest = 0
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup == "open":
+            opened.append(_CLOSING[token[0]])
+            deepest = max(deepest, len(opened))
+        elif token.lastgroup == "close" and (not opened or opened.pop() != token[0]):
+            return None
+    return None if opened else deepest
+
+
+def has_text_of_lines(text: str) -> bool:
+    """Say whether a raw string spans lines, so that a line need not be policy."""
+    return "`" in text and any(
+        token[0].startswith("`") and "\n" in token[0] for token in _TOKEN.finditer(text)
+    )
 
 
 def _require_plain(path: str, text: str) -> None:

@@ -43,22 +43,32 @@ view := {
 	"context": input.context,
 	"countries": _countries,
 	"data": input.data,
-	"data_security": _data_security,
+	"data_security": object.union(input.tenant.data_security, {
+		"certification": _assessment(input.tenant.data_security.certified),
+		"audit": _assessment(input.tenant.data_security.audited),
+	}),
 	"embargo": _embargo,
 	"exporter": input.exporter,
 	"groups": _groups,
 	"hops": _hops,
-	"licences": _licences,
+	"licences": [licence |
+		some licence in input.tenant.licences
+		_now < _seconds(licence.expires)
+	],
 	"lists": _lists,
 	"model": _model,
 	"purpose": _purpose,
 	"rolling": input.rolling,
 	"scope": _scope,
-	"stale": _at(data.catalog.views.stale),
-	"state": _state,
+	"stale": _at(_views.stale),
+	"state": {"body": input.context.state_body, "list": _state_list(input.context.state_body)},
 	"status": _status,
-	"tenant": object.union(input.tenant, {"retention_limit": _retention_limit}),
+	"tenant": object.union(input.tenant, {"retention_limit": _retention_limit(input.tenant)}),
 }
+
+# Looked up once: the embedded engine takes a mention of `data` for one of a rule, and
+# looks for that rule at each of them.
+_views := data.catalog.views
 
 # Ids of replaced entries that this call refers to; to look costs nothing where no
 # overlay replaces anything.
@@ -68,16 +78,17 @@ replaced := [id | some id in data.catalog.replaced; id in _referred]
 _now := floor(time.parse_rfc3339_ns(input.at) / 1000000000)
 
 # Bound outside the loop: a call without an instant has no status, and so no view.
-_status := data.policyguard.rulebook.intervals[index] if {
+_status := book.intervals[index] if {
 	now := _now
-	index := count([boundary | some boundary in data.policyguard.rulebook.boundaries; boundary <= now])
+	book := data.policyguard.rulebook
+	index := count([boundary | some boundary in book.boundaries; boundary <= now])
 }
 
 # A catalog without one of these lists has no view, and so no answer: a list that is
 # not there must not read as a list that names nobody.
 _lists := known if {
-	known := data.catalog.views.lists
-	count([name | some name in _needed_lists; known[name]]) == count(_needed_lists)
+	known := _views.lists
+	count(_needed_lists - object.keys(known)) == 0
 }
 
 _needed_lists := {
@@ -105,10 +116,7 @@ _needed_lists := {
 }
 
 # The value of a view that holds at the instant.
-_at(dated) := dated.intervals[index] if {
-	now := _now
-	index := count([edge | some edge in dated.boundaries; edge <= now])
-}
+_at(dated) := dated.intervals[count([edge | some edge in dated.boundaries; edge <= _now])]
 
 _no_caller := {
 	"declared": false,
@@ -169,16 +177,6 @@ default _purpose := {
 
 _purpose := input.purpose if is_object(input.purpose)
 
-_data_security := object.union(input.tenant.data_security, {
-	"certification": _assessment(input.tenant.data_security.certified),
-	"audit": _assessment(input.tenant.data_security.audited),
-})
-
-_licences := [licence |
-	some licence in input.tenant.licences
-	_now < _seconds(licence.expires)
-]
-
 _unknown_model := {
 	"id": null,
 	"known": false,
@@ -204,11 +202,11 @@ _unknown_model := {
 }
 
 _model := known if {
-	known := _at(data.catalog.views.models[input.model])
+	known := _at(_views.models[input.model])
 	known.access_terms == null
 } else := object.union(known, {"access": _access(known.access_terms)}) if {
-	known := _at(data.catalog.views.models[input.model])
-} else := object.union(_unknown_model, {"label": _asked_model, "developer": data.catalog.views.nobody})
+	known := _at(_views.models[input.model])
+} else := object.union(_unknown_model, {"label": _asked_model, "developer": _views.nobody})
 
 _asked_model := input.asked.model if {
 	is_string(input.asked.model)
@@ -224,7 +222,7 @@ _hop(id) := object.union(object.union(known, _measured(known)), {
 	"places": _places(known.places, contract),
 	"seal": _seal(known.deployment),
 }) if {
-	known := _at(data.catalog.views.deployments[id])
+	known := _at(_views.deployments[id])
 	contract := _contract(known.recipient)
 } else := {
 	"id": id,
@@ -248,7 +246,7 @@ _hop(id) := object.union(object.union(known, _measured(known)), {
 # evidence; evidence that the catalog has not, or of another model, leaves them unknown.
 _measured(hop) := {"installed": found.installed, "weights": found.weights} if {
 	hop.deployment.mode == "self_hosted"
-	found := data.catalog.views.evidence[input.context.weights_evidence]
+	found := _views.evidence[input.context.weights_evidence]
 	found.model == hop.deployment.model
 } else := {"installed": _no_installation, "weights": _no_weights} if {
 	hop.deployment.mode == "self_hosted"
@@ -279,7 +277,7 @@ _contract(party) := object.union(contract, {
 _assessment(instant) := "ahead" if {
 	_now < _seconds(instant)
 } else := "fresh" if {
-	_now <= _seconds(instant) + data.catalog.views.lives.assessment
+	_now <= _seconds(instant) + _views.lives.assessment
 } else := "stale" if {
 	_seconds(instant)
 } else := null
@@ -308,9 +306,9 @@ _retention(policy, days) := null if {
 } else := days
 
 # The longest that the tenant allows; null: it demands nothing.
-_retention_limit := 0 if {
-	input.tenant.zero_retention == true
-} else := input.tenant.retention_max_days
+_retention_limit(tenant) := 0 if {
+	tenant.zero_retention == true
+} else := tenant.retention_max_days
 
 _unknown_contract := {
 	"state": "unknown",
@@ -402,19 +400,19 @@ _has_begun(since) if since == null
 
 _has_begun(since) if since <= _now
 
-_countries := {country: _country(country) | some country in _mentioned}
+_countries := {country: _country(country) |
+	some country in ((({place | some hop in _hops; some place in hop.places} | {subject | subject := input.data.subjects[_]}) | {place | place := input.exporter.establishment; place != null}) | {place | some hop in _hops; some party in hop.parties; place := party.control_country; place != null})
+}
 
-_country(country) := _at(data.catalog.views.countries[country]) if {
-	data.catalog.views.countries[country]
-} else := data.catalog.views.elsewhere
-
-_mentioned := (({country | some hop in _hops; some country in hop.places} | {country | country := input.data.subjects[_]}) | {country | country := input.exporter.establishment; country != null}) | {country | some hop in _hops; some party in hop.parties; country := party.control_country; country != null}
+_country(country) := _at(_views.countries[country]) if {
+	_views.countries[country]
+} else := _views.elsewhere
 
 _scope := {
-	"personal": _personal,
-	"gdpr": _gdpr,
-	"uk": _by_declaration("GB", _uk_declared),
-	"swiss": _by_declaration("CH", _swiss_declared),
+	"personal": _personal(input.data),
+	"gdpr": _gdpr(input.exporter),
+	"uk": _by_declaration("GB", _uk_declared(input.exporter)),
+	"swiss": _by_declaration("CH", _swiss_declared(input.exporter)),
 	"CN": _by_establishment("CN"),
 	"IN": _by_people("IN"),
 	"RU": _by_people("RU"),
@@ -430,34 +428,24 @@ _scope := {
 
 # Anonymous data is out of scope if someone can say why it is anonymous; pseudonyms and
 # encryption change nothing.
-_personal := "no" if {
-	input.data.anonymous_evidence != null
+_personal(sent) := "no" if {
+	sent.anonymous_evidence != null
 } else := "unknown" if {
-	input.data.classes == null
+	sent.classes == null
 } else := "yes" if {
-	some class in input.data.classes
-	class in _personal_classes
+	some class in sent.classes
+	class in {"pii", "special_category", "health", "financial", "genomic", "biometric", "geolocation"}
 } else := "no"
 
-_personal_classes := {
-	"pii",
-	"special_category",
-	"health",
-	"financial",
-	"genomic",
-	"biometric",
-	"geolocation",
-}
-
 # Article 3 GDPR: an establishment in the EEA decides before anything that is declared.
-_gdpr := "in" if {
-	_countries[input.exporter.establishment].eea
+_gdpr(exporter) := "in" if {
+	_countries[exporter.establishment].eea
 } else := "in" if {
-	input.exporter.article_3 in {"establishment", "targeting"}
+	exporter.article_3 in {"establishment", "targeting"}
 } else := "out" if {
-	input.exporter.article_3 == "none"
+	exporter.article_3 == "none"
 } else := "out" if {
-	is_string(input.exporter.establishment)
+	is_string(exporter.establishment)
 	_nobody_in_the_eea
 } else := "unknown"
 
@@ -498,21 +486,21 @@ _by_establishment(country) := "in" if {
 	is_string(input.exporter.establishment)
 } else := "unknown"
 
-_uk_declared := "in" if {
-	input.exporter.uk_article_3 in {"establishment", "targeting"}
+_uk_declared(exporter) := "in" if {
+	exporter.uk_article_3 in {"establishment", "targeting"}
 } else := "out" if {
-	input.exporter.uk_article_3 == "none"
+	exporter.uk_article_3 == "none"
 } else := null
 
-_swiss_declared := "in" if {
-	input.exporter.swiss_effect == true
+_swiss_declared(exporter) := "in" if {
+	exporter.swiss_effect == true
 } else := "out" if {
-	input.exporter.swiss_effect == false
+	exporter.swiss_effect == false
 } else := null
 
 # Lists of technologies that a state prohibits to its bodies.
-_state := {"body": input.context.state_body, "list": object.get(_state_lists, [input.context.state_body], null)}
-
-_state_lists := {"US-TX": "texas-prohibited"}
+_state_list(state) := "texas-prohibited" if {
+	state == "US-TX"
+} else := null
 
 _referred := (((object.keys(_lists) | {input.model, _model.developer.id}) | {id | some ancestor in _model.lineage; some id in [ancestor.id, ancestor.developer.id]}) | {id | some hop in _hops; some id in [hop.id, hop.deployment.model, hop.installed.weights]}) | {party.id | some hop in _hops; some party in hop.parties}

@@ -23,7 +23,16 @@ _no_groups := {
 	"ofac-embargoed": set(),
 }
 
-_named := ((_called | _reached) | _named_parties) | _named_readers
+_named := (((_called | {country | some hop in _hops; some country in hop.places}) | {country |
+	some hop in _hops
+	some party in hop.parties
+	some country in [party.country, party.control_country]
+}) | {country |
+	some hop in _hops
+	is_array(hop.deployment.readers)
+	some reader in hop.deployment.readers
+	some country in array.concat([reader.latest_citizenship], _list(reader.citizenships))
+})
 
 # A null in it is in no group.
 _called := {
@@ -35,21 +44,6 @@ _called := {
 	input.exporter.establishment,
 } | {country | some country in _list(_caller.citizenships)}
 
-_reached := {country | some hop in _hops; some country in hop.places}
-
-_named_parties := {country |
-	some hop in _hops
-	some party in hop.parties
-	some country in [party.country, party.control_country]
-}
-
-_named_readers := {country |
-	some hop in _hops
-	is_array(hop.deployment.readers)
-	some reader in hop.deployment.readers
-	some country in array.concat([reader.latest_citizenship], _list(reader.citizenships))
-}
-
 # Where the caller is, as the embargoes have it: `country`, `region`, `part` (the code of
 # the region covers more than the embargo), `none`, or `unknown`.
 _caller_country := _caller.location if {
@@ -59,9 +53,9 @@ _caller_country := _caller.location if {
 } else := null
 
 _embargo := {"place": "country", "missing": []} if {
-	_listed_country("ofac-embargoed", _caller_country)
+	_caller_country in _groups["ofac-embargoed"]
 } else := {"place": place, "missing": []} if {
-	some listing in _at(data.catalog.views.regions[_caller.subdivision])["ofac-embargoed"]
+	some listing in _at(_views.regions[_caller.subdivision])["ofac-embargoed"]
 	place := {true: "part", false: "region"}[listing.partial]
 } else := {"place": "unknown", "missing": ["caller.location"]} if {
 	_caller_country == null

@@ -38,7 +38,7 @@ decision := {
 	view := data.policyguard.facts.view
 	shipped := data.policyguard.rules.findings with input as view
 	found := shipped | _of_tenant(view)
-	_all_listed(found)
+	_all_listed(found, data.policyguard.rulebook.rules)
 	findings := _in_order([_settled(finding, _standing(finding.id, view), view.tenant.profile) |
 		some finding in found
 		view.status[finding.id]
@@ -47,8 +47,8 @@ decision := {
 
 # What if it were in force: a tenant may assume that a proposed rule is.
 _standing(id, view) := object.union(view.status[id], {"status": "in_force", "verified": false}) if {
-	id in view.tenant.assumed
 	view.status[id].status == "proposed"
+	id in view.tenant.assumed
 } else := view.status[id]
 
 # A tenant's own rules add what they object to, and clear nothing. Most tenants have
@@ -59,14 +59,16 @@ _of_tenant(view) := own if {
 
 # A finding that the rulebook does not know has no status, and must not be dropped for
 # that.
-_all_listed(found) if {
-	count(data.policyguard.rulebook.rules) > 0
+_all_listed(found, rules) if {
+	count(rules) > 0
 	every finding in found {
-		data.policyguard.rulebook.rules[finding.id]
+		rules[finding.id]
 	}
 }
 
-_in_order(settled) := [finding |
+_in_order(settled) := settled if {
+	count(settled) < 2
+} else := [finding |
 	ids := {entry.id | some entry in settled}
 	some id in sort(ids)
 	some finding in settled
