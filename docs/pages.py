@@ -11,6 +11,7 @@ import click
 from pydantic import BaseModel, TypeAdapter
 
 import policyguard
+from docs import watched
 from docs.docstrings import as_markdown, first_line
 from docs.fields import table, tables
 from policyguard import errors
@@ -55,6 +56,7 @@ def fragments() -> Mapping[str, str]:
         ),
         "settings.md": tables(Settings, level=2),
         "views.md": _views(),
+        "watched.md": watched.page(),
     }
     return {name: f"{_NOTE}{text.rstrip()}\n" for name, text in made.items()}
 

@@ -114,6 +114,11 @@ class Recorder:
         self._flusher: threading.Thread | None = None
         self._flusher_lock = threading.Lock()
 
+    @property
+    def waiting(self) -> int:
+        """Say how many records are in the queue, those being written not among them."""
+        return len(self._waiting)
+
     def ready(self) -> None:
         """Claim a log now, so that trouble shows before the first record.
 

@@ -261,6 +261,11 @@ class Trail:
         item = Waiting(body=body_of(record), failed=failed)
         self._here().recorder.append_later(item)
 
+    @property
+    def waiting(self) -> int:
+        """Say how many records of this process are not durable yet."""
+        return self._here().recorder.waiting
+
     def flush(self) -> None:
         """Write what was handed over without waiting."""
         self._here().recorder.flush()

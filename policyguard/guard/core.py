@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal
+from time import perf_counter_ns
+from typing import Final
 
 from policyguard.audit.trail import Trail
 from policyguard.bundle.source import Bundle
@@ -24,23 +25,24 @@ from policyguard.engines.protocol import Snapshot
 from policyguard.errors import EngineError, PolicyGuardError
 from policyguard.guard import recording
 from policyguard.guard.answer import Answer
+from policyguard.guard.asking import Asking
 from policyguard.guard.describe import Described
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
 from policyguard.guard.leave import Leave
 from policyguard.guard.notices import NoticeFile, notice_of
 from policyguard.guard.obligations import (
-    ANYTHING,
-    Sending,
     Situation,
     is_known,
     to_notify,
     undischarged,
 )
-from policyguard.guard.persons import NOBODY, Persons
+from policyguard.guard.persons import NOBODY
 from policyguard.guard.policy import NO_COUNT, Policy, PolicyInUse
+from policyguard.guard.refusal import refused, unrecorded
 from policyguard.guard.routing import NOTHING
 from policyguard.guard.tally import NOT_MADE, Counted, Tally, with_counts
+from policyguard.guard.watching import Watching
 from policyguard.identity import new_id, wall_clock
 from policyguard.vocabulary.call import (
     Asked,
@@ -57,31 +59,13 @@ from policyguard.vocabulary.decision import (
     EngineRef,
     Place,
 )
-from policyguard.vocabulary.record import Layer, OutcomeRecord
+from policyguard.vocabulary.record import OutcomeRecord
 
 _LONGEST_NAME: Final = 256
 # The same values in every call, so that their bytes are written once.
 _NO_CONTEXT: Final = CallContext()
 _NO_EXPORTER: Final = Exporter()
 _NO_DATA: Final = DataFacts()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """Says in which capacity a question is asked."""
-
-    call_id: str
-    layer: Layer = "call"
-    kind: Literal["decision", "check"] = "decision"
-    attempt: int = 0
-    prompt: bytes | None = field(default=None, repr=False)
-    """What is sent, where it is to be kept."""
-    persons: Persons = NOBODY
-    """The people whom the call is about."""
-    sending: Sending = ANYTHING
-    """What is known of the body."""
-    offers: bool = True
-    """Whether a refusal looks for other hosts of the same model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +79,7 @@ class _Case:
     """Of the decision."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Core:
     """Holds the parts that answer and remember."""
 
@@ -116,6 +100,7 @@ class Core:
     """Whether an objection stops a call; not, where the tenant only observes."""
     stop: Callable[[], None] | None = None
     """Ends what looks for new policy, if anything does."""
+    watching: Watching = field(default_factory=Watching, repr=False)
 
     def close(self) -> None:
         """Stop looking for new policy, and release the trail."""
@@ -273,7 +258,7 @@ class Core:
             for item in told:
                 self.notices.tell(notice_of(decision, item))
         except PolicyGuardError as error:
-            return _refused(kept, code="obligation.undischarged", detail=str(error))
+            return refused(kept, code="obligation.undischarged", detail=str(error))
         return kept
 
     def _discharged(
@@ -290,7 +275,7 @@ class Core:
             return decision
         named = ", ".join(f"`{item.type}` of {item.id}" for item in left)
         known = all(is_known(item.type) for item in left)
-        return _refused(
+        return refused(
             decision,
             code="obligation.undischarged" if known else "obligation.unknown",
             detail=f"this guard cannot discharge {named}",
@@ -354,44 +339,48 @@ class Core:
     def _recorded_all(
         self, pairs: Sequence[tuple[Decision, Asking]]
     ) -> tuple[Decision, ...]:
+        began = perf_counter_ns()
+        places: Sequence[Place | Exception]
         try:
             places = self.trail.append_decisions(
                 recording.entry_of(decision, asking=asking, catalog=self.catalog)
                 for decision, asking in pairs
             )
         except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
-            return tuple(_unrecorded(decision, error) for decision, _ in pairs)
+            places = (error,) * len(pairs)
+        waited = perf_counter_ns() - began
         return tuple(
-            decision.model_copy(update={"record": place})
-            if isinstance(place, Place)
-            else _unrecorded(decision, place)
-            for (decision, _), place in zip(pairs, places, strict=True)
+            self._told(decision, place, asking=asking, waited=waited)
+            for (decision, asking), place in zip(pairs, places, strict=True)
         )
 
     def record(self, decision: Decision, *, asking: Asking) -> Decision:
         """Make an answer durable, or a refusal of it; never raises."""
+        began = perf_counter_ns()
+        place: Place | Exception
         try:
             place = recording.record_decision(
                 decision, asking=asking, trail=self.trail, catalog=self.catalog
             )
         except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
-            return _unrecorded(decision, error)
-        return decision.model_copy(update={"record": place})
+            place = error
+        waited = perf_counter_ns() - began
+        return self._told(decision, place, asking=asking, waited=waited)
 
-
-def _refused(decision: Decision, *, code: str, detail: str) -> Decision:
-    return decision.model_copy(
-        update={
-            "verdict": "deny",
-            "code": code,
-            "detail": detail,
-            "alternatives": (),
-            "rejected": (),
-        }
-    )
-
-
-def _unrecorded(decision: Decision, error: Exception) -> Decision:
-    known = isinstance(error, PolicyGuardError)
-    detail = str(error) if known else f"{type(error).__name__} while recording"
-    return _refused(decision, code="trail.not_durable", detail=detail)
+    def _told(
+        self,
+        decision: Decision,
+        place: Place | Exception,
+        *,
+        asking: Asking,
+        waited: int,
+    ) -> Decision:
+        """Return a decision with its place, or its refusal, after telling who watches."""
+        if isinstance(place, Place):
+            recorded = decision.model_copy(update={"record": place})
+        else:
+            recorded = unrecorded(decision, place)
+        self.watching.decided(
+            recorded, asking=asking, catalog=self.catalog, waited=waited
+        )
+        return recorded

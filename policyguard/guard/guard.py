@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, 
 from policyguard.canonical import Json
 from policyguard.errors import CannotProtect, NotAllowed
 from policyguard.guard import rerouting, running, wire
-from policyguard.guard.core import Asking, Core
+from policyguard.guard.asking import Asking
+from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of
 from policyguard.guard.facts import (
     NOTHING,
@@ -330,6 +331,7 @@ class Guard:
             prompt=body if self._core.keep_prompts else None,
             persons=known.persons or NOBODY,
             sending=Sending(parameters=parameters or {}),  # which it may not change
+            path=path,
         )
         described = Described(model=model, host=host, path=path, opaque=opaque)
         call = running.question(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from policyguard.audit.trail import Trail
     from policyguard.catalog.catalog import Catalog
     from policyguard.catalog.schema import Deployment
-    from policyguard.guard.core import Asking
+    from policyguard.guard.asking import Asking
     from policyguard.vocabulary.decision import Decision, Place
 
 OutcomeWord: TypeAlias = Literal[

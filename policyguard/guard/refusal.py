@@ -1,4 +1,4 @@
-"""Turns a decision that does not allow into the exception of its verdict."""
+"""Makes refusals of decisions, and of refusals the exception of their verdict."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from policyguard.errors import (
     NoDecision,
     NotAllowed,
     PolicyDenied,
+    PolicyGuardError,
 )
 from policyguard.guard.messages import operator_view
 from policyguard.vocabulary.decision import Decision
@@ -28,6 +29,26 @@ def not_allowed(decision: Decision) -> NotAllowed:
     if decision.verdict == "unavailable":
         return ModelUnavailable(message, decision=decision)
     return PolicyDenied(message, decision=decision)
+
+
+def refused(decision: Decision, *, code: str, detail: str) -> Decision:
+    """Return a decision as one that could not be had, or could not be obeyed."""
+    return decision.model_copy(
+        update={
+            "verdict": "deny",
+            "code": code,
+            "detail": detail,
+            "alternatives": (),
+            "rejected": (),
+        }
+    )
+
+
+def unrecorded(decision: Decision, error: Exception) -> Decision:
+    """Return a decision as one that could not be made durable."""
+    known = isinstance(error, PolicyGuardError)
+    detail = str(error) if known else f"{type(error).__name__} while recording"
+    return refused(decision, code="trail.not_durable", detail=detail)
 
 
 def denial_of(error: BaseException) -> Decision | None:

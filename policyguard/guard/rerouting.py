@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from policyguard.errors import ConfigurationError, NotAllowed
-from policyguard.guard.core import Asking, Core
+from policyguard.guard.asking import Asking
+from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, describe, method_of
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts

@@ -15,7 +15,8 @@ from typing import Any
 
 from policyguard.errors import PolicyGuardError
 from policyguard.guard import wire
-from policyguard.guard.core import Asking, Core
+from policyguard.guard.asking import Asking
+from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of, describe
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
@@ -64,6 +65,7 @@ def begin(  # noqa: PLR0913 -- all that is known of a call
         persons=facts.persons or NOBODY,
         sending=sending_of(described, fn, kwargs),
         prompt=prompt_of(args, kwargs) if core.keep_prompts else None,
+        path=described.path,
     )
     call = question(core, described=described, facts=facts, asking=asking)
     decision = call if isinstance(call, Decision) else core.decide(call, asking=asking)
@@ -118,7 +120,9 @@ def finished(
 def record_outcome(core: Core, decision: Decision, ending: Ending) -> None:
     """Record what became of an allowed call; never raises."""
     try:
-        core.record_outcome(outcome_of(decision, ending=ending, catalog=core.catalog))
+        outcome = outcome_of(decision, ending=ending, catalog=core.catalog)
+        core.watching.ended(decision, outcome, catalog=core.catalog)
+        core.record_outcome(outcome)
     except (PolicyGuardError, ValueError) as failure:
         # The call has been made: hiding its answer would help nobody. The decision
         # stays without outcome, and that is what an auditor will see.

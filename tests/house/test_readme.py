@@ -26,6 +26,7 @@ PAGES = [
     DOCS / "how-to/declare-facts.md",
     DOCS / "how-to/guard-an-openai-client.md",
     DOCS / "how-to/route-by-cost.md",
+    DOCS / "how-to/watch-decisions.md",
     DOCS / "how-to/when-a-call-is-denied.md",
     *sorted((DOCS / "how-to/questions").glob("*-*.md")),
 ]

@@ -1,0 +1,33 @@
+"""In which capacity a question is asked, and what is known beside the question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+from typing import Literal
+
+from policyguard.guard.obligations import ANYTHING, Sending
+from policyguard.guard.persons import NOBODY, Persons
+from policyguard.vocabulary.record import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Says in which capacity a question is asked."""
+
+    call_id: str
+    layer: Layer = "call"
+    kind: Literal["decision", "check"] = "decision"
+    attempt: int = 0
+    prompt: bytes | None = field(default=None, repr=False)
+    """What is sent, where it is to be kept."""
+    persons: Persons = NOBODY
+    """The people whom the call is about."""
+    sending: Sending = ANYTHING
+    """What is known of the body."""
+    offers: bool = True
+    """Whether a refusal looks for other hosts of the same model."""
+    path: str = ""
+    """Of the URL, as far as it is known."""
+    begun: int = field(default_factory=perf_counter_ns)
+    """When the question was put, for whoever measures."""
