@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ADAPTERS: Final[Mapping[str, str]] = {
     "anthropic": "policyguard.integrations.anthropic",
     "openai": "policyguard.integrations.openai",
+    "botocore": "policyguard.integrations.boto3",
     "httpx": "policyguard.integrations.httpx",
     "httpx2": "policyguard.integrations.httpx",
 }

@@ -200,6 +200,35 @@ def remembered(guard: Any) -> list[dict[str, Any]]:
     return recorded_in(guard.trail_directory)
 
 
+class Since:
+    """Is what a guard's trail has gained since this was made."""
+
+    def __init__(self, guard: Any) -> None:
+        self._guard = guard
+        self._before = len(remembered(guard))
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return remembered(self._guard)[self._before :]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [item["kind"] for item in self.records]
+
+    @property
+    def verdicts(self) -> list[str]:
+        return [item["verdict"] for item in self.records if "verdict" in item]
+
+    @property
+    def endings(self) -> list[tuple[str, str | None]]:
+        """Outcomes with the type of their error."""
+        return [
+            (item["outcome"], item["error"])
+            for item in self.records
+            if item["kind"] == "outcome"
+        ]
+
+
 def recorded_in(directory: Path) -> list[dict[str, Any]]:
     """Return what a trail holds as an auditor reads it, whoever has it open."""
     return [

@@ -1,0 +1,283 @@
+"""Guards clients of Amazon Bedrock's runtime, made by boto3 or botocore.
+
+    guard.protect(boto3.client("bedrock-runtime"))
+    guard.call(client.converse, modelId=…, messages=…)
+
+botocore's own events are the way in: `before-send` sees each attempt as it is sent, with
+its URL and body after everything else has changed them, and what it raises comes out as
+it is. Other services' clients are refused: they call models in ways that are not known
+here, or none.
+
+Owner: what runs between an attempt and its end is kept for each client and thread. A
+crash leaves a decision without an outcome, which an auditor sees.
+
+INVARIANT: nothing is sent but behind an allowing decision; trouble here raises.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+
+from policyguard.catalog.endpoints import endpoint_of, model_in_path
+from policyguard.errors import CannotProtect
+from policyguard.guard import wire
+from policyguard.guard.describe import Described, Observed
+from policyguard.guard.recording import OutcomeWord
+from policyguard.guard.refusal import not_allowed
+from policyguard.integrations.wire_body import LONGEST_BODY
+from policyguard.integrations.wire_document import model_in, parse_object
+
+if TYPE_CHECKING:
+    from policyguard.guard.guard import Guard
+
+_SERVICE: Final = "bedrock-runtime"
+_EVENTS: Final = ("before-call", "before-send", "after-call", "after-call-error")
+_MARK: Final = "policyguard"
+_FIRST_REFUSAL: Final = 300
+
+
+def describe(
+    fn: Callable[..., object], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Described | None:
+    """Say what a method of a client would send where; `None`: it is no such method.
+
+    Args:
+        fn: A method, as `client.converse`.
+        args: Its positional arguments, of which botocore takes none.
+        kwargs: Its keyword arguments.
+    """
+    client = getattr(fn, "__self__", None)
+    if args or not _is_runtime(client):
+        return None
+    known: Any = client
+    name = known.meta.method_to_api_mapping.get(getattr(fn, "__name__", ""))
+    model = kwargs.get("modelId")
+    if name is None or not isinstance(model, str):
+        return Described(host=endpoint_of(known.meta.endpoint_url), opaque=True)
+    pattern = known.meta.service_model.operation_model(name).http["requestUri"]
+    path = pattern.partition("?")[0].replace("{modelId}", quote(model, safe=""))
+    return Described(
+        model=model_in_path(path), host=endpoint_of(known.meta.endpoint_url), path=path
+    )
+
+
+def observe(result: object) -> Observed:
+    """Say what an answer tells; a stream's end is seen by a protected client alone."""
+    if not isinstance(result, Mapping) or "stream" in result or "body" in result:
+        return Observed(stream=True)
+    usage = result.get("usage")
+    counts = usage if isinstance(usage, Mapping) else {}
+    return Observed(
+        input_tokens=_count(counts.get("inputTokens")),
+        output_tokens=_count(counts.get("outputTokens")),
+    )
+
+
+def protect(client: object, guard: Guard) -> None:
+    """Guard a client of Bedrock's runtime, in place; a second time does nothing.
+
+    Raises:
+        CannotProtect: it is another service's client, another guard's, or its events
+            are not those that are known.
+    """
+    if not _is_runtime(client):
+        name = getattr(getattr(client, "meta", None), "service_model", None)
+        raise CannotProtect(
+            f"a client of `{getattr(name, 'service_name', type(client).__qualname__)}`"
+            f" cannot be guarded, only one of `{_SERVICE}`: wrap its calls with"
+            " `guard.call`, or do without it"
+        )
+    known: Any = client
+    held = getattr(known, "_policyguard", None)
+    if held is not None and held.guard is not guard:
+        raise CannotProtect(
+            "another guard protects this client already: declare what differs between"
+            " calls with `policyguard.context(…)`"
+        )
+    if held is None:
+        watcher = _Events(guard)
+        for event in _EVENTS:
+            known.meta.events.register_first(
+                f"{event}.{_SERVICE}",
+                getattr(watcher, event.replace("-", "_")),
+                unique_id=f"{_MARK}.{event}",
+            )
+        known._policyguard = watcher  # noqa: SLF001 -- marks it
+
+
+def is_protected(client: object) -> bool:
+    """Say whether a guard stands before a client's network."""
+    return getattr(client, "_policyguard", None) is not None
+
+
+class _Thread(threading.local):
+    """Remembers the attempt that a thread is making."""
+
+    leave: wire.Wire | None = None
+    attempt: int = 0
+
+
+class _Events:
+    """Hears of each attempt and each answer of one client."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self._thread = _Thread()
+
+    def before_call(self, **_: Any) -> None:
+        """Begin to count attempts."""
+        self._thread.attempt = 0
+
+    def before_send(self, request: Any, **_: Any) -> None:
+        """Let an attempt go out, or raise.
+
+        Raises:
+            NotAllowed: it may not.
+        """
+        self._settle("error", "RetriedError")
+        attempt, self._thread.attempt = self._thread.attempt, self._thread.attempt + 1
+        host, path, model, content = _sent(request)
+        leave = self.guard.check_wire(
+            host=host or "",
+            path=path,
+            model=model,
+            opaque=content is None,
+            attempt=attempt,
+            body=content,
+        )
+        if not leave.decision.goes_ahead:
+            wire.denied(leave.decision)
+            raise not_allowed(leave.decision)
+        leave.take_outcome()
+        self._thread.leave = leave
+
+    def after_call(self, http_response: Any, parsed: Any, **_: Any) -> None:
+        """Record the end of a call, or have that of its stream recorded."""
+        status = getattr(http_response, "status_code", None)
+        if status is not None and status >= _FIRST_REFUSAL:
+            self._settle("error", "ClientError", status=status)
+            return
+        stream = parsed.get("stream") or parsed.get("body")
+        if not hasattr(stream, "_raw_stream"):
+            self._settle("complete", status=status, observed=observe(parsed))
+            return
+        leave, self._thread.leave = self._thread.leave, None
+        if leave is not None:
+            stream._raw_stream = _Raw(  # noqa: SLF001 -- the one place to see its end
+                stream._raw_stream,  # noqa: SLF001 -- the same
+                lambda word, error: self._record(leave, word, error, status=status),
+            )
+
+    def after_call_error(self, exception: BaseException, **_: Any) -> None:
+        """Record that a call got no answer."""
+        self._settle("error", type(exception).__qualname__)
+
+    def _settle(self, word: OutcomeWord, error: str | None = None, **more: Any) -> None:
+        leave, self._thread.leave = self._thread.leave, None
+        if leave is not None:
+            self._record(leave, word, error, **more)
+
+    def _record(
+        self, leave: wire.Wire, word: OutcomeWord, error: str | None, **more: Any
+    ) -> None:
+        self.guard.record_outcome(leave.decision, outcome=word, error=error, **more)
+
+
+class _Raw:
+    """Is the bytes of an answer, of which the end is noticed."""
+
+    def __init__(
+        self, inner: Any, record: Callable[[OutcomeWord, str | None], None]
+    ) -> None:
+        self._inner = inner
+        self._record = record
+        self._open = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def read(self, *args: Any, **kwargs: Any) -> Any:
+        """Read, and note the end."""
+        found = self._watched(lambda: self._inner.read(*args, **kwargs))
+        asked = args[0] if args else kwargs.get("amt")
+        if asked is None or (asked and not found):
+            self._end("complete")
+        return found
+
+    def readinto(self, buffer: Any) -> Any:
+        """Read into a buffer, and note the end."""
+        found = self._watched(lambda: self._inner.readinto(buffer))
+        if not found and len(buffer):
+            self._end("complete")
+        return found
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        """Yield what comes, and note the end."""
+        source = self._inner.stream(*args, **kwargs)
+        while True:
+            chunk = self._watched(lambda: next(source, None))
+            if chunk is None:
+                self._end("complete")
+                return
+            yield chunk
+
+    def close(self) -> None:
+        """Close, and note that the end was not waited for."""
+        try:
+            self._inner.close()
+        finally:
+            self._end("abandoned")
+
+    def __del__(self) -> None:
+        """Note that nobody is left who could read to the end."""
+        self._end("abandoned")
+
+    def _watched(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except BaseException as error:
+            stopped = not isinstance(error, Exception)
+            self._end("cancelled" if stopped else "error", type(error).__qualname__)
+            raise
+
+    def _end(self, word: OutcomeWord, error: str | None = None) -> None:
+        if self._open.acquire(blocking=False):
+            self._record(word, error)
+
+
+def _sent(request: Any) -> tuple[str | None, str, str | None, bytes | None]:
+    """Return host, path, model and body of a prepared request; `None` is unknown."""
+    host = endpoint_of(request.url)
+    named = request.headers.get("Host")
+    if named is not None and endpoint_of(f"https://{_text(named)}") != host:
+        host = None
+    path = urlsplit(request.url).path
+    body = request.body
+    content = body.encode() if isinstance(body, str) else body
+    if content is None:
+        return host, path, model_in_path(path), b""
+    if not isinstance(content, (bytes, bytearray)) or len(content) > LONGEST_BODY:
+        return host, path, None, None
+    coded = request.headers.get("Content-Encoding")
+    document = None if coded is not None else parse_object(bytes(content))
+    if document is None or model_in(document)[1]:
+        return host, path, None, None
+    return host, path, model_in_path(path), bytes(content)
+
+
+def _is_runtime(client: object) -> bool:
+    meta: Any = getattr(client, "meta", None)
+    model = getattr(meta, "service_model", None)
+    return getattr(model, "service_name", None) == _SERVICE and hasattr(meta, "events")
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _count(value: object) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and value >= 0 else None  # type: ignore[operator,return-value]
