@@ -134,6 +134,13 @@ FROM decisions WHERE kind = 'decision' AND verdict = 'allow'
 GROUP BY 1, deployment ORDER BY calls DESC, 1""",
     ),
     Canned(
+        name="deviations",
+        answers="answers that came by another route than the approved one",
+        sql="""
+SELECT log, entry, time, model, served_model, deployment, deviations, id
+FROM decisions WHERE deviations <> '[]' ORDER BY log, entry""",
+    ),
+    Canned(
         name="latency",
         answers="how long calls took, from decision to outcome: percentiles in ms",
         sql="""

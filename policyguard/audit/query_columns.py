@@ -196,6 +196,12 @@ _ENDED: Final = (
         meaning="the model that the answer named",
         path=("served_model",),
     ),
+    Column(
+        name="deviations",
+        type="JSON",
+        meaning="what the answer says that is not the approved route: model, region",
+        path=("deviations",),
+    ),
     Column(name="input_tokens", type="INTEGER", meaning="sent", path=("input_tokens",)),
     Column(
         name="output_tokens",

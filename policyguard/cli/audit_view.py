@@ -269,6 +269,7 @@ def _outcome(record: OutcomeRecord) -> list[str]:
     tokens = (record.input_tokens, record.output_tokens)
     return [
         record.served_model or "",
+        f"deviates in {', '.join(record.deviations)}" if record.deviations else "",
         record.error or "",
         f"HTTP {record.status}" if (record.status or 0) >= _HTTP_ERROR else "",
         "" if None in tokens else f"{tokens[0]} + {tokens[1]} tokens",

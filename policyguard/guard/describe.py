@@ -45,6 +45,8 @@ class Observed:
     """Is what an answer says about itself; `None` is not said."""
 
     served_model: str | None = None
+    served_region: str | None = None
+    """Where, in the words of the answer: a geography or a cloud's region."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     stream: bool = False

@@ -15,6 +15,7 @@ from policyguard.canonical import Json, canonical_bytes
 from policyguard.errors import ConfigurationError
 from policyguard.identity import record_time
 from policyguard.vocabulary.decision import Decision, Obligation
+from policyguard.vocabulary.record import OutcomeRecord
 
 _OWNER_ONLY = 0o600
 
@@ -27,6 +28,24 @@ def notice_of(decision: Decision, obligation: Obligation) -> dict[str, Json]:
         "time": record_time(decision.time),
         "rule": obligation.id,
         "about": str(obligation.properties.get("about")),
+        "tenant": call.tenant.id,
+        "model": call.model,
+        "deployments": list(call.route),
+        "data_classes": list(call.data.classes or ()),
+    }
+
+
+def deviation_notice(decision: Decision, outcome: OutcomeRecord) -> dict[str, Json]:
+    """Return what somebody is told of an answer that came by another route."""
+    call = decision.call
+    return {
+        "decision": decision.id,
+        "time": outcome.time,
+        "rule": None,
+        "about": "the answer came by another route than the approved one",
+        "deviations": list(outcome.deviations),
+        "served_model": outcome.served_model,
+        "served_countries": list(outcome.served_countries or ()),
         "tenant": call.tenant.id,
         "model": call.model,
         "deployments": list(call.route),

@@ -16,6 +16,7 @@ import orjson
 from policyguard.audit.entry import DecisionEntry
 from policyguard.errors import CatalogError
 from policyguard.guard.describe import Observed
+from policyguard.guard.served import served
 from policyguard.identity import new_id, record_time, wall_clock
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.record import OutcomeRecord, RuleAnswer
@@ -147,7 +148,7 @@ def outcome_of(
         catalog: Names the served model; a name that it does not know is left out.
     """
     observed = ending.observed or Observed()
-    served = observed.served_model
+    found = served(decision, observed, catalog=catalog)
     return OutcomeRecord(
         id=new_id(),
         call_id=decision.call_id,
@@ -156,9 +157,9 @@ def outcome_of(
         outcome=ending.outcome,
         error=_type_name(ending.error),
         status=ending.status,
-        served_model=(
-            catalog.resolve(asked_model=served, host=None).model if served else None
-        ),
+        served_model=found.model,
+        served_countries=found.countries,
+        deviations=found.deviations,
         input_tokens=observed.input_tokens,
         output_tokens=observed.output_tokens,
     )

@@ -20,12 +20,14 @@ from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of, describe
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
+from policyguard.guard.notices import deviation_notice
 from policyguard.guard.obeying import sending_of
 from policyguard.guard.persons import NOBODY
 from policyguard.guard.recording import Ending, OutcomeWord, outcome_of, prompt_of
 from policyguard.guard.refusal import not_allowed
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
+from policyguard.vocabulary.record import OutcomeRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +123,27 @@ def record_outcome(core: Core, decision: Decision, ending: Ending) -> None:
     """Record what became of an allowed call; never raises."""
     try:
         outcome = outcome_of(decision, ending=ending, catalog=core.catalog)
+        if outcome.deviations:
+            told = _told(core, decision, outcome)
+            outcome = outcome.model_copy(update={"notified": told})
         core.watching.ended(decision, outcome, catalog=core.catalog)
         core.record_outcome(outcome)
     except (PolicyGuardError, ValueError) as failure:
         # The call has been made: hiding its answer would help nobody. The decision
         # stays without outcome, and that is what an auditor will see.
         log.error("outcome.not_recorded", decision=decision.id, reason=str(failure))
+
+
+def _told(core: Core, decision: Decision, outcome: OutcomeRecord) -> bool:
+    """Tell whoever settings name of an answer that came by another route."""
+    log.warning(
+        "answer.deviates", decision=decision.id, deviations=list(outcome.deviations)
+    )
+    if core.notices is None:
+        return False
+    try:
+        core.notices.tell(deviation_notice(decision, outcome))
+    except PolicyGuardError as failure:
+        log.error("answer.not_told", decision=decision.id, reason=str(failure))
+        return False
+    return True

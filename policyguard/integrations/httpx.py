@@ -15,13 +15,14 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.errors import CannotProtect
 from policyguard.guard.describe import Described, Observed
 from policyguard.integrations.wire_body import UNREAD, Sent, read_body, sent_by
-from policyguard.integrations.wire_stream import observed_in
+from policyguard.integrations.wire_stream import observed_in, region_in
 from policyguard.integrations.wire_transport import Guarded, transports_for
 
 if TYPE_CHECKING:
@@ -128,9 +129,10 @@ def observed_response(response: object) -> Observed:
     if not getattr(known, "is_closed", False):
         return Observed(stream=True)
     try:
-        return observed_in(known.json())
+        seen = observed_in(known.json())
     except Exception:  # noqa: BLE001 -- an answer may be anything
-        return Observed()
+        seen = Observed()
+    return replace(seen, served_region=seen.served_region or region_in(known.headers))
 
 
 def _sent(

@@ -131,6 +131,7 @@ def observe(result: object) -> Observed:
             "input_tokens",
             "completion_tokens",
             "output_tokens",
+            "inference_geo",
         )
     }
     return observed_in({"model": getattr(result, "model", None), "usage": counts})

@@ -15,6 +15,7 @@ import json
 import threading
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from policyguard.guard.describe import Observed
@@ -41,9 +42,15 @@ def observed_in(document: object) -> Observed:
     counts = usage if isinstance(usage, Mapping) else {}
     return Observed(
         served_model=_text(document.get("model")),
+        served_region=_text(counts.get("inference_geo")),
         input_tokens=_count(counts, "prompt_tokens", "input_tokens"),
         output_tokens=_count(counts, "completion_tokens", "output_tokens"),
     )
+
+
+def region_in(headers: Mapping[str, str]) -> str | None:
+    """Return the region that an answer's headers name, as Azure's do."""
+    return headers.get("x-ms-region") or None
 
 
 class Watch:
@@ -60,6 +67,7 @@ class Watch:
         self._once = threading.Lock()
         self._open = True
         self._ended = False
+        self._region = region_in(headers)
         self._decode = _decoder(headers.get("content-encoding", ""))
         kind = headers.get("content-type", "").lower()
         self._reader: _Lines | _Document | None = None
@@ -110,6 +118,8 @@ class Watch:
                 return
             self._open = False
         seen = self._reader.observed() if self._reader is not None else Observed()
+        if seen.served_region is None:
+            seen = replace(seen, served_region=self._region)
         self._record(word, error, seen)
 
 
@@ -149,6 +159,8 @@ class _Lines:
         return (
             self._seen.served_model is None
             or b'"usage"' in value
+            # Another model than so far: inside of a text its quotes are escaped.
+            or (b'"model":' in value and self._seen.served_model.encode() not in value)
             or any(name.encode() in value for name in _LAST_TYPES)
         )
 
@@ -161,7 +173,8 @@ class _Lines:
             self.last_seen = True
         new, old = observed_in(document), self._seen
         self._seen = Observed(
-            served_model=old.served_model or new.served_model,
+            served_model=new.served_model or old.served_model,
+            served_region=new.served_region or old.served_region,
             input_tokens=_newest(new.input_tokens, old.input_tokens),
             output_tokens=_newest(new.output_tokens, old.output_tokens),
         )

@@ -155,6 +155,11 @@ class DecisionRecord(Value):
         return made and self.kind == "decision" and self.code is None
 
 
+Deviation: TypeAlias = Literal["model", "model.unknown", "region", "region.unknown"]
+"""What an answer says of its route that is not what was approved; `unknown`: the catalog
+does not know what it says."""
+
+
 class OutcomeRecord(Value):
     """Records what happened to an allowed call."""
 
@@ -173,6 +178,12 @@ class OutcomeRecord(Value):
     """The HTTP status, where a transport saw it."""
     served_model: Id | None = None
     """The catalog's model that the answer named; `None`: not known or not said."""
+    served_countries: tuple[Country, ...] | None = None
+    """Where the answer says that it was made; `None`: not said, or not settled by it."""
+    deviations: tuple[Deviation, ...] = ()
+    """What the answer found after the call: somebody has to be told."""
+    notified: bool | None = None
+    """Whether somebody was told of the deviations; `None`: there are none."""
     input_tokens: Annotated[int, Field(ge=0, le=MAX_INTEGER)] | None = None
     output_tokens: Annotated[int, Field(ge=0, le=MAX_INTEGER)] | None = None
 
