@@ -38,9 +38,10 @@ if TYPE_CHECKING:
         TrailError,
         VerificationError,
     )
-    from policyguard.guard.facts import context
+    from policyguard.guard.facts import FROM_CONTEXT, context
     from policyguard.guard.guard import Guard
     from policyguard.guard.refusal import denial_of
+    from policyguard.guard.threads import copy_context
     from policyguard.settings import Settings, load_settings
     from policyguard.vocabulary.call import Caller, DataFacts, ModelCall, Tenant
     from policyguard.vocabulary.decision import Advice, Decision, Finding, Obligation
@@ -58,6 +59,7 @@ _HOME: Final = {
     "DataFacts": "policyguard.vocabulary.call",
     "Decision": "policyguard.vocabulary.decision",
     "EngineError": "policyguard.errors",
+    "FROM_CONTEXT": "policyguard.guard.facts",
     "Finding": "policyguard.vocabulary.decision",
     "Guard": "policyguard.guard.guard",
     "ModelCall": "policyguard.vocabulary.call",
@@ -72,6 +74,7 @@ _HOME: Final = {
     "TrailError": "policyguard.errors",
     "VerificationError": "policyguard.errors",
     "context": "policyguard.guard.facts",
+    "copy_context": "policyguard.guard.threads",
     "denial_of": "policyguard.guard.refusal",
     "load_settings": "policyguard.settings",
 }
@@ -92,7 +95,7 @@ def __dir__() -> list[str]:
     return list(__all__)
 
 
-__all__ = [
+__all__ = [  # noqa: RUF022 -- in plain order of characters, constants not apart
     "Advice",
     "ApprovalRequired",
     "AuditRecord",
@@ -104,6 +107,7 @@ __all__ = [
     "DataFacts",
     "Decision",
     "EngineError",
+    "FROM_CONTEXT",
     "Finding",
     "Guard",
     "ModelCall",
@@ -119,6 +123,7 @@ __all__ = [
     "VerificationError",
     "__version__",
     "context",
+    "copy_context",
     "denial_of",
     "load_settings",
 ]

@@ -22,6 +22,7 @@
     │   ├── UnwitnessedError      too few witnesses have cosigned a checkpoint
     │   └── TamperedError         a stored trail is not what was signed; names the place
     ├── CannotProtect             `guard.protect` found nothing that it can guard
+    ├── CallerRefused             who asks could not be named; carries an HTTP status
     └── NotAllowed                the call may not be made; carries the decision
         ├── PolicyDenied          verdict `deny`
         ├── ApprovalRequired      verdict `require_approval`
@@ -144,6 +145,19 @@ class TamperedError(VerificationError):
 
 class CannotProtect(PolicyGuardError):  # noqa: N818 -- the name that users read
     """Says that there is nothing in the client that could be guarded."""
+
+
+class CallerRefused(PolicyGuardError):  # noqa: N818 -- a verdict on a claim, not a fault
+    """Says that who asks could not be named; `status` is 401, or 403 for a known one.
+
+    The message is for operators. `reason`, a word as `expired`, may be told to anybody.
+    """
+
+    def __init__(self, message: str, *, reason: str, status: int = 401) -> None:
+        """Keep the word and the status."""
+        super().__init__(message)
+        self.reason = reason
+        self.status = status
 
 
 class NotAllowed(PolicyGuardError):  # noqa: N818 -- a verdict, not a fault

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final, TypeAlias, TypeVar
 
 from pydantic import ValidationError
@@ -36,6 +37,16 @@ ContextForm: TypeAlias = Mapping[str, object] | CallContext
 V = TypeVar("V", bound=Value)
 
 
+class FromContext(Enum):
+    """Stands for a caller whom a context has to name."""
+
+    CALLER = "caller"
+
+
+FROM_CONTEXT: Final = FromContext.CALLER
+"""In `guard.bind(caller=FROM_CONTEXT)`: no call without a caller from a context."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Holds the groups that were declared; `None`: not declared here."""
@@ -47,6 +58,20 @@ class Facts:
     context: CallContext | None = None
     persons: Persons | None = None
     """The people whom the data is about; they are counted, and in no question."""
+    caller_awaited: bool | None = None
+    """Whether a context has to name the caller: without one there is no decision."""
+
+    @property
+    def caller_lost(self) -> bool:
+        """Say whether a context should have named the caller, and none has."""
+        return bool(self.caller_awaited) and self.caller is None
+
+    def bound_over(self, below: Facts) -> Facts:
+        """Return these facts over those that a guard was bound with before.
+
+        A caller who has to come from a context comes from nowhere else.
+        """
+        return self.over(replace(below, caller=None) if self.caller_awaited else below)
 
     def over(self, below: Facts) -> Facts:
         """Return these facts, with the groups that are missing here from `below`."""
@@ -66,7 +91,7 @@ _CONTEXT: ContextVar[Facts] = ContextVar("policyguard_facts", default=NOTHING)
 
 def facts_of(
     *,
-    caller: CallerForm | None = None,
+    caller: CallerForm | FromContext | None = None,
     data: DataForm | None = None,
     purpose: PurposeForm | None = None,
     exporter: ExporterForm | None = None,
@@ -75,7 +100,7 @@ def facts_of(
     """Return the declared facts in their full form.
 
     Args:
-        caller: An id, or the fields of `Caller`.
+        caller: An id, or the fields of `Caller`; or `FROM_CONTEXT`.
         data: The fields of `DataFacts`; and `persons`, ids of the people whom it is
             about, as `{"US": ["u-1"]}`: they are counted, and kept as keyed hashes.
         purpose: A kind, as `inference`, or the fields of `Purpose`.
@@ -87,8 +112,10 @@ def facts_of(
         ConfigurationError: a field that does not exist or has a wrong value.
     """
     about, data = _persons(data)
+    awaited = isinstance(caller, FromContext)
     return Facts(
-        caller=_group("caller", Caller, caller, short="id"),
+        caller=None if awaited else _group("caller", Caller, caller, short="id"),
+        caller_awaited=True if awaited else None,
         data=_group("data", DataFacts, data),
         persons=about,
         purpose=_group("purpose", Purpose, purpose, short="kind"),
@@ -114,6 +141,10 @@ def context(
     Raises:
         ConfigurationError: a field that does not exist or has a wrong value.
     """
+    if isinstance(caller, FromContext):
+        raise ConfigurationError(
+            "a context names the caller: `FROM_CONTEXT` belongs into `guard.bind`"
+        )
     declared = facts_of(
         caller=caller, data=data, purpose=purpose, exporter=exporter, context=context
     )
@@ -122,6 +153,21 @@ def context(
         yield
     finally:
         _CONTEXT.reset(token)
+
+
+@contextmanager
+def calling(caller: Caller | None) -> Iterator[None]:
+    """Name the caller of every guarded call inside the block, or that there is none.
+
+    Unlike in `context`, nobody named outside is taken for the caller. What was there
+    before is set again by value: a framework may end the block in another context.
+    """
+    before = _CONTEXT.get()
+    _CONTEXT.set(replace(before, caller=caller))
+    try:
+        yield
+    finally:
+        _CONTEXT.set(before)
 
 
 def context_facts() -> Facts:

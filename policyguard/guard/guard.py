@@ -33,13 +33,12 @@ from policyguard.guard.facts import (
     DataForm,
     ExporterForm,
     Facts,
+    FromContext,
     PurposeForm,
     context_facts,
     facts_of,
 )
 from policyguard.guard.obeying import obeying
-from policyguard.guard.obligations import Sending
-from policyguard.guard.persons import NOBODY
 from policyguard.guard.recording import Ending, OutcomeWord
 from policyguard.guard.routing import Models, Rank
 from policyguard.identity import new_id
@@ -123,7 +122,7 @@ class Guard:
     def bind(  # noqa: PLR0913 -- one for each group of facts, and where else to go
         self,
         *,
-        caller: CallerForm | None = None,
+        caller: CallerForm | FromContext | None = None,
         data: DataForm | None = None,
         purpose: PurposeForm | None = None,
         exporter: ExporterForm | None = None,
@@ -135,7 +134,8 @@ class Guard:
         """Return a guard for calls with these facts; parts and trail are shared.
 
         Args:
-            caller: An id, or the fields of `Caller`.
+            caller: An id, or the fields of `Caller`; or `FROM_CONTEXT`, who has to be
+                named by a `context` block or by middleware.
             data: The fields of `DataFacts`, as `{"classes": ["pii"]}`; and `persons`, ids
                 of those whom it is about, as `{"US": ["u-1"]}`, who are counted.
             purpose: A kind, as `inference`, or the fields of `Purpose`.
@@ -157,7 +157,7 @@ class Guard:
             context=context,
         )
         bound = self.of_core(self._core)
-        bound._facts = declared.over(self._facts)  # noqa: SLF001 -- the same class
+        bound._facts = declared.bound_over(self._facts)  # noqa: SLF001 -- the same class
         bound._detour = rerouting.detour_of(  # noqa: SLF001 -- the same class
             on_deny, clients=clients, models=models, above=self._detour
         )
@@ -322,27 +322,14 @@ class Guard:
             body: What is sent, if it was read: kept where settings say so.
             parameters: Fields of the body that obligations ask about.
         """
-        state = wire.current()
-        known = state.known() if state else self._facts.over(context_facts())
-        asking = Asking(
-            call_id=wire.call_id(),
-            layer="http",
+        return running.at_wire(
+            self._core,
+            Described(model=model, host=host, path=path, opaque=opaque),
+            own=self._facts,
             attempt=attempt,
-            prompt=body if self._core.keep_prompts else None,
-            persons=known.persons or NOBODY,
-            sending=Sending(parameters=parameters or {}),  # which it may not change
-            path=path,
+            body=body,
+            parameters=parameters or {},
         )
-        described = Described(model=model, host=host, path=path, opaque=opaque)
-        call = running.question(
-            self._core, described=described, facts=known, asking=asking
-        )
-        if isinstance(call, Decision):
-            return wire.Wire(decision=call)
-        if state and state.use_for(call):
-            kept = self._core.keeps(state.decision, asking=asking)
-            return wire.Wire(decision=kept, state=state if kept.allowed else None)
-        return wire.Wire(decision=self._core.decide(call, asking=asking))
 
     def record_outcome(
         self,

@@ -9,25 +9,32 @@ and is durable.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from policyguard.canonical import Json
 from policyguard.errors import PolicyGuardError
 from policyguard.guard import wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of, describe
 from policyguard.guard.events import log
-from policyguard.guard.facts import Facts
+from policyguard.guard.facts import Facts, context_facts
 from policyguard.guard.notices import deviation_notice
 from policyguard.guard.obeying import sending_of
+from policyguard.guard.obligations import Sending
 from policyguard.guard.persons import NOBODY
 from policyguard.guard.recording import Ending, OutcomeWord, outcome_of, prompt_of
 from policyguard.guard.refusal import not_allowed
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
 from policyguard.vocabulary.record import OutcomeRecord
+
+_LOST: Final = (
+    "no context names the caller: context lost in a thread? hand work over with"
+    " `policyguard.copy_context` or a `ContextExecutor`, or enter `policyguard.context`"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +76,63 @@ def begin(  # noqa: PLR0913 -- all that is known of a call
         prompt=prompt_of(args, kwargs) if core.keep_prompts else None,
         path=described.path,
     )
+    state = begin_described(core, described, facts=facts, asking=asking)
+    return Begun(state=state, fn=fn, kwargs=kwargs)
+
+
+def begin_described(
+    core: Core, described: Described, *, facts: Facts, asking: Asking
+) -> wire.CallState:
+    """Ask about a call of which it is known what it sends where.
+
+    Raises:
+        NotAllowed: it may not be made.
+    """
     call = question(core, described=described, facts=facts, asking=asking)
     decision = call if isinstance(call, Decision) else core.decide(call, asking=asking)
     if not decision.goes_ahead:
         log.info("call.refused", decision=decision.id, verdict=decision.verdict)
         raise not_allowed(decision)
-    state = wire.CallState(call_id=asking.call_id, decision=decision, facts=facts)
-    return Begun(state=state, fn=fn, kwargs=kwargs)
+    return wire.CallState(call_id=asking.call_id, decision=decision, facts=facts)
+
+
+def at_wire(  # noqa: PLR0913 -- all that a transport knows
+    core: Core,
+    described: Described,
+    *,
+    own: Facts,
+    attempt: int,
+    body: bytes | None,
+    parameters: Mapping[str, Json],
+) -> wire.Wire:
+    """Answer a transport, as `Guard.check_wire` says; never raises.
+
+    Args:
+        core: Answers and remembers.
+        described: What is sent where.
+        own: The facts of the guard that protects the transport.
+        attempt: 0 for the first try.
+        body: What is sent, if it was read.
+        parameters: Fields of the body that obligations ask about.
+    """
+    state = wire.current()
+    known = state.known() if state else own.over(context_facts())
+    asking = Asking(
+        call_id=wire.call_id(),
+        layer="http",
+        attempt=attempt,
+        prompt=body if core.keep_prompts else None,
+        persons=known.persons or NOBODY,
+        sending=Sending(parameters=parameters),  # which it may not change
+        path=described.path,
+    )
+    call = question(core, described=described, facts=known, asking=asking)
+    if isinstance(call, Decision):
+        return wire.Wire(decision=call)
+    if state and state.use_for(call):
+        kept = core.keeps(state.decision, asking=asking)
+        return wire.Wire(decision=kept, state=state if kept.allowed else None)
+    return wire.Wire(decision=core.decide(call, asking=asking))
 
 
 def question(
@@ -83,7 +140,7 @@ def question(
 ) -> ModelCall | Decision:
     """Return the question, or the refusal of one that cannot even be put."""
     try:
-        return core.question(described=described, facts=facts)
+        call = core.question(described=described, facts=facts)
     except Exception as error:  # noqa: BLE001 -- what cannot be asked is not allowed
         return core.refuse(
             core.empty_question(),
@@ -91,6 +148,9 @@ def question(
             code="guard.question",
             detail=f"the call could not be described: {type(error).__name__}",
         )
+    if facts.caller_lost:
+        return core.refuse(call, asking=asking, code="guard.context", detail=_LOST)
+    return call
 
 
 def failed(core: Core, state: wire.CallState, error: BaseException) -> None:

@@ -7,6 +7,7 @@ the wrapper owns; a crash loses it together with the call.
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ class CallState:
     used: bool = False
     declared: Facts = field(default_factory=context_facts, repr=False)
     """What the blocks around the call declare, which is in `facts` already."""
+    _once: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def known(self) -> Facts:
         """Return the facts of the call, with those of blocks that were entered in it."""
@@ -40,10 +42,12 @@ class CallState:
         # What the guard itself puts in is not what the two could differ in.
         known = self.decision.call
         own = {name: getattr(known, name) for name in ("at", "approvals", "rolling")}
-        if self.used or call.model_copy(update=own) != known:
+        if call.model_copy(update=own) != known:
             return False
-        self.used = True
-        return True
+        # A lock, since threads that a call starts may have its context.
+        with self._once:
+            unused, self.used = not self.used, True
+        return unused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

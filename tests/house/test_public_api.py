@@ -25,6 +25,7 @@ FACE = [
     "DataFacts",
     "Decision",
     "EngineError",
+    "FROM_CONTEXT",
     "Finding",
     "Guard",
     "ModelCall",
@@ -40,6 +41,7 @@ FACE = [
     "VerificationError",
     "__version__",
     "context",
+    "copy_context",
     "denial_of",
     "load_settings",
 ]
