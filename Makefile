@@ -9,7 +9,7 @@ GO     ?= $(shell command -v go || ls /usr/local/go/bin/go 2>/dev/null)
 OPA    ?= v1.22.3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services tools demo fmt lint types test policy bench soak docs check lock clean
+.PHONY: help setup services tools demo fmt lint types test policy bench soak sdks docs check lock clean
 
 help:           ## list the words
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -87,9 +87,13 @@ bench: $(VENV)/.dev  ## measure; compared within one run, never gating
 	$(BIN)/python -m benchmarks.trail
 	$(BIN)/python -m benchmarks.opa
 	$(BIN)/python -m benchmarks.reload
+	$(BIN)/python -m benchmarks.wire
 
 soak: $(VENV)/.dev   ## kill writers and servers under load: nothing acknowledged may be lost
 	$(BIN)/python -m benchmarks.soak
+
+sdks: $(VENV)/.dev   ## the tests of guarded clients, with the oldest and the newest SDKs
+	$(BIN)/python tests/sdks.py
 
 docs: $(VENV)/.dev   ## build the documentation; a warning is an error
 	$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html

@@ -15,6 +15,7 @@ from policyguard.cli.catalog import catalog
 from policyguard.cli.check import check
 from policyguard.cli.command_line import CommandLine
 from policyguard.cli.demo import demo
+from policyguard.cli.doctor import doctor
 from policyguard.cli.keys import keys
 from policyguard.cli.policy import policy
 from policyguard.cli.version import version
@@ -35,6 +36,7 @@ __all__ = ["main"]
         catalog,
         check,
         demo,
+        doctor,
         keys,
         policy,
         version,

@@ -58,7 +58,7 @@ def install(client: object, guard: Guard) -> None:
         CannotProtect: the client is closed, is another guard's, or has no transports
             that can be guarded.
     """
-    module = _module_of(client)
+    module = module_of(client)
     known: Any = client
     if module is None:
         raise CannotProtect(
@@ -102,7 +102,7 @@ def describe(
 ) -> Described | None:
     """Say what a method of an HTTP client would send where, or `None`."""
     client = getattr(fn, "__self__", None)
-    module = _module_of(client)
+    module = module_of(client)
     if module is None:
         return None
     try:
@@ -118,7 +118,7 @@ def describe(
 
 def observe(result: object) -> Observed:
     """Say what an answer tells of the model that served it."""
-    if _module_of(result) is None:
+    if module_of(result) is None:
         return Observed(stream=True)
     return observed_response(result)
 
@@ -182,7 +182,7 @@ def _require_open(client: Any, *, module: ModuleType) -> None:
             )
 
 
-def _module_of(thing: object) -> ModuleType | None:
+def module_of(thing: object) -> ModuleType | None:
     """Return the library that an object's class comes from, if it is one of the two."""
     for kind in type(thing).__mro__:
         root = kind.__module__.partition(".")[0]

@@ -29,6 +29,7 @@ GUIDES = (
     "read-a-rule",
     "read-and-verify-the-trail",
     "run-in-production",
+    "show-that-nothing-leaves",
     "soften-a-rule",
     "test-your-rules",
     "verify-with-openssl",
@@ -241,6 +242,15 @@ def test_the_guide_to_openssl_verifies_checkpoint_key_and_record(
     assert "Verified Successfully" in printed["shell-signature"]
     assert computed == stated
     assert printed["shell-path"] == ""
+
+
+def test_the_guide_to_the_doctor_shows_a_client_that_holds(reader: Reader) -> None:
+    printed = run_guide("show-that-nothing-leaves", reader)
+
+    assert printed["shell-try"].startswith("holds  application:client  openai.OpenAI")
+    assert (
+        "2 calls denied, 0 reached a transport, 0 connections" in printed["shell-try"]
+    )
 
 
 def test_the_guides_that_are_run_have_commands() -> None:

@@ -1,0 +1,68 @@
+"""`make sdks`: run the tests of the guarded clients with other versions of the SDKs.
+
+Each set is installed beside the locked packages, which it hides, and the tests run as
+they are. What an old version lacks is skipped by name. Exits with 1 if a set fails.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACE = ROOT / ".tools" / "sdks"
+SETS = {
+    # The oldest that the extras allow; httpx2 as old as these take.
+    "oldest": ("openai==2.54.0", "anthropic==2.0.0", "httpx2==2.7.0"),
+    # The first of openai that stands on httpx2.
+    "first-3": ("openai==3.0.0", "anthropic==2.0.0"),
+    "newest": ("openai", "anthropic", "httpx2"),
+}
+TESTS = (
+    "test_anthropic.py",
+    "test_doctor.py",
+    "test_httpx_clients.py",
+    "test_openai_attempts.py",
+    "test_openai_calls.py",
+    "test_openai_describe.py",
+    "test_openai_overrides.py",
+    "test_openai_streams.py",
+    "test_served.py",
+    "test_wire_body.py",
+    "test_wire_denial.py",
+    "test_wire_matrix.py",
+)
+
+
+def main(names: list[str]) -> int:
+    """Install each set that is named, or all, and run the tests with it."""
+    failed = [name for name in names or SETS if not _passes(name)]
+    sys.stdout.write(f"failed: {', '.join(failed) or 'none'}\n")
+    return 1 if failed else 0
+
+
+def _passes(name: str) -> bool:
+    place = PLACE / name
+    httpx2 = [item for item in SETS[name] if item.startswith("httpx2==")]
+    wanted = [*SETS[name], *(item.replace("httpx2", "httpcore2") for item in httpx2)]
+    sys.stdout.write(f"{name}: {', '.join(wanted)}\n")
+    sys.stdout.flush()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    subprocess.run(
+        [*pip, "--upgrade", "--target", str(place), *wanted], check=True, cwd=ROOT
+    )
+    tests = [str(ROOT / "tests" / "integration" / test) for test in TESTS]
+    path = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "auto", *tests],
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+        cwd=ROOT,
+    )
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
