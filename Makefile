@@ -84,6 +84,7 @@ policy: $(VENV)/.dev ## the rules' own tests, METADATA, golden vectors
 
 bench: $(VENV)/.dev  ## measure; compared within one run, never gating
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.decision
 	$(BIN)/python -m benchmarks.trail
 	$(BIN)/python -m benchmarks.opa
 	$(BIN)/python -m benchmarks.reload

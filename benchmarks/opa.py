@@ -29,7 +29,9 @@ from policyguard.assembly import catalog_of, policy_set
 from policyguard.bundle.archive import pack
 from policyguard.bundle.served import SERVED, catalog_files, served_module
 from policyguard.bundle.shipped import load_shipped
+from policyguard.bundle.source import Bundle
 from policyguard.canonical import canonical_bytes
+from policyguard.catalog.catalog import Catalog
 from policyguard.engines.opa import OpaEngine
 from policyguard.engines.opa_server import OpaServer
 from policyguard.engines.regorus import RegorusEngine
@@ -47,12 +49,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--json", action="store_true", dest="as_json")
     chosen = parser.parse_args()
-    local = Path(__file__).resolve().parents[1] / ".tools/bin/opa"
-    program = str(local) if local.is_file() else shutil.which("opa")
+    program = opa_program()
     if program is None:
         print("no OPA, so nothing is measured: run `make tools`")
         return 0
-    with tempfile.TemporaryDirectory() as folder, _server(program, Path(folder)) as url:
+    shipped, catalog = load_shipped(), catalog_of(Settings())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(program, Path(folder), bundle=shipped, catalog=catalog) as url,
+    ):
         measured = measure(cases(url), rounds=chosen.rounds)
     p50 = {item.name: item.p50 for item in measured}
     added = p50[ADAPTER] - p50[BARE]
@@ -85,23 +90,36 @@ def cases(url: str) -> dict[str, Callable[[], object]]:
     question = canonical_bytes(bundle.golden.vectors[0].input)
     embedded = RegorusEngine().load(policy)
     remote = OpaEngine(OpaServer(url=url, deadline=10.0)).load(policy)
-    connection = http.client.HTTPConnection(url.removeprefix("http://"))
-    body = b'{"input":' + question + b"}"
-
-    def bare() -> object:
-        connection.request("POST", _PATH, body)
-        return connection.getresponse().read()
-
     return {
-        BARE: bare,
+        BARE: bare_request(url, question),
         ADAPTER: lambda: remote.evaluate(question),
         "embedded engine": lambda: embedded.evaluate(question),
     }
 
 
+def opa_program() -> str | None:
+    """Return the OPA that `make tools` has built, or the one of this machine."""
+    local = Path(__file__).resolve().parents[1] / ".tools/bin/opa"
+    return str(local) if local.is_file() else shutil.which("opa")
+
+
+def bare_request(url: str, question: bytes) -> Callable[[], object]:
+    """Return the least that asking a server can cost."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"))
+    body = b'{"input":' + question + b"}"
+
+    def ask() -> object:
+        connection.request("POST", _PATH, body)
+        return connection.getresponse().read()
+
+    return ask
+
+
 @contextlib.contextmanager
-def _server(program: str, folder: Path) -> Iterator[str]:
-    bundle, catalog = load_shipped(), catalog_of(Settings())
+def serving(
+    program: str, folder: Path, *, bundle: Bundle, catalog: Catalog
+) -> Iterator[str]:
+    """Start a server with a bundle and a catalog, and yield its address."""
     archives = {
         "policyguard.tar.gz": {**bundle.files, SERVED: served_module(bundle.digest)},
         "catalog.tar.gz": catalog_files(

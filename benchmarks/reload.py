@@ -1,7 +1,7 @@
 """`python -m benchmarks.reload [--json]`: what a new bundle costs those who are calling.
 
-All shipped rules, on a catalog that is padded to 2,000 models, 500 deployments and a
-list of 3,000 parties. Eight threads ask, with a pause between two questions, first
+All shipped rules, on a generated catalog of 2,000 models, 500 deployments and a list of
+3,000 parties. Eight threads ask, with a pause between two questions, first
 undisturbed and then while policies take over. The longest question of each is compared
 within this run. Loading and slices are in processor time, which a busy machine does not
 change; the longest slice is what a caller, and who waits for the interpreter's lock, is
@@ -17,18 +17,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.generated import generated_catalog
 from policyguard.assembly import catalog_of, policy_set
 from policyguard.bundle.shipped import load_shipped
 from policyguard.canonical import canonical_bytes
 from policyguard.engines.apart import validate_apart
-from policyguard.engines.protocol import PolicySet
 from policyguard.engines.regorus import RegorusEngine, RegorusSnapshot
 from policyguard.guard.policy import GRACE_SECONDS, Policy, PolicyInUse
 from policyguard.settings import Settings
@@ -37,7 +36,6 @@ THREADS = 8
 PAUSE = 0.01
 SECONDS = 4.0
 RELOADS = 3
-MODELS, DEPLOYMENTS, PARTIES = 2_000, 500, 3_000
 
 
 @dataclass(frozen=True)
@@ -48,19 +46,6 @@ class Row:
     value: float
     unit: str
     beside: str
-
-
-def padded(policy: PolicySet) -> PolicySet:
-    """Return the policy with a catalog as large as a large company's."""
-    data: dict[str, Any] = json.loads(canonical_bytes(dict(policy.data)))
-    catalog = data["catalog"]
-    for kind, wanted in (("models", MODELS), ("deployments", DEPLOYMENTS)):
-        entries = catalog[kind]
-        samples = list(entries.values())
-        for number in range(max(0, wanted - len(entries))):
-            entries[f"padded-{number}"] = samples[number % len(samples)]
-    parties = {f"Party {number} Ltd": {"since": None} for number in range(PARTIES)}
-    return replace(policy, data={**data, "padding": {"parties": parties}})
 
 
 def main() -> int:
@@ -89,8 +74,8 @@ def measured() -> list[Row]:
     began = time.process_time()
     bundle = load_shipped()
     bundle_ms = (time.process_time() - began) * 1e3
-    catalog = catalog_of(Settings())
-    policy = padded(policy_set(bundle=bundle, catalog=catalog))
+    catalog = generated_catalog()
+    policy = policy_set(bundle=bundle, catalog=catalog)
     size = len(canonical_bytes(dict(policy.data))) / 1e6
     load_ms = _took(lambda: engine.load(policy))
     began = time.perf_counter()

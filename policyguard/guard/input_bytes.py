@@ -31,7 +31,14 @@ _LAYOUT: Final = tuple(
 _RUNS: Final = tuple(names for of_one_call, names in _LAYOUT if not of_one_call)
 _values_of: Final = itemgetter(*_GROUPS)
 
+_NO_INPUT: Final[dict[str, frozenset[str]]] = {
+    "caller": frozenset({"id"}),
+    "data": frozenset({"people"}),
+}
+"""Fields of a group that are not part of `input`."""
+
 _JOINED: Final[dict[tuple[int, ...], tuple[object, tuple[bytes, ...]]]] = {}
+_DUMPED: Final[dict[tuple[str, int], tuple[object, bytes]]] = {}
 
 
 class InputBytes(NamedTuple):
@@ -51,7 +58,7 @@ def input_bytes(call: ModelCall) -> InputBytes:
     fields = call.__dict__
     values = _values_of(fields)
     found = _JOINED.get(tuple(map(id, values)))
-    runs = iter(found[1] if found is not None else _join(call, values))
+    runs = iter(found[1] if found is not None else _join(values))
     parts: list[bytes] = []
     before = 0
     for of_one_call, names in _LAYOUT:
@@ -69,16 +76,39 @@ def input_bytes(call: ModelCall) -> InputBytes:
     return InputBytes(question=question, whole=b"{%b}" % b",".join(parts))
 
 
-def _join(call: ModelCall, values: tuple[object, ...]) -> tuple[bytes, ...]:
-    document = call.engine_input()
+def _join(values: tuple[object, ...]) -> tuple[bytes, ...]:
+    of = dict(zip(_GROUPS, values, strict=True))
     runs = tuple(
-        canonical_dump({name: document[name] for name in names})[1:-1]
-        for names in _RUNS
+        b",".join(b'"%b":%b' % (name.encode(), _dumped(name, of[name])) for name in run)
+        for run in _RUNS
     )
     if len(_JOINED) >= MOST_ENTRIES:
         _JOINED.clear()
     _JOINED[tuple(map(id, values))] = (values, runs)
     return runs
+
+
+def _dumped(name: str, value: object) -> bytes:
+    # Most groups of a call whose facts are new are those of the call before.
+    found = _DUMPED.get((name, id(value)))
+    if found is not None:
+        return found[1]
+    written = canonical_dump(_document(name, value))
+    if len(_DUMPED) >= MOST_ENTRIES:
+        _DUMPED.clear()
+    _DUMPED[name, id(value)] = (value, written)
+    return written
+
+
+def _document(name: str, value: Any) -> object:
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return [_document(name, item) for item in value]
+    document = value.model_dump(mode="json")
+    for unsaid in _NO_INPUT.get(name, ()):
+        del document[unsaid]
+    return document
 
 
 def _of_one_call(value: Any) -> bytes:
