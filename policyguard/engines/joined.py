@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from policyguard.engines.rule_index import Piece, indexed
+from policyguard.engines.rule_index import Piece, conditions_by_name, indexed
 
 MOST_LINES: Final = 2_000
 """Of a joined module: parsing it is one step, which holds the interpreter's lock."""
@@ -72,9 +72,10 @@ def join_modules(modules: Mapping[str, str]) -> Joined:
             together.setdefault(package, []).append(_body(path, modules[path]))
     origins: dict[str, tuple[tuple[int, Piece], ...]] = {}
     for package, bodies in together.items():
+        named = conditions_by_name(bodies)
         for number, group in enumerate(_groups(bodies)):
             name = _free_name(f"{package.replace('.', '/')}/{number}.rego", modules)
-            texts[name], origins[name] = _joined(package, indexed(group))
+            texts[name], origins[name] = _joined(package, indexed(group, named=named))
     return Joined(modules=texts, _origins=origins)
 
 

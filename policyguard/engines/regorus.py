@@ -39,6 +39,7 @@ from policyguard.engines.overlap import require_no_overlap
 from policyguard.engines.protocol import EngineInfo, PolicySet
 from policyguard.engines.syntax import require_parsable
 from policyguard.engines.tree import read_tree
+from policyguard.engines.used_data import used_data
 from policyguard.errors import (
     CanonicalError,
     ConfigurationError,
@@ -104,7 +105,7 @@ class RegorusEngine:
         """
         return RegorusSnapshot(
             policy=policy,
-            pieces=data_pieces(policy.data),
+            pieces=data_pieces(used_data(policy.data, modules=policy.modules)),
             info=self._info,
             max_input_bytes=self._max_input_bytes,
         )
@@ -116,8 +117,9 @@ class RegorusEngine:
         tree = read_tree(syntax_tree(parsed))
         tree.require_shared_calls()
         require_no_overlap(data=policy.data, paths=tree.paths())
+        _data_text(policy.data, what="data")
         _require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
-        pieces = data_pieces(policy.data)
+        pieces = data_pieces(used_data(policy.data, modules=policy.modules))
         promising = policy.promising or policy
         own = compile_modules(join_modules(promising.modules).modules)
         _require_promises(own, promising)

@@ -12,6 +12,8 @@ is read together with all others that begin with `C`, as
 
 which is the same set: a comprehension holds what the head would contribute, for the same
 bindings. Heads of which no other one shares the beginning are put together without one.
+Where `C` names a rule that says only that some conditions hold, they are read in its place:
+the rule would cost more than they do, and heads of other rules may begin with them, too.
 
 INVARIANT: a head is rewritten only if it is laid out as the formatter lays it out and its
 brackets match, so that head, first condition and end are where they seem to be; every
@@ -21,8 +23,9 @@ other text stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from policyguard.engines.syntax import bracket_depth, has_text_of_lines
@@ -49,6 +52,12 @@ _CONDITION: Final = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
+_NAMED: Final = re.compile(
+    r"^([A-Za-z_]\w*) if \{\n((?:\t[^\n]+\n)+?)\}\n"
+    r"(?=(?:[ \t]*(?:\#[^\n]*)?\n)*(?:\Z|(?!(?:else|if|with|in|as)\b)[A-Za-z_]))",
+    re.MULTILINE,
+)
+_ANY_HEAD: Final = re.compile(r"^(?:default[ \t]+)?([A-Za-z_]\w*)", re.MULTILINE)
 _STATEMENT: Final = re.compile(r"\t(?!(?:with|in|as|else|if)\b)[A-Za-z_\"]")
 
 
@@ -69,13 +78,42 @@ class _Head:
     conditions: Piece
     """What is between those of the body, without the first condition if it is known."""
     first: str | None
+    also: tuple[str, ...] = ()
+    """Conditions that come before the others, for which a name stood."""
 
 
-def indexed(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """Return the text of one package with its findings put together.
+def conditions_by_name(pieces: Iterable[Piece]) -> dict[str, tuple[str, ...]]:
+    """Return the rules of a package that say only that some conditions hold.
+
+    Args:
+        pieces: All of its text.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    heads: Counter[str] = Counter()
+    for piece in pieces:
+        heads.update(_ANY_HEAD.findall(piece.text))
+        if has_text_of_lines(piece.text):
+            continue
+        for named in _NAMED.finditer(piece.text):
+            said = tuple(line.strip() for line in named[2].splitlines())
+            if all(_is_plain(condition) for condition in said):
+                found[named[1]] = said
+    # With a second head, or a default, the name says something else.
+    return {name: said for name, said in found.items() if heads[name] == 1}
+
+
+def _is_plain(condition: str) -> bool:
+    return bool(_CONDITION.match(condition)) and not condition.startswith("some ")
+
+
+def indexed(
+    pieces: Sequence[Piece], *, named: Mapping[str, tuple[str, ...]]
+) -> tuple[Piece, ...]:
+    """Return the text of one package, or of a part, with its findings put together.
 
     Args:
         pieces: Text that parses as it is, each the rules of one file.
+        named: What `conditions_by_name` found in the whole package.
     """
     if any(name in piece.text for piece in pieces for name in (_FOUND, _EACH)):
         return tuple(pieces)
@@ -85,11 +123,13 @@ def indexed(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         if has_text_of_lines(piece.text):
             rest.append(piece)
         else:
-            rest.extend(_apart(piece, heads))
+            rest.extend(_apart(piece, heads, named))
     return (*rest, *_together(heads))
 
 
-def _apart(piece: Piece, heads: list[_Head]) -> Iterator[Piece]:
+def _apart(
+    piece: Piece, heads: list[_Head], named: Mapping[str, tuple[str, ...]]
+) -> Iterator[Piece]:
     """Yield what is left when the heads that can be put together are taken."""
     end = 0
     for found in _HEAD.finditer(piece.text):
@@ -97,7 +137,7 @@ def _apart(piece: Piece, heads: list[_Head]) -> Iterator[Piece]:
         depths = (bracket_depth(finding.text), bracket_depth(conditions.text))
         if any(depth is None or depth > MOST_DEPTH for depth in depths):
             continue
-        heads.append(_head(finding, conditions))
+        heads.append(_with_conditions(_head(finding, conditions), named))
         yield _between(piece, end, found.start())
         end = found.end()
     yield _between(piece, end, len(piece.text))
@@ -125,6 +165,11 @@ def _head(finding: Piece, conditions: Piece) -> _Head:
     if len(said) == 1:
         after = Piece(path=after.path, line=after.line, text="\ttrue\n")
     return _Head(finding, after, first)
+
+
+def _with_conditions(head: _Head, named: Mapping[str, tuple[str, ...]]) -> _Head:
+    said = named.get(head.first) if head.first is not None else None
+    return head if said is None else replace(head, first=said[0], also=said[1:])
 
 
 def _says(line: str) -> bool:
@@ -157,8 +202,9 @@ def _rule(heads: Sequence[_Head], *, first: str | None) -> Iterator[Piece]:
         yield head.finding
         yield _glue(head.conditions, "} |\n")
         # A single head has its first condition still.
-        if first is None and head.first is not None:
-            yield _glue(head.conditions, f"\t{head.first}\n")
+        before = (head.first,) if first is None and head.first is not None else ()
+        for condition in (*before, *head.also):
+            yield _glue(head.conditions, f"\t{condition}\n")
         yield head.conditions
         yield _glue(head.conditions, "},\n")
     yield _glue(at, f"\t]\n\tsome {_FOUND} in {_EACH}\n}}\n")

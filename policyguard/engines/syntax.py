@@ -8,7 +8,7 @@ machine's stack: a long one ends the process. A count of tokens needs no stack.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -71,6 +71,27 @@ def bracket_depth(text: str) -> int | None:
         elif token.lastgroup == "close" and (not opened or opened.pop() != token[0]):
             return None
     return None if opened else deepest
+
+
+def names_after(root: str, text: str) -> Iterator[tuple[str, ...]]:
+    """Yield, for each mention of a name, the plain path of names that follows it.
+
+    Args:
+        root: The name, as `data`.
+        text: A module. Comments and texts in quotes mention nothing.
+    """
+    if root not in text:
+        return
+    tokens = [token[0] for token in _TOKEN.finditer(text) if token.lastgroup != "skip"]
+    for place, token in enumerate(tokens):
+        if token == root and (place == 0 or not tokens[place - 1].endswith(".")):
+            yield tuple(_path_from(tokens, place + 1))
+
+
+def _path_from(tokens: Sequence[str], place: int) -> Iterator[str]:
+    while tokens[place : place + 1] == ["."] and place + 1 < len(tokens):
+        yield tokens[place + 1]
+        place += 2
 
 
 def has_text_of_lines(text: str) -> bool:

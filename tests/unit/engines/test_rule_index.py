@@ -11,7 +11,7 @@ import pytest
 from policyguard.bundle.shipped import load_shipped
 from policyguard.engines.joined import join_modules
 from policyguard.engines.native import compile_modules, evaluate_on
-from policyguard.engines.rule_index import Piece, indexed
+from policyguard.engines.rule_index import Piece, conditions_by_name, indexed
 
 MAIN = 'package m\n\nanswer := {"findings": data.p.findings}\n'
 HEAD = 'findings contains {\n\t"id": "%s",\n\t"of": %s,\n} if {\n%s}\n'
@@ -22,8 +22,9 @@ def _text(*heads: str, after: str = "") -> str:
 
 
 def _indexed(text: str) -> str:
+    pieces = [Piece(path="p.rego", line=1, text=text)]
     return "".join(
-        piece.text for piece in indexed([Piece(path="p.rego", line=1, text=text)])
+        piece.text for piece in indexed(pieces, named=conditions_by_name(pieces))
     )
 
 
@@ -137,3 +138,60 @@ def test_nearly_all_shipped_findings_are_put_together() -> None:
 
     assert texts.count("\nfindings contains {") == 0
     assert texts.count("\nfindings contains pg_found__") < 60
+
+
+def test_conditions_stand_for_the_name_that_says_only_them() -> None:
+    text = _text(
+        HEAD % ("A-01", "1", "\t_sent\n\tinput.c\n"),
+        HEAD % ("B-01", "2", "\tinput.a == true\n"),
+        after="\n_sent if {\n\tinput.a == true\n\tnot input.b\n}\n",
+    )
+
+    assert " ".join(_indexed(text).split()).startswith(
+        "package p _sent if { input.a == true not input.b }"
+        " findings contains pg_found__ if { input.a == true some pg_each__ in ["
+        ' {{ "id": "A-01", "of": 1, } | not input.b input.c },'
+        ' {{ "id": "B-01", "of": 2, } | true },'
+    )
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "_sent if {\n\tinput.a\n}\n\n_sent if {\n\tinput.b\n}\n",
+        "default _sent := true\n\n_sent if {\n\tinput.a\n}\n",
+        "_sent if {\n\tinput.a\n} else := false\n",
+        "_sent if {\n\tinput.a\n}\n\n{\n\tinput.b\n}\n",
+        "_sent if {\n\tsome x in input.a\n}\n",
+        "_sent if {\n\tx := input.a\n}\n",
+        "_sent := input.a if {\n\tinput.a\n}\n",
+        "_sent(x) if {\n\tinput.a\n}\n",
+    ],
+)
+def test_a_name_that_says_more_is_left(definition: str) -> None:
+    text = _text(
+        HEAD % ("A-01", "1", "\t_sent\n"),
+        HEAD % ("A-02", "2", "\t_sent\n\tinput.c\n"),
+        after=f"\n{definition}",
+    )
+
+    assert "findings contains pg_found__ if {\n\t_sent\n" in _indexed(text)
+
+
+def test_a_condition_in_the_place_of_a_name_finds_the_same() -> None:
+    text = _text(
+        HEAD % ("A-01", "1", "\t_sent\n\tinput.c\n"),
+        HEAD % ("B-01", "2", "\t_sent\n"),
+        HEAD % ("C-01", "3", "\tnot _sent\n"),
+        HEAD % ("D-01", "_sent", "\tinput.c\n"),
+        after="\n_sent if {\n\tinput.a == true\n\tnot input.b\n}\n",
+    )
+    inputs = [
+        dict(zip("abc", values, strict=True))
+        for values in itertools.product((True, False, None), repeat=3)
+    ]
+    files = {"p.rego": text, "m.rego": MAIN}
+
+    assert _answers(dict(join_modules(files).modules), inputs) == _answers(
+        files, inputs
+    )
