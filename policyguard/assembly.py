@@ -97,7 +97,12 @@ def build_core(
             catalog=catalog,
             files=accepted.files if whole else None,
         )
-        return Policy(snapshot=made, bundle=bundle, catalog=catalog)
+        return Policy(
+            snapshot=made,
+            bundle=bundle,
+            catalog=catalog,
+            memo_entries=known.engine.memo_entries,
+        )
 
     first = begin(accepted, build=partial(build, loaded=snapshot), trail=opened)
     policies = PolicyInUse(first)

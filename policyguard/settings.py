@@ -190,6 +190,9 @@ class EngineSettings(Value):
     """Whether plain HTTP may leave this machine, as behind a service mesh."""
     deadline_ms: Annotated[int, Field(ge=1, le=60_000)] = 500
     """Milliseconds for one decision, with connecting and one retry."""
+    memo_entries: Annotated[int, Field(ge=0, le=1_000_000)] = 4_096
+    """How many questions are remembered with their answers, at some KiB each; 0: none.
+    What an OPA server answers is never remembered."""
 
 
 class TenantSettings(Value):

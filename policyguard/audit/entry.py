@@ -27,8 +27,9 @@ class DecisionEntry:
     """Those of `DecisionRecord` but `caller` and `input`."""
     caller: str | None
     """Who asked; a pseudonym goes into the leaf."""
-    content: Mapping[str, object]
-    """What goes into the vault, bound to the leaf by a commitment."""
+    content: Mapping[str, object] | bytes
+    """What goes into the vault, bound to the leaf by a commitment; or its canonical
+    bytes."""
     prompt: bytes | None = None
     """What was sent, if it is to be kept: sealed in the vault under the keys of all
     whom it is about, the caller among them."""
@@ -48,7 +49,9 @@ def waiting_of(entry: DecisionEntry, *, names: Names) -> Waiting:
     """
     caller, prompt = entry.caller, entry.prompt
     try:
-        sealed = Sealed.of(str(entry.fields["id"]), canonical_bytes(entry.content))
+        content = entry.content
+        written = content if isinstance(content, bytes) else canonical_bytes(content)
+        sealed = Sealed.of(str(entry.fields["id"]), written)
         salty, committed = (b"", None) if prompt is None else salted(prompt)
         record = DecisionRecord.model_validate(
             {

@@ -275,7 +275,7 @@ class Trail:
         fields: Mapping[str, object],
         *,
         caller: str | None,
-        content: Mapping[str, object],
+        content: Mapping[str, object] | bytes,
         prompt: bytes | None = None,
         people: Sequence[str] = (),
     ) -> Place:
@@ -284,7 +284,8 @@ class Trail:
         Args:
             fields: Those of `DecisionRecord` but `caller` and `input`.
             caller: Who asked; a pseudonym goes into the leaf.
-            content: What goes into the vault, bound to the leaf by a commitment.
+            content: What goes into the vault, bound to the leaf by a commitment; or its
+                canonical bytes.
             prompt: What was sent, if it is to be kept: sealed in the vault under the
                 keys of all whom it is about, the caller among them.
             people: The ids of those whom the call is about.

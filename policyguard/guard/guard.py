@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 from policyguard.canonical import Json
+from policyguard.engines.memo import MemoUse
 from policyguard.errors import CannotProtect, NotAllowed
 from policyguard.guard import rerouting, running, wire
 from policyguard.guard.asking import Asking
@@ -348,6 +349,11 @@ class Guard:
     def core(self) -> Core:
         """Give the parts: bundle, catalog, snapshot and trail."""
         return self._core
+
+    @property
+    def memo_use(self) -> MemoUse:
+        """Say how often the policy in use has answered from memory since it was loaded."""
+        return self._core.policies.newest.memo.use
 
     @property
     def trail_directory(self) -> Path:

@@ -21,7 +21,7 @@ from policyguard.canonical import canonical_bytes
 from policyguard.catalog.catalog import Catalog
 from policyguard.catalog.resolve import Resolution
 from policyguard.catalog.views import LIVES
-from policyguard.engines.memo import Memo, instants_in, seconds_of
+from policyguard.engines.memo import MOST_ENTRIES, Memo, instants_in, seconds_of
 from policyguard.engines.protocol import REMOTE, Snapshot
 from policyguard.errors import PolicyGuardError
 from policyguard.guard.answer import Answer, read_answer
@@ -49,6 +49,8 @@ class Policy:
     snapshot: Snapshot
     bundle: Bundle
     catalog: Catalog
+    memo_entries: int = MOST_ENTRIES
+    """How many questions are remembered."""
     memo: Memo[Answer] = field(init=False, repr=False, compare=False)
     _routes: Memo[Considered] = field(init=False, repr=False, compare=False)
     _resolved: dict[tuple[str | None, str | None, str | None], Resolution] = field(
@@ -65,7 +67,12 @@ class Policy:
         }
         lives = tuple(LIVES.values())
         for name in ("memo", "_routes"):
-            memo = Memo[Any](scope=scope, instants=instants, lives=lives)
+            memo = Memo[Any](
+                scope=scope,
+                instants=instants,
+                lives=lives,
+                entries=self.memo_entries,
+            )
             object.__setattr__(self, name, memo)
 
     @property

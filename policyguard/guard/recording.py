@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import orjson
+from pydantic import BaseModel
 
 from policyguard.audit.entry import DecisionEntry
-from policyguard.errors import CatalogError
+from policyguard.canonical import canonical_bytes
+from policyguard.errors import CanonicalError, CatalogError
 from policyguard.guard.describe import Observed
+from policyguard.guard.input_bytes import input_bytes
 from policyguard.guard.served import served
 from policyguard.identity import new_id, record_time, wall_clock
 from policyguard.vocabulary.call import ModelCall
@@ -98,16 +101,36 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
     )
 
 
-def _content_of(decision: Decision) -> dict[str, object]:
+def _content_of(decision: Decision) -> Mapping[str, object] | bytes:
+    """Return what goes into the vault as canonical bytes; those of `input` are at hand."""
+    try:
+        parts = {
+            "detail": canonical_bytes(decision.detail),
+            "findings": canonical_bytes(_dumped(decision.findings)),
+            "input": input_bytes(decision.call).whole,
+        }
+        if decision.rejected:
+            parts["rejected"] = canonical_bytes(_dumped(decision.rejected))
+    except CanonicalError:
+        # The trail says of this one record what is wrong with it.
+        return content_document(decision)
+    members = (b'"%b":%b' % (name.encode(), parts[name]) for name in sorted(parts))
+    return b"{%b}" % b",".join(members)
+
+
+def _dumped(values: Sequence[BaseModel]) -> list[object]:
+    return [item.model_dump(mode="json") for item in values]
+
+
+def content_document(decision: Decision) -> dict[str, object]:
+    """Return what goes into the vault."""
     content: dict[str, object] = {
         "input": decision.call.engine_input(),
         "detail": decision.detail,
-        "findings": [item.model_dump(mode="json") for item in decision.findings],
+        "findings": _dumped(decision.findings),
     }
     if decision.rejected:
-        content["rejected"] = [
-            item.model_dump(mode="json") for item in decision.rejected
-        ]
+        content["rejected"] = _dumped(decision.rejected)
     return content
 
 
