@@ -152,6 +152,8 @@ def _python() -> Iterator[str]:
         elif name == "AuditRecord":
             kinds = ", ".join(f"`{kind.__name__}`" for kind in _kinds_of_record())
             yield f"Is one of {kinds}; see [the record](record.md).\n"
+        elif name == "FROM_CONTEXT":
+            yield "Is what `Guard.bind` takes as `caller` who has to come from a context.\n"
         elif callable(thing):
             yield f"```python\n{_signature(name, thing)}\n```\n\n{as_markdown(thing)}\n"
         else:

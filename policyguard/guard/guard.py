@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, 
 from policyguard.canonical import Json
 from policyguard.engines.memo import MemoUse
 from policyguard.errors import CannotProtect, NotAllowed
-from policyguard.guard import rerouting, running, wire
+from policyguard.guard import endings, rerouting, running, wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of
@@ -39,6 +39,7 @@ from policyguard.guard.facts import (
     context_facts,
     facts_of,
 )
+from policyguard.guard.guarded import guarded as guarded_by
 from policyguard.guard.obeying import obeying
 from policyguard.guard.recording import Ending, OutcomeWord
 from policyguard.guard.routing import Models, Rank
@@ -345,6 +346,14 @@ class Guard:
         ending = Ending(outcome=outcome, error=error, status=status, observed=observed)
         running.record_outcome(self._core, decision, ending)
 
+    guarded = guarded_by
+    """Is the decorator for functions of one's own; see `policyguard.guard.guarded`."""
+
+    @property
+    def facts(self) -> Facts:
+        """Give the facts that are bound."""
+        return self._facts
+
     @property
     def core(self) -> Core:
         """Give the parts: bundle, catalog, snapshot and trail."""
@@ -362,6 +371,7 @@ class Guard:
 
     def close(self) -> None:
         """Release the trail; calls made afterwards are not allowed."""
+        endings.flush()
         self._core.close()
 
     def __enter__(self) -> Self:
@@ -375,13 +385,8 @@ class Guard:
     def _begin(
         self, fn: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> running.Begun:
-        facts = wire.known_facts(self._facts)
-        call: dict[str, Any] = {
-            "facts": facts,
-            "fn": fn,
-            "args": args,
-            "kwargs": kwargs,
-        }
+        call: dict[str, Any] = {"fn": fn, "args": args, "kwargs": kwargs}
+        call["facts"] = wire.known_facts(self._facts)
         try:
             return running.begin(self._core, **call)
         except NotAllowed as refused:

@@ -54,6 +54,7 @@ VERBS = {
     "check",
     "close",
     "from_config",
+    "guarded",
     "protect",
     "route",
 }

@@ -24,6 +24,7 @@ PAGES = [
     DOCS / "tutorial/first-ten-minutes.md",
     DOCS / "how-to/count-people.md",
     DOCS / "how-to/declare-facts.md",
+    DOCS / "how-to/guard-a-function.md",
     DOCS / "how-to/guard-an-openai-client.md",
     DOCS / "how-to/route-by-cost.md",
     DOCS / "how-to/watch-decisions.md",

@@ -11,6 +11,7 @@ down in `what_the_checkers_cannot_do`; the calls there are right, and work.
 from __future__ import annotations
 
 import functools
+from collections.abc import AsyncIterator, Iterator
 from typing import assert_type
 
 import httpx2
@@ -26,6 +27,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
 from policyguard import Decision, Guard, ModelCall, NotAllowed, denial_of
+from policyguard.guard.guarded import Declaration
 
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
 
@@ -98,6 +100,44 @@ async def a_call_that_is_awaited_gives_what_it_gives(
     )
     assert_type(await guard.acall(later, "a"), int)
     await guard.acall(later, 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def a_decorated_function_stays_what_it_is(guard: Guard) -> None:
+    decorate = guard.guarded(model="m", host="h")
+    assert_type(decorate(one)("a", times=2), list[str])
+    decorate(one)("a", number=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+    @guard.guarded(model="m", host="h")
+    def parts(text: str) -> Iterator[str]:
+        yield text
+
+    assert_type(parts("a"), Iterator[str])
+    parts(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    def about(text: str, *, times: int = 1) -> Declaration:
+        return {"caller": text, "data": {"persons": times}}
+
+    @guard.guarded(model="m", declare=about)
+    def said(text: str, *, times: int = 1) -> list[str]:
+        return one(text, times=times)
+
+    assert_type(said("a"), list[str])
+
+
+async def a_decorated_coroutine_stays_what_it_is(guard: Guard) -> None:
+    decorate = guard.guarded(model="m", host="h")
+    assert_type(await decorate(later)("a"), int)
+
+    @decorate
+    async def parts(text: str) -> AsyncIterator[str]:
+        yield text
+
+    assert_type(parts("a"), AsyncIterator[str])
+
+
+def a_decorator_has_to_be_told_what_is_called(guard: Guard) -> None:
+    guard.guarded(one)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    guard.guarded(host="h")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
 def a_client_stays_what_it_is(
