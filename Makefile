@@ -69,6 +69,7 @@ lint: $(VENV)/.dev   ## style, imports, architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/policyguard policy lint policies
 	$(BIN)/python -m docs.generate --check
 
 types: $(VENV)/.dev  ## mypy strict, and the typing promises under mypy and pyright

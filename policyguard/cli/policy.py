@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from policyguard.cli.override import override
+from policyguard.cli.policy_lint import lint
 from policyguard.cli.policy_test import mutate, test
 from policyguard.errors import ConfigurationError
 
@@ -50,8 +51,8 @@ _config_option: Final = click.option(
 
 
 @click.group(
-    commands=(override, test, mutate),
-    short_help="Read, test, mutate and soften rules.",
+    commands=(override, test, mutate, lint),
+    short_help="Read, lint, test, mutate and soften rules.",
 )
 def policy() -> None:
     """Read the rules of the policy bundle, test them, and soften one for a time."""

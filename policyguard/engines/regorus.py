@@ -26,6 +26,8 @@ from policyguard.engines.golden import require_known_semantics, require_promises
 from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
 from policyguard.engines.joined import join_modules
 from policyguard.engines.library import installed_library
+from policyguard.engines.lint.policy import require_defined
+from policyguard.engines.lint.shapes import VIEW, shapes_of
 from policyguard.engines.native import (
     NativeEngine,
     compile_modules,
@@ -47,6 +49,8 @@ from policyguard.errors import (
     EvaluationError,
 )
 
+_EXAMPLES: Final = 8
+"""On how many golden vectors a load looks at what the view always has."""
 _PIECE_CHARACTERS: Final = 1 << 17
 """Data that is longer is read piece by piece: reading holds the interpreter's lock."""
 _SLICE_SECONDS: Final = 0.004
@@ -88,8 +92,8 @@ class RegorusEngine:
 
         Raises:
             EngineLoadError: the text would hurt the parser or does not parse, calls
-                what engines do not share, is shadowed by data, lists other rules
-                than it holds, or breaks a golden vector.
+                what engines do not share, negates what may be undefined, is shadowed
+                by data, lists other rules than it holds, or breaks a golden vector.
         """
         try:
             return self._load(policy)
@@ -122,7 +126,15 @@ class RegorusEngine:
         pieces = data_pieces(used_data(policy.data, modules=policy.modules))
         promising = policy.promising or policy
         own = compile_modules(join_modules(promising.modules).modules)
-        _require_promises(own, promising)
+        base = _require_promises(own, promising)
+        if VIEW in tree.paths():
+            calls = [vector.input for vector in promising.golden[:_EXAMPLES]]
+            require_defined(
+                tree,
+                modules=policy.modules,
+                data=policy.data,
+                shapes=shapes_of(base, tree, calls),
+            )
         snapshot = RegorusSnapshot(
             policy=policy,
             pieces=pieces,
@@ -336,7 +348,7 @@ def _require_same_rules(*, listed: frozenset[str], held: frozenset[str]) -> None
         )
 
 
-def _require_promises(parsed: NativeEngine, policy: PolicySet) -> None:
+def _require_promises(parsed: NativeEngine, policy: PolicySet) -> NativeEngine:
     data: dict[str, Json] = dict(policy.data)
     if policy.golden_catalog is not None:
         data["catalog"] = policy.golden_catalog
@@ -351,6 +363,7 @@ def _require_promises(parsed: NativeEngine, policy: PolicySet) -> None:
         golden=policy.golden,
         rule_ids=policy.rule_ids,
     )
+    return base
 
 
 def data_pieces(data: Mapping[str, Json]) -> tuple[str, ...]:

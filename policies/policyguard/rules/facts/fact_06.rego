@@ -20,10 +20,11 @@ package policyguard.rules
 findings contains {
 	"id": "FACT-06",
 	"effect": "indeterminate",
-	"msg": sprintf("it is not known whom %s names now: the edition is of %s, and older than it may be", [list, input.lists[list]]),
-	"facts": {"list": list, "lists.as_of": input.lists[list]},
+	"msg": sprintf("it is not known whom %s names now: the edition is of %s, and older than it may be", [list, edition]),
+	"facts": {"list": list, "lists.as_of": edition},
 	"missing": ["lists"],
 	"remedy": "a newer edition of the list, in an overlay with its source",
 } if {
 	some list in input.stale
+	edition := object.get(input.lists, list, null)
 }

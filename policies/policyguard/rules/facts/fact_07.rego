@@ -24,7 +24,7 @@ findings contains {
 		match.list,
 		concat(", ", match.names),
 	]),
-	"facts": {"deployment": hop.id, "party": party.id, "list": match.list, "lists.as_of": input.lists[match.list]},
+	"facts": {"deployment": hop.id, "party": party.id, "list": match.list, "lists.as_of": object.get(input.lists, match.list, null)},
 	"missing": [],
 	"remedy": "a person's word in an overlay of the list: the match confirmed, or cleared with what shows it",
 } if {

@@ -32,7 +32,8 @@ findings contains {
 	some term in _lic_01_terms
 	_lic_01_large(term.terms)
 	is_array(input.tenant.product.attributions)
-	not term.terms.display_name in input.tenant.product.attributions
+	name := term.terms.display_name
+	not name in input.tenant.product.attributions
 }
 
 findings contains {

@@ -38,7 +38,8 @@ findings contains {
 	some hop in _cn_01_abroad
 	need := _cn_01_need
 	is_string(hop.contract.local_tools.china)
-	not hop.contract.local_tools.china in _cn_01_tools[need]
+	tools := _cn_01_tools[need]
+	not hop.contract.local_tools.china in tools
 	not _cn_01_exempt(need)
 }
 

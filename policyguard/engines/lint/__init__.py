@@ -1,0 +1,1 @@
+"""Looks for what makes a policy silent, or makes two engines answer differently."""
