@@ -298,17 +298,18 @@ def kept_policy(
                 f"the kept {kind} `{wanted}` has the digest `{has}`: it was changed"
             )
     facts = cast("dict[str, Json]", parse_json(document, max_bytes=len(document)))
-    return found, _policy_set(found, facts=facts, catalog_digest=catalog)
+    return found, policy_set_of(found, facts=facts, catalog_digest=catalog)
 
 
 def policy_set(*, bundle: Bundle, catalog: Catalog) -> PolicySet:
     """Return text and data as an engine takes them."""
-    return _policy_set(bundle, facts=catalog.document, catalog_digest=catalog.digest)
+    return policy_set_of(bundle, facts=catalog.document, catalog_digest=catalog.digest)
 
 
-def _policy_set(
+def policy_set_of(
     bundle: Bundle, *, facts: Mapping[str, Json], catalog_digest: str
 ) -> PolicySet:
+    """Return text and data as an engine takes them, from a catalog's document."""
     return PolicySet(
         modules=bundle.modules,
         data={
@@ -369,7 +370,7 @@ def _promising(
     if not has_additions(bundle.files):
         return None
     own = load_files(without_additions(bundle.files), name=bundle.revision)
-    return _policy_set(own, facts=facts, catalog_digest=catalog_digest)
+    return policy_set_of(own, facts=facts, catalog_digest=catalog_digest)
 
 
 def trail_of(settings: Settings, *, role: Role) -> Trail:

@@ -16,6 +16,7 @@ from policyguard.cli.audit_outside import anchor, monitor
 from policyguard.cli.audit_prepare import prepare
 from policyguard.cli.audit_prune import prune
 from policyguard.cli.audit_query import query
+from policyguard.cli.audit_replay import replay
 from policyguard.cli.audit_report import report
 from policyguard.cli.audit_verify import verify
 from policyguard.cli.terminal import output
@@ -52,6 +53,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
         prepare,
         prune,
         query,
+        replay,
         report,
         verify,
     ),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from policyguard.cli.override import override
+from policyguard.cli.policy_impact import impact
 from policyguard.cli.policy_lint import lint
 from policyguard.cli.policy_test import mutate, test
 from policyguard.errors import ConfigurationError
@@ -51,7 +52,7 @@ _config_option: Final = click.option(
 
 
 @click.group(
-    commands=(override, test, mutate, lint),
+    commands=(override, test, mutate, lint, impact),
     short_help="Read, lint, test, mutate and soften rules.",
 )
 def policy() -> None:

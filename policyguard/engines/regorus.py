@@ -19,9 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from threading import get_ident
 from typing import Final
 
-import orjson
-
-from policyguard.canonical import Json, canonical_bytes
+from policyguard.canonical import Json
 from policyguard.engines.golden import require_known_semantics, require_promises
 from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
 from policyguard.engines.joined import join_modules
@@ -38,12 +36,12 @@ from policyguard.engines.native import (
     without_frames,
 )
 from policyguard.engines.overlap import require_no_overlap
+from policyguard.engines.pieces import data_pieces, data_text
 from policyguard.engines.protocol import EngineInfo, PolicySet
 from policyguard.engines.syntax import require_parsable
 from policyguard.engines.tree import read_tree
 from policyguard.engines.used_data import used_data
 from policyguard.errors import (
-    CanonicalError,
     ConfigurationError,
     EngineLoadError,
     EvaluationError,
@@ -51,8 +49,6 @@ from policyguard.errors import (
 
 _EXAMPLES: Final = 8
 """On how many golden vectors a load looks at what the view always has."""
-_PIECE_CHARACTERS: Final = 1 << 17
-"""Data that is longer is read piece by piece: reading holds the interpreter's lock."""
 _SLICE_SECONDS: Final = 0.004
 """How long a caller may work towards its thread's next engine; a step may exceed it."""
 
@@ -121,7 +117,7 @@ class RegorusEngine:
         tree = read_tree(syntax_tree(parsed))
         tree.require_shared_calls()
         require_no_overlap(data=policy.data, paths=tree.paths())
-        _data_text(policy.data, what="data")
+        data_text(policy.data, what="data")
         _require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
         pieces = data_pieces(used_data(policy.data, modules=policy.modules))
         promising = policy.promising or policy
@@ -354,7 +350,7 @@ def _require_promises(parsed: NativeEngine, policy: PolicySet) -> NativeEngine:
         data["catalog"] = policy.golden_catalog
     base = with_data(
         parsed,
-        _data_text(data, what="the golden catalog"),
+        data_text(data, what="the golden catalog"),
         entrypoint=policy.entrypoint,
     )
     require_promises(
@@ -364,45 +360,3 @@ def _require_promises(parsed: NativeEngine, policy: PolicySet) -> NativeEngine:
         rule_ids=policy.rule_ids,
     )
     return base
-
-
-def data_pieces(data: Mapping[str, Json]) -> tuple[str, ...]:
-    """Return data as JSON objects that merge into it, none of them long to read.
-
-    Raises:
-        EngineLoadError: it has no canonical form.
-    """
-    whole = _data_text(data, what="data")
-    if len(whole) <= _PIECE_CHARACTERS:
-        return (whole,)
-    return tuple(_pieces_of(data, above=()))
-
-
-def _pieces_of(data: Mapping[str, Json], *, above: tuple[str, ...]) -> Iterator[str]:
-    small: dict[str, Json] = {}
-    size = 0
-    for key, value in data.items():
-        length = len(orjson.dumps(value))
-        if length > _PIECE_CHARACTERS and isinstance(value, Mapping) and value:
-            yield from _pieces_of(value, above=(*above, key))
-            continue
-        if small and size + length > _PIECE_CHARACTERS:
-            yield _under(above, small)
-            small, size = {}, 0
-        small[key] = value
-        size += length
-    if small:
-        yield _under(above, small)
-
-
-def _under(above: tuple[str, ...], value: Json) -> str:
-    for key in reversed(above):
-        value = {key: value}
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode("utf-8")
-
-
-def _data_text(data: Mapping[str, Json], *, what: str) -> str:
-    try:
-        return canonical_bytes(dict(data)).decode("utf-8")
-    except CanonicalError as error:
-        raise EngineLoadError(f"{what} cannot be loaded: {error}") from error

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, cast
 
 from policyguard.bundle.source import Bundle
@@ -60,11 +60,14 @@ class Policy:
     def __post_init__(self) -> None:
         """Begin with empty memos, which go with the policy."""
         scope = (self.bundle.digest, self.catalog.digest)
-        instants = {
-            *instants_in(canonical_bytes(self.bundle.data)),
-            *instants_in(self.catalog.document_json),
-            *_oldest(self.catalog),
-        }
+        instants = instants_of(
+            data=canonical_bytes(self.bundle.data),
+            catalog=self.catalog.document_json,
+            lists=(
+                (listed.as_of, listed.max_age_days)
+                for listed in self.catalog.entries.lists.values()
+            ),
+        )
         lives = tuple(LIVES.values())
         for name in ("memo", "_routes"):
             memo = Memo[Any](
@@ -163,11 +166,25 @@ def _counts(call: ModelCall) -> bool:
     return call.rolling is not NO_COUNT and call.rolling != NO_COUNT
 
 
-def _oldest(catalog: Catalog) -> Iterator[int]:
-    """Yield the second at which each list of the catalog is older than it may be."""
-    for listed in catalog.entries.lists.values():
-        if listed.max_age_days is not None:
-            day = listed.as_of + timedelta(days=listed.max_age_days)
+def instants_of(
+    *, data: bytes, catalog: bytes, lists: Iterable[tuple[date, int | None]]
+) -> set[int]:
+    """Return every second at which a bundle and a catalog may answer differently.
+
+    Args:
+        data: The bundle's data, as JSON.
+        catalog: The catalog's document, as JSON.
+        lists: Of each list of the catalog, how old its edition is and how many days it
+            may be.
+    """
+    return {*instants_in(data), *instants_in(catalog), *_oldest(lists)}
+
+
+def _oldest(lists: Iterable[tuple[date, int | None]]) -> Iterator[int]:
+    """Yield the second at which each list of a catalog is older than it may be."""
+    for as_of, days in lists:
+        if days is not None:
+            day = as_of + timedelta(days=days)
             ends = seconds_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
             yield from (ends, ends + 1, ends + _DAY, ends + _DAY + 1)
 

@@ -144,4 +144,6 @@ def test_a_load_refuses_to_negate_what_may_be_undefined() -> None:
     ],
 )
 def test_a_load_takes_what_is_defined_or_exempt(body: str) -> None:
-    RegorusEngine().load(_with_module(body))
+    snapshot = RegorusEngine().load(_with_module(body))
+
+    assert snapshot.bundle_digest == _shipped().bundle_digest

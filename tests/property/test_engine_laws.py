@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from unit.engines.tiny_policy import MAIN, RULES, policy
 
 from policyguard.canonical import canonical_bytes, parse_json
-from policyguard.engines import regorus as regorus_module
+from policyguard.engines import pieces as pieces_module
 from policyguard.engines.intake import _plainly_canonical, input_text
 from policyguard.engines.native import in_slices
-from policyguard.engines.regorus import RegorusEngine, data_pieces
+from policyguard.engines.pieces import data_pieces
+from policyguard.engines.regorus import RegorusEngine
 from policyguard.errors import EngineLoadError, EvaluationError
 
 ANSWER = "data.policyguard.main.answer"
@@ -150,7 +151,7 @@ def test_refused_input_is_never_in_the_message(text: str) -> None:
 def test_pieces_of_data_merge_into_the_data(
     data: dict[str, object], longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(regorus_module, "_PIECE_CHARACTERS", longest)
+    monkeypatch.setattr(pieces_module, "_PIECE_CHARACTERS", longest)
     module = {"answer.rego": "package policyguard.main\n\nanswer := data.given\n"}
 
     pieces = data_pieces({"given": data})

@@ -35,6 +35,7 @@ from policyguard.audit.vault import (
     read_prompt,
     read_records_about,
 )
+from policyguard.audit.versions import Versions
 from policyguard.errors import TrailError
 from policyguard.signing.trust_file import TrustFile
 
@@ -192,6 +193,10 @@ class FileTrail:
     def log(self, slot: str) -> FileLog:
         """Return the log of a slot, which may not be there."""
         return FileLog(layout=self.layout, slot=slot)
+
+    def versions(self) -> Versions:
+        """Return the bundles and catalogs that decisions were made from."""
+        return Versions(self.layout.versions)
 
     def remembered_name(self) -> str | None:
         """Return the trail that the lock database belongs to."""

@@ -15,6 +15,7 @@ from policyguard.audit.stores.postgres import read_head
 from policyguard.audit.stores.postgres_keys import read_trust
 from policyguard.audit.stores.postgres_memory import read_remembered
 from policyguard.audit.stores.postgres_server import Server, missing
+from policyguard.audit.stores.postgres_versions import PostgresVersions
 from policyguard.audit.stores.protocol import Head, KnownHead, Row
 from policyguard.audit.vault import Sealed, SealedPrompt
 from policyguard.errors import TrailError
@@ -194,6 +195,10 @@ class PostgresTrail:
         """Return the verifier keys of all logs."""
         with _reading(self.server) as session:
             return read_trust(session)[0]
+
+    def versions(self) -> PostgresVersions:
+        """Return the bundles and catalogs that decisions were made from."""
+        return PostgresVersions(server=self.server)
 
     def slots(self) -> list[str]:
         """Return the slots that the trail or its lock database has, sorted."""

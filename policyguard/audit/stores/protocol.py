@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from policyguard.audit.counters import Share
     from policyguard.audit.people import Person
     from policyguard.audit.vault import Sealed, SealedPrompt
+    from policyguard.audit.versions import VersionStore
     from policyguard.signing.trust_file import TrustFile
 
 Row: TypeAlias = tuple[int, bytes, bytes]
@@ -161,6 +162,10 @@ class TrailSource(Protocol):
 
     def remembered_name(self) -> str | None:
         """Return the trail that the lock database belongs to; `None`: there is none."""
+        ...
+
+    def versions(self) -> VersionStore:
+        """Return the bundles and catalogs that decisions were made from."""
         ...
 
     def callers(self) -> Iterator[tuple[str, bytes, str]]:
