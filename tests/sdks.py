@@ -15,7 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".tools" / "sdks"
 SETS = {
     # The oldest that the extras allow; httpx2 as old as these take.
-    "oldest": ("openai==2.54.0", "anthropic==2.0.0", "httpx2==2.7.0"),
+    "oldest": (
+        *("openai==2.54.0", "distro", "tqdm", "sniffio"),
+        *("anthropic==2.0.0", "httpx2==2.7.0"),
+    ),
     # The first of openai that stands on httpx2.
     "first-3": ("openai==3.0.0", "anthropic==2.0.0"),
     "newest": ("openai", "anthropic", "httpx2"),

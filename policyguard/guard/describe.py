@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from policyguard.canonical import Json
+from policyguard.vocabulary.record import Commitment
 
 if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
@@ -49,6 +50,8 @@ class Observed:
     """Where, in the words of the answer: a geography or a cloud's region."""
     input_tokens: int | None = None
     output_tokens: int | None = None
+    answer: Commitment | None = None
+    """Binds its bytes, where they were seen."""
     stream: bool = False
     """Whether the answer is a stream whose end the wrapper cannot see."""
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from policyguard.audit.entry import DecisionEntry
 from policyguard.canonical import canonical_bytes
 from policyguard.errors import CanonicalError, CatalogError
+from policyguard.guard.answers import answer_salt
 from policyguard.guard.describe import Observed
 from policyguard.guard.input_bytes import input_bytes
 from policyguard.guard.served import served
@@ -95,13 +96,15 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
             "engine": decision.engine,
         },
         caller=call.caller.id if call.caller else None,
-        content=_content_of(decision),
+        content=_content_of(
+            decision, made=asking.kind == "decision" and decision.goes_ahead
+        ),
         prompt=asking.prompt,
         people=call.data.people or (),
     )
 
 
-def _content_of(decision: Decision) -> Mapping[str, object] | bytes:
+def _content_of(decision: Decision, *, made: bool) -> Mapping[str, object] | bytes:
     """Return what goes into the vault as canonical bytes; those of `input` are at hand."""
     try:
         parts = {
@@ -111,9 +114,11 @@ def _content_of(decision: Decision) -> Mapping[str, object] | bytes:
         }
         if decision.rejected:
             parts["rejected"] = canonical_bytes(_dumped(decision.rejected))
+        if made:
+            parts["answer_salt"] = canonical_bytes(answer_salt(decision.id).hex())
     except CanonicalError:
         # The trail says of this one record what is wrong with it.
-        return content_document(decision)
+        return content_document(decision, made=made)
     members = (b'"%b":%b' % (name.encode(), parts[name]) for name in sorted(parts))
     return b"{%b}" % b",".join(members)
 
@@ -122,8 +127,13 @@ def _dumped(values: Sequence[BaseModel]) -> list[object]:
     return [item.model_dump(mode="json") for item in values]
 
 
-def content_document(decision: Decision) -> dict[str, object]:
-    """Return what goes into the vault."""
+def content_document(decision: Decision, *, made: bool = False) -> dict[str, object]:
+    """Return what goes into the vault.
+
+    Args:
+        decision: Of the record.
+        made: Whether its call is made, so that there will be an answer to commit to.
+    """
     content: dict[str, object] = {
         "input": decision.call.engine_input(),
         "detail": decision.detail,
@@ -131,6 +141,8 @@ def content_document(decision: Decision) -> dict[str, object]:
     }
     if decision.rejected:
         content["rejected"] = _dumped(decision.rejected)
+    if made:
+        content["answer_salt"] = answer_salt(decision.id).hex()
     return content
 
 
@@ -181,6 +193,7 @@ def outcome_of(
         error=_type_name(ending.error),
         status=ending.status,
         served_model=found.model,
+        answer=observed.answer,
         served_countries=found.countries,
         deviations=found.deviations,
         input_tokens=observed.input_tokens,

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+from policyguard.guard.answers import Committing
 from policyguard.guard.describe import Observed
 from policyguard.guard.recording import OutcomeWord
 
@@ -56,14 +57,18 @@ def region_in(headers: Mapping[str, str]) -> str | None:
 class Watch:
     """Sees the bytes of one answer, keeps almost none, and records its end once."""
 
-    def __init__(self, headers: Mapping[str, str], *, record: Record) -> None:
+    def __init__(
+        self, headers: Mapping[str, str], *, committing: Committing, record: Record
+    ) -> None:
         """Begin.
 
         Args:
             headers: Those of the answer.
+            committing: Takes the bytes of the answer.
             record: Is called once, with the outcome, an error's name and what was seen.
         """
         self._record = record
+        self._committing = committing
         self._once = threading.Lock()
         self._open = True
         self._ended = False
@@ -78,6 +83,7 @@ class Watch:
 
     def feed(self, chunk: bytes) -> None:
         """Look at bytes as they came from the network; never raises."""
+        self._committing.feed(chunk)
         if self._decode is None or self._reader is None:
             return
         try:
@@ -120,7 +126,8 @@ class Watch:
         seen = self._reader.observed() if self._reader is not None else Observed()
         if seen.served_region is None:
             seen = replace(seen, served_region=self._region)
-        self._record(word, error, seen)
+        committed = self._committing.commitment()
+        self._record(word, error, replace(seen, answer=committed))
 
 
 class _Lines:

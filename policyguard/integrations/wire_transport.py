@@ -19,6 +19,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from policyguard.guard import wire
+from policyguard.guard.answers import Committing
 from policyguard.guard.describe import Observed
 from policyguard.guard.events import log
 from policyguard.guard.recording import OutcomeWord
@@ -85,6 +86,7 @@ class Guarded:
         status = response.status_code
         watch = Watch(
             response.headers,
+            committing=Committing(leave.decision.id),
             record=lambda word, error, seen: self._record(
                 leave,
                 # A refusal is one, whether the client reads it to its end or not.

@@ -178,6 +178,9 @@ class OutcomeRecord(Value):
     """The HTTP status, where a transport saw it."""
     served_model: Id | None = None
     """The catalog's model that the answer named; `None`: not known or not said."""
+    answer: Commitment | None = None
+    """Binds the answer's bytes as they came, as far as they were read; `None`: no
+    guarded transport saw them. The salt is in the content of the decision."""
     served_countries: tuple[Country, ...] | None = None
     """Where the answer says that it was made; `None`: not said, or not settled by it."""
     deviations: tuple[Deviation, ...] = ()
