@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar, cast
 
+import orjson
 from pydantic import ValidationError
 
 from policyguard.errors import ConfigurationError
@@ -86,6 +87,11 @@ class Facts:
 
 
 NOTHING: Final = Facts()
+MOST_KNOWN: Final = 1_024
+"""Forms of which it is remembered what they say."""
+_KNOWN: Final[dict[bytes, Value]] = {}
+"""What was declared in the same words before is the same value: checked once, and its
+bytes written once. Owner: the process; nothing in it can be changed."""
 _CONTEXT: ContextVar[Facts] = ContextVar("policyguard_facts", default=NOTHING)
 
 
@@ -200,10 +206,32 @@ def _group(
             f"`{name}` is a {type(form).__name__}: give a mapping with the fields"
             f" {', '.join(kind.model_fields)}"
         )
+    key = _key(name, form)
+    found = _KNOWN.get(key) if key is not None else None
+    if found is not None:
+        return cast("V", found)
     try:
-        return kind.model_validate(dict(form))
+        made = kind.model_validate(dict(form))
     except ValidationError as error:
         raise ConfigurationError(explain(error, prefix=name)) from error
+    if key is not None:
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[key] = made
+    return made
+
+
+def _key(name: str, form: Mapping[str, object]) -> bytes | None:
+    """Return what tells a form from every other one; `None` of one that is no JSON."""
+    options = (
+        orjson.OPT_PASSTHROUGH_DATACLASS
+        | orjson.OPT_PASSTHROUGH_DATETIME
+        | orjson.OPT_PASSTHROUGH_SUBCLASS
+    )
+    try:
+        return name.encode() + orjson.dumps(form, option=options)
+    except (TypeError, ValueError):
+        return None
 
 
 def explain(error: ValidationError, *, prefix: str = "") -> str:

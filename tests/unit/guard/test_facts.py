@@ -66,3 +66,30 @@ def test_a_block_follows_tasks_but_not_a_bare_executor() -> None:
 
     assert in_task == facts_of(caller="alice")
     assert in_thread == Facts()
+
+
+def test_what_is_declared_in_the_same_words_is_the_same_value() -> None:
+    def declared(**data: object) -> Facts:
+        return facts_of(
+            caller="a", data=data, purpose="train", context={"dod_contract": True}
+        )
+
+    first, again = declared(classes=["pii"]), declared(classes=["pii"])
+    other = declared(classes=["health"])
+
+    assert [
+        getattr(first, name) is getattr(again, name)
+        for name in ("caller", "data", "purpose", "context")
+    ] == [True] * 4
+    assert other.data != first.data
+    assert facts_of(purpose={"kind": "train"}).purpose == first.purpose
+
+
+def test_people_and_what_is_no_json_are_told_apart() -> None:
+    declared = [
+        facts_of(data={"classes": ("pii",), "persons": {"US": [name]}}) for name in "ab"
+    ]
+
+    assert declared[0].data is declared[1].data
+    assert declared[0].persons != declared[1].persons
+    assert facts_of(data={"classes": frozenset({"pii"})}).data == declared[0].data
