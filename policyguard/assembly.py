@@ -40,14 +40,12 @@ from policyguard.guard.facts import Facts
 from policyguard.guard.notices import NoticeFile
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.guard.tally import Tally
-from policyguard.identity import new_id, record_time, wall_clock
+from policyguard.identity import wall_clock
 from policyguard.reload.acceptance import Accepted
 from policyguard.settings import Settings, load_settings
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.passphrase import passphrase_file
 from policyguard.supply import begin, first_accepted, watch
-from policyguard.vocabulary.decision import BundleRef, CatalogRef, EngineRef
-from policyguard.vocabulary.record import PolicyLoadRecord
 
 ENTRYPOINT = "data.policyguard.main.decision"
 
@@ -104,13 +102,24 @@ def build_core(
             memo_entries=known.engine.memo_entries,
         )
 
-    first = begin(accepted, build=partial(build, loaded=snapshot), trail=opened)
-    policies = PolicyInUse(first)
     enforced = known.tenant.mode == "enforce"
+    first = begin(
+        accepted, build=partial(build, loaded=snapshot), trail=opened, enforced=enforced
+    )
+    policies = PolicyInUse(first)
     if not enforced:
-        _record_observing(known, policy=first, trail=opened)
+        log.warning(
+            "observes only: calls that rules object to are made and recorded",
+            tenant=known.tenant.id,
+        )
     reloader = (
-        watch(known.bundle, policies=policies, trail=opened, build=build)
+        watch(
+            known.bundle,
+            policies=policies,
+            trail=opened,
+            build=build,
+            enforced=enforced,
+        )
         if role == "app"
         else None
     )
@@ -129,34 +138,6 @@ def build_core(
         keep_prompts=known.trail.keep_prompts,
         stop=reloader.close if reloader else None,
         enforced=enforced,
-    )
-
-
-def _record_observing(settings: Settings, *, policy: Policy, trail: Trail) -> None:
-    """Write into the trail, before any call, that objections will stop none.
-
-    Raises:
-        TrailError: it cannot be written; then there is no guard.
-    """
-    info, path = policy.snapshot.info, settings.bundle.path
-    trail.append(
-        PolicyLoadRecord(
-            id=new_id(),
-            time=record_time(wall_clock()),
-            source="shipped" if path is None else "directory",
-            bundle=BundleRef(
-                revision=policy.bundle.revision, digest=policy.bundle.digest
-            ),
-            catalog=CatalogRef(
-                version=policy.catalog.version, digest=policy.catalog.digest
-            ),
-            engine=EngineRef(name=info.name, version=info.version, digest=info.digest),
-            enforced=False,
-        )
-    )
-    log.warning(
-        "observes only: calls that rules object to are made and recorded",
-        tenant=settings.tenant.id,
     )
 
 

@@ -31,7 +31,13 @@ from policyguard.reload.offer import (
     Source,
     split_address,
 )
-from policyguard.reload.reloader import Reloader, Supply, install, record_refusal
+from policyguard.reload.reloader import (
+    Reloader,
+    Supply,
+    install,
+    record_load,
+    record_refusal,
+)
 from policyguard.settings import BundleKey, BundleSettings
 from policyguard.signing.jws import JwsKey
 from policyguard.signing.key_file import read_key_file, read_public_file
@@ -66,8 +72,10 @@ def first_accepted(settings: BundleSettings, *, trail: Trail | None) -> Accepted
         raise
 
 
-def begin(accepted: Accepted, *, build: Build, trail: Trail) -> Policy:
+def begin(accepted: Accepted, *, build: Build, trail: Trail, enforced: bool) -> Policy:
     """Load the first bundle; record and remember it if it is not the last one's.
+
+    Where objections stop no call, that is recorded at each start, before any call.
 
     Raises:
         EngineLoadError: the engine refuses it; recorded if a key signed it.
@@ -89,18 +97,31 @@ def begin(accepted: Accepted, *, build: Build, trail: Trail) -> Policy:
     fresh = remembered is None and accepted.source == "shipped"
     same = remembered is not None and remembered.bundle == accepted.ref
     if not fresh and not same:
-        install(policy, accepted=accepted, before=None, trail=trail)
+        install(policy, accepted=accepted, before=None, trail=trail, enforced=enforced)
+    elif not enforced:
+        record_load(
+            policy,
+            accepted=accepted,
+            previous=remembered.bundle if remembered else None,
+            trail=trail,
+            enforced=False,
+        )
     return policy
 
 
 def watch(
-    settings: BundleSettings, *, policies: PolicyInUse, trail: Trail, build: Build
+    settings: BundleSettings,
+    *,
+    policies: PolicyInUse,
+    trail: Trail,
+    build: Build,
+    enforced: bool,
 ) -> Reloader | None:
     """Look for new bundles from now on, if the settings say so."""
     if settings.poll_seconds is None:
         return None
     reloader = Reloader(
-        supply=Supply(source_of(settings), trust_of(settings)),
+        supply=Supply(source_of(settings), trust_of(settings), enforced),
         policies=policies,
         trail=trail,
         build=build,

@@ -45,10 +45,12 @@ Build = Callable[[Accepted], Policy]
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """Is where bundles come from, and why one is believed."""
+    """Is where bundles come from, why one is believed, and what it may do."""
 
     source: Source
     trust: Trust
+    enforced: bool
+    """Whether objections stop calls in this process, as each load's record says."""
 
 
 class Reloader:
@@ -71,6 +73,7 @@ class Reloader:
         build: Build,
         seconds: float,
     ) -> None:
+        self._enforced = supply.enforced
         self._source = supply.source
         self._trust = supply.trust
         self._policies = policies
@@ -151,6 +154,7 @@ class Reloader:
             accepted=accepted,
             before=self._policies.newest,
             trail=self._trail,
+            enforced=self._enforced,
         )
         self._policies.replace(policy)
         self._refused, self._failures = None, 0
@@ -217,17 +221,53 @@ class Reloader:
 
 
 def install(
-    policy: Policy, *, accepted: Accepted, before: Policy | None, trail: Trail
+    policy: Policy,
+    *,
+    accepted: Accepted,
+    before: Policy | None,
+    trail: Trail,
+    enforced: bool,
 ) -> None:
     """Record that a policy takes over, and remember it; then it may be used.
+
+    Args:
+        policy: What takes over.
+        accepted: Where it came from, and why it is believed.
+        before: What it replaces in this process, if anything.
+        trail: Records and remembers it.
+        enforced: Whether objections stop calls in this process.
 
     Raises:
         TrailError: it cannot be recorded or remembered; it must not be used.
     """
     memory = PolicyMemory(trail.policy_memory)
     remembered = memory.read()
+    record_load(
+        policy,
+        accepted=accepted,
+        previous=_previous(before, remembered),
+        trail=trail,
+        enforced=enforced,
+    )
+    signed = accepted.ref if accepted.signed_by else None
+    kept = remembered.signed if remembered else None
+    memory.write(Remembered(bundle=accepted.ref, signed=signed or kept))
+
+
+def record_load(
+    policy: Policy,
+    *,
+    accepted: Accepted,
+    previous: BundleRef | None,
+    trail: Trail,
+    enforced: bool,
+) -> None:
+    """Record which policy decides from here on, and whether it stops calls.
+
+    Raises:
+        TrailError: it cannot be recorded.
+    """
     info = policy.snapshot.info
-    previous = _previous(before, remembered)
     trail.append(
         PolicyLoadRecord(
             id=new_id(),
@@ -236,16 +276,16 @@ def install(
             signed_by=accepted.signed_by,
             lowered=accepted.lowered,
             previous=previous,
-            bundle=accepted.ref,
+            bundle=BundleRef(
+                revision=policy.bundle.revision, digest=policy.bundle.digest
+            ),
             catalog=CatalogRef(
                 version=policy.catalog.version, digest=policy.catalog.digest
             ),
             engine=EngineRef(name=info.name, version=info.version, digest=info.digest),
+            enforced=enforced,
         )
     )
-    signed = accepted.ref if accepted.signed_by else None
-    kept = remembered.signed if remembered else None
-    memory.write(Remembered(bundle=accepted.ref, signed=signed or kept))
 
 
 def record_refusal(

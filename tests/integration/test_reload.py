@@ -81,6 +81,28 @@ def test_a_newer_bundle_takes_over_without_a_restart(
         "acme-2026",
         False,
     )
+    assert (first.enforced, second.enforced) == (True, True)
+
+
+def test_a_reload_says_that_the_process_only_observes(
+    archive: Path, tmp_path: Path
+) -> None:
+    known = configured(tmp_path, poll_seconds=1)
+    observing = known.model_copy(
+        update={"tenant": known.tenant.model_copy(update={"mode": "observe"})}
+    )
+    core = build_core(settings=observing)
+    try:
+        put(archive, signed(shipped_as("2026.11.8"), tmp_path))
+        until(lambda: core.bundle.revision == "2026.11.8")
+    finally:
+        core.close()
+
+    loads = records(tmp_path, "policy.load")
+    assert [(item.bundle.revision, item.enforced) for item in loads] == [
+        ("2026.11.7", False),
+        ("2026.11.8", False),
+    ]
 
 
 @pytest.mark.parametrize(
