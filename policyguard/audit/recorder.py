@@ -75,6 +75,8 @@ class Waiting:
     leads: bool = False
     gone: bool = False
     """Whether who waited was interrupted; the record is written all the same."""
+    done: Callable[[], None] | None = None
+    """Called when the record is settled, by whoever wrote it; returns at once."""
 
     @property
     def settled(self) -> bool:
@@ -89,6 +91,7 @@ class Recorder:
         "_brought",
         "_flusher",
         "_flusher_lock",
+        "_hurry",
         "_led",
         "_lock",
         "_mutex",
@@ -109,6 +112,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._mutex = threading.Lock()
         self._led = False
+        self._hurry = False
         self._waiting: deque[Waiting] = deque()
         self._brought = threading.Event()
         self._flusher: threading.Thread | None = None
@@ -151,6 +155,20 @@ class Recorder:
             ) from item.error
         return item.place
 
+    def append_soon(self, item: Waiting) -> None:
+        """Hand over a record whose `done` says when it is settled.
+
+        Who finds nobody writing writes, as in `append`; otherwise returns at once.
+        """
+        with self._mutex:
+            self._waiting.append(item)
+            if not self._led:
+                self._led = item.leads = True
+        if item.leads:
+            self._lead(item)
+        elif len(self._waiting) > MOST_WAITING:
+            self.flush()
+
     def append_all(self, items: Sequence[Waiting]) -> None:
         """Settle many records, with as few commits as their number allows.
 
@@ -171,6 +189,9 @@ class Recorder:
         if len(self._waiting) > MOST_WAITING:
             self.flush()
             return
+        self._tell_flusher()
+
+    def _tell_flusher(self) -> None:
         if self._brought.is_set():
             # The flusher has been told, and has not begun yet.
             return
@@ -243,7 +264,7 @@ class Recorder:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Make the first who waits the next leader."""
+        """Make the first who waits the next leader; the flusher, if none has a thread."""
         with self._mutex:
             for item in self._waiting:
                 if item.wake is not None and not item.gone:
@@ -251,6 +272,9 @@ class Recorder:
                     wake.release()
                     return
             self._led = False
+            self._hurry = any(item.done is not None for item in self._waiting)
+        if self._hurry:
+            self._tell_flusher()
 
     def _settle(self, batch: list[Waiting]) -> None:
         with self._mutex:
@@ -258,6 +282,9 @@ class Recorder:
                 if item.wake is not None:
                     item.wake.release()
                     item.wake = None
+        for item in batch:
+            if item.done is not None:
+                item.done()
 
     def _commit(self) -> None:
         """Write for all who wait; the lock is held."""
@@ -304,6 +331,7 @@ class Recorder:
                     return
             # What comes now goes along, and most often with a commit that somebody
             # waits for.
-            time.sleep(_LINGER_SECONDS)
+            if not self._hurry:
+                time.sleep(_LINGER_SECONDS)
             self._brought.clear()
             self.flush()

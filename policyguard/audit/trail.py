@@ -14,17 +14,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
 from policyguard.audit.creation import begin_trail, require_trail
-from policyguard.audit.entry import DecisionEntry, settled_place, waiting_of
+from policyguard.audit.entry import DecisionEntry
 from policyguard.audit.layout import Layout
 from policyguard.audit.leaf import body_of
 from policyguard.audit.lifetime import watch, weakly
 from policyguard.audit.names import Names
+from policyguard.audit.process import Process
 from policyguard.audit.recorder import LogWriter, Recorder, Waiting
 from policyguard.audit.rotation import rotate_own
 from policyguard.audit.stores.fleet import Fleet, place_of
@@ -42,15 +42,6 @@ from policyguard.vocabulary.record import (
 )
 
 Role: TypeAlias = Literal["app", "cli"]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Process:
-    """Holds what must not cross a fork."""
-
-    recorder: Recorder
-    names: Names
-    pid: int = field(default_factory=os.getpid)
 
 
 class Trail:
@@ -80,7 +71,7 @@ class Trail:
         self._name = name
         self._role = role
         self._closed = False
-        self._process = _Process(
+        self._process = Process(
             recorder=Recorder(weakly(self)), names=Names(self._place)
         )
         watch(self)
@@ -296,8 +287,25 @@ class Trail:
         entry = DecisionEntry(
             fields=fields, caller=caller, content=content, prompt=prompt, people=people
         )
-        process = self._here()
-        return process.recorder.append(waiting_of(entry, names=process.names))
+        return self._here().append(entry)
+
+    def append_decision_soon(
+        self,
+        entry: DecisionEntry,
+        *,
+        settled: Callable[[Place | NotDurableError], None],
+    ) -> None:
+        """Hand over a decision's record, for callers that have no thread to wait in.
+
+        Args:
+            entry: The decision.
+            settled: Told where the record is once it is durable, or why it is nowhere;
+                in another thread, which it must not hold up.
+
+        Raises:
+            NotDurableError: it is no record; `settled` is told nothing.
+        """
+        self._here().append_soon(entry, settled=settled)
 
     def append_decisions(
         self, entries: Iterable[DecisionEntry]
@@ -307,20 +315,7 @@ class Trail:
         Returns:
             For each, where it is, or why it could not be made durable.
         """
-        process = self._here()
-        made: list[Waiting | NotDurableError] = []
-        for entry in entries:
-            try:
-                made.append(waiting_of(entry, names=process.names))
-            except NotDurableError as error:
-                made.append(error)
-        process.recorder.append_all(
-            [item for item in made if isinstance(item, Waiting)]
-        )
-        return tuple(
-            item if isinstance(item, NotDurableError) else settled_place(item)
-            for item in made
-        )
+        return self._here().append_all(entries)
 
     def rotate_key(self) -> VerifierKey:
         """Hand this process's log over to a new key, and return the new public key.
@@ -364,7 +359,7 @@ class Trail:
         """Return the pseudonym that stands for a person in leaves; TrailError if not."""
         return self._here().names.pseudonym(caller)
 
-    def _here(self) -> _Process:
+    def _here(self) -> Process:
         """Return the state of this process; after a fork, a fresh one."""
         if self._process.pid != os.getpid():
             self.forget_parent()
@@ -375,8 +370,7 @@ class Trail:
         left = self._process
         if left.pid == os.getpid():
             return
-        self._process = _Process(
+        self._process = Process(
             recorder=Recorder(weakly(self)), names=Names(self._place)
         )
-        left.recorder.leak()
-        left.names.leak()
+        left.leak()

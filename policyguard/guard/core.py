@@ -152,10 +152,11 @@ class Core:
 
     def decide(self, call: ModelCall, *, asking: Asking) -> Decision:
         """Answer a question and make the answer durable; never raises."""
-        decision = self.record(
-            self.consider(call, asking=asking, policy=self.policies.current),
-            asking=asking,
-        )
+        decision = self.consider(call, asking=asking, policy=self.policies.current)
+        return self.settled(self.record(decision, asking=asking))
+
+    def settled(self, decision: Decision) -> Decision:
+        """Return a recorded decision; what it would have counted is given back if refused."""
         if self.tally is not None and not decision.goes_ahead:
             self.tally.settle(decision.id, made=False)
         return decision
@@ -350,7 +351,7 @@ class Core:
             places = (error,) * len(pairs)
         waited = perf_counter_ns() - began
         return tuple(
-            self._told(decision, place, asking=asking, waited=waited)
+            self.told(decision, place, asking=asking, waited=waited)
             for (decision, asking), place in zip(pairs, places, strict=True)
         )
 
@@ -365,9 +366,9 @@ class Core:
         except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
             place = error
         waited = perf_counter_ns() - began
-        return self._told(decision, place, asking=asking, waited=waited)
+        return self.told(decision, place, asking=asking, waited=waited)
 
-    def _told(
+    def told(
         self,
         decision: Decision,
         place: Place | Exception,

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, 
 
 from policyguard.canonical import Json
 from policyguard.engines.memo import MemoUse
-from policyguard.errors import CannotProtect, NotAllowed
-from policyguard.guard import endings, rerouting, running, wire
+from policyguard.errors import CannotProtect
+from policyguard.guard import awaiting, endings, rerouting, running, wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of
@@ -218,7 +218,8 @@ class Guard:
 
     async def acheck(self, call: ModelCall, /) -> Decision:
         """Do what `check` does, without blocking the event loop."""
-        return await asyncio.to_thread(self.check, call)
+        asking = Asking(call_id=new_id(), kind="check")
+        return await awaiting.decide(self._core, call, asking=asking)
 
     def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Make a model call if it is allowed, and return what it returns.
@@ -235,7 +236,8 @@ class Guard:
             NoDecision: no decision or no durable record could be had.
             TypeError: `fn` returns a coroutine; use `acall`.
         """
-        begun = self._begin(fn, args, kwargs)
+        known = self._known(fn, args, kwargs)
+        begun = rerouting.begin_somewhere(self._core, self._detour, **known)
         fn, state = begun.fn, begun.state
         token = wire.enter(state)
         try:
@@ -267,7 +269,8 @@ class Guard:
         self, fn: Callable[P, Awaitable[R] | R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Do what `call` does for a callable that returns an awaitable."""
-        begun = await asyncio.to_thread(self._begin, fn, args, kwargs)
+        known = self._known(fn, args, kwargs)
+        begun = await awaiting.begin(self._core, self._detour, **known)
         fn, state = begun.fn, begun.state
         token = wire.enter(state)
         try:
@@ -382,16 +385,8 @@ class Guard:
         """Close the guard."""
         self.close()
 
-    def _begin(
+    def _known(
         self, fn: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> running.Begun:
-        call: dict[str, Any] = {"fn": fn, "args": args, "kwargs": kwargs}
-        call["facts"] = wire.known_facts(self._facts)
-        try:
-            return running.begin(self._core, **call)
-        except NotAllowed as refused:
-            if self._detour is None:
-                raise
-            return rerouting.begin_elsewhere(
-                refused, self._detour, core=self._core, **call
-            )
+    ) -> dict[str, Any]:
+        facts = wire.known_facts(self._facts)
+        return {"facts": facts, "fn": fn, "args": args, "kwargs": kwargs}

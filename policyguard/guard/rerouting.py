@@ -152,6 +152,20 @@ def permitted(
     )
 
 
+def begin_somewhere(core: Core, detour: Detour | None, **call: Any) -> Begun:
+    """Return a call, begun where it asks or, if refused, elsewhere; see `begin`.
+
+    Raises:
+        NotAllowed: the refusal, if there is no other way; or trouble on the way.
+    """
+    try:
+        return begin(core, **call)
+    except NotAllowed as refused:
+        if detour is None:
+            raise
+        return begin_elsewhere(refused, detour, core=core, **call)
+
+
 def begin_elsewhere(  # noqa: PLR0913 -- all that is known of a call
     refused: NotAllowed,
     detour: Detour,

@@ -68,6 +68,32 @@ def begin(  # noqa: PLR0913 -- all that is known of a call
     Raises:
         NotAllowed: it may not be made.
     """
+    asked = put(core, facts=facts, fn=fn, args=args, kwargs=kwargs, call_id=call_id)
+    return begun(_decided(core, asked.call, asking=asked.asking), asked=asked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """Is a call put as a question, with what is needed to make it."""
+
+    call: ModelCall | Decision
+    """The question, or the refusal of one that cannot even be put."""
+    asking: Asking
+    facts: Facts
+    fn: Callable[..., Any]
+    kwargs: dict[str, Any]
+
+
+def put(  # noqa: PLR0913 -- all that is known of a call
+    core: Core,
+    *,
+    facts: Facts,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    call_id: str | None = None,
+) -> Put:
+    """Put a call as a question; takes what `begin` takes."""
     described = describe(fn, args, kwargs)
     asking = Asking(
         call_id=call_id or wire.call_id(),
@@ -76,8 +102,18 @@ def begin(  # noqa: PLR0913 -- all that is known of a call
         prompt=prompt_of(args, kwargs) if core.keep_prompts else None,
         path=described.path,
     )
-    state = begin_described(core, described, facts=facts, asking=asking)
-    return Begun(state=state, fn=fn, kwargs=kwargs)
+    call = question(core, described=described, facts=facts, asking=asking)
+    return Put(call=call, asking=asking, facts=facts, fn=fn, kwargs=kwargs)
+
+
+def begun(decision: Decision, *, asked: Put) -> Begun:
+    """Return a call that its recorded decision lets go ahead.
+
+    Raises:
+        NotAllowed: it does not.
+    """
+    state = _state_of(decision, asking=asked.asking, facts=asked.facts)
+    return Begun(state=state, fn=asked.fn, kwargs=asked.kwargs)
 
 
 def begin_described(
@@ -89,7 +125,15 @@ def begin_described(
         NotAllowed: it may not be made.
     """
     call = question(core, described=described, facts=facts, asking=asking)
-    decision = call if isinstance(call, Decision) else core.decide(call, asking=asking)
+    decision = _decided(core, call, asking=asking)
+    return _state_of(decision, asking=asking, facts=facts)
+
+
+def _decided(core: Core, call: ModelCall | Decision, *, asking: Asking) -> Decision:
+    return call if isinstance(call, Decision) else core.decide(call, asking=asking)
+
+
+def _state_of(decision: Decision, *, asking: Asking, facts: Facts) -> wire.CallState:
     if not decision.goes_ahead:
         log.info("call.refused", decision=decision.id, verdict=decision.verdict)
         raise not_allowed(decision)

@@ -1,0 +1,186 @@
+"""Many tasks and few threads: all are answered, and whoever leaves leaves a whole trail."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from guards import FR, MESSAGES, TICKETS, guard_in
+from offline import Upstream
+from trails import entries
+
+from policyguard import Guard, NoDecision
+from policyguard.audit.verify import verify_trail
+from policyguard.guard.describe import Described
+from policyguard.guard.facts import facts_of
+from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.record import DecisionRecord, OutcomeRecord
+
+MANY = 500
+
+
+@pytest.fixture
+def guard(tmp_path: Path):
+    with guard_in(tmp_path) as made:
+        yield made
+
+
+def question(guard: Guard) -> ModelCall:
+    asked = Described(
+        model="glm-5.2", host="api.scaleway.ai", path="/v1/chat/completions"
+    )
+    return guard.core.question(described=asked, facts=facts_of(**TICKETS))
+
+
+def run(work: Callable[[], Coroutine[Any, Any, Any]], *, threads: int = 2) -> Any:
+    """Run a coroutine in a loop that has so few threads."""
+
+    async def bounded() -> Any:
+        pool = ThreadPoolExecutor(threads)
+        asyncio.get_running_loop().set_default_executor(pool)
+        return await asyncio.wait_for(work(), timeout=120)
+
+    return asyncio.run(bounded())
+
+
+def call_in(guard: Guard, upstream: Upstream) -> Coroutine[Any, Any, Any]:
+    return guard.bind(**TICKETS).acall(
+        upstream.aclient(FR).chat.completions.create, model="glm-5.2", messages=MESSAGES
+    )
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, or for 20 seconds."""
+    for _ in range(20_000):
+        if holds():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never held")
+
+
+def unended(directory: Path) -> list[str]:
+    """Return the decisions that let a call go ahead and have no outcome."""
+    records = [entry.record() for entry in entries(directory)]
+    ended = {item.decision for item in records if isinstance(item, OutcomeRecord)}
+    return [
+        item.id
+        for item in records
+        if isinstance(item, DecisionRecord)
+        and item.kind == "decision"
+        and item.verdict == "allow"
+        and item.id not in ended
+    ]
+
+
+def test_hundreds_of_tasks_are_answered_by_two_threads(guard: Guard) -> None:
+    asked = question(guard)
+    before = threading.active_count()
+    threads = []
+
+    async def main() -> list[Any]:
+        found = await asyncio.gather(*(guard.acheck(asked) for _ in range(MANY)))
+        threads.append(threading.active_count() - before)
+        return found
+
+    decisions = run(main)
+
+    assert {item.verdict for item in decisions} == {"allow"}
+    assert len({item.record for item in decisions}) == MANY
+    # The pool, and the recorder's own.
+    assert threads[0] <= 3
+    verified = verify_trail(guard.trail_directory)
+    assert verified.logs[0][1] == MANY + 1
+
+
+def test_one_thread_is_enough_for_tasks_beside_threads_that_wait(guard: Guard) -> None:
+    asked = question(guard)
+    beside = [
+        threading.Thread(target=lambda: [guard.check(asked) for _ in range(20)])
+        for _ in range(8)
+    ]
+
+    async def main() -> list[Any]:
+        for thread in beside:
+            thread.start()
+        return await asyncio.gather(*(guard.acheck(asked) for _ in range(100)))
+
+    decisions = run(main, threads=1)
+    for thread in beside:
+        thread.join(timeout=60)
+
+    assert [item.verdict for item in decisions] == ["allow"] * 100
+    verified = verify_trail(guard.trail_directory)
+    assert verified.logs[0][1] == 100 + 160 + 1
+
+
+def test_a_task_that_is_cancelled_before_its_call_has_an_outcome(guard: Guard) -> None:
+    upstream = Upstream()
+    recorder = guard.core.trail._process.recorder
+
+    async def main() -> None:
+        # Nothing is written before all have been cancelled.
+        with recorder._lock:
+            tasks = [asyncio.ensure_future(call_in(guard, upstream)) for _ in range(20)]
+            await until(lambda: recorder.waiting > 0)
+            for task in tasks:
+                task.cancel()
+            done = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(item) for item in done} == {asyncio.CancelledError}
+        # What was begun is settled in the loop, beside this task and who waits for it.
+        await until(lambda: len(asyncio.all_tasks()) <= 2)
+        await asyncio.sleep(0)
+
+    run(main)
+    guard.core.trail.flush()
+
+    outcomes = [
+        record
+        for entry in entries(guard.trail_directory)
+        if isinstance(record := entry.record(), OutcomeRecord)
+    ]
+    assert upstream.hosts == []
+    assert {item.outcome for item in outcomes} == {"cancelled"}
+    assert unended(guard.trail_directory) == []
+    verify_trail(guard.trail_directory)
+
+
+def test_a_loop_that_ends_leaves_decisions_that_gaps_list(guard: Guard) -> None:
+    upstream = Upstream()
+    recorder = guard.core.trail._process.recorder
+    recorder._lock.acquire()
+    release = threading.Timer(0.2, recorder._lock.release)
+
+    async def main() -> None:
+        begun = asyncio.ensure_future(call_in(guard, upstream))
+        await until(lambda: recorder.waiting > 0)
+        release.start()
+        begun.cancel()
+
+    run(main)
+    release.join()
+    guard.core.trail.flush()
+
+    assert upstream.hosts == []
+    assert len(unended(guard.trail_directory)) == 1
+    verify_trail(guard.trail_directory)
+
+
+def test_a_task_whose_record_cannot_be_made_is_not_allowed(guard: Guard) -> None:
+    upstream = Upstream()
+    asked = question(guard)
+    guard.close()
+
+    async def main() -> Any:
+        with pytest.raises(NoDecision, match=r"trail\.not_durable"):
+            await call_in(guard, upstream)
+        return await guard.acheck(asked)
+
+    decision = run(main)
+
+    assert upstream.hosts == []
+    assert (decision.verdict, decision.code) == ("deny", "trail.not_durable")
