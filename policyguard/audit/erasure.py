@@ -12,19 +12,19 @@ pseudonyms, and nothing of what was erased.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from policyguard.audit.erasure_order import require_order, signed_order
+from policyguard.audit.erasure_plan import Plan
 from policyguard.audit.layout import Layout
-from policyguard.audit.log_verification import Progress
 from policyguard.audit.people import People
 from policyguard.audit.reader import TrailReader
-from policyguard.audit.retention import Keeping, Reason, latest
+from policyguard.audit.stores.approval_file import ApprovalFile
+from policyguard.audit.stores.postgres_approvals import PostgresApprovals
 from policyguard.audit.stores.postgres_erasing import erase_rows
 from policyguard.audit.stores.postgres_reader import PostgresTrail
+from policyguard.audit.stores.protocol import ApprovalStore
 from policyguard.audit.trail import Trail
 from policyguard.audit.vault import Callers, Vault
 from policyguard.errors import ConfigurationError, TamperedError, VerificationError
@@ -32,144 +32,10 @@ from policyguard.identity import new_id, record_time, wall_clock
 from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.signer import Signer
 from policyguard.vocabulary.decision import Place
-from policyguard.vocabulary.record import DecisionRecord, EraseReason, EraseRecord
+from policyguard.vocabulary.record import ApprovalRecord, EraseReason, EraseRecord
 
 _MOST_IN_ORDER: Final = 1_000
 """Ids in one record, which has 60,000 bytes at most."""
-_PROGRESS_EVERY: Final = 1_024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Says whose content should go: callers, people and records, by their ids."""
-
-    callers: frozenset[str] = frozenset()
-    people: frozenset[str] = frozenset()
-    records: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """Is a record whose content may not be erased now."""
-
-    record: str
-    place: str
-    """Log and entry, as `app-1:4711`."""
-    reasons: tuple[Reason, ...]
-
-    @property
-    def until(self) -> date | None:
-        """The first day on which it may be erased; `None`: nobody knows."""
-        last = latest(self.reasons)
-        return last.until if last else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Says what would be erased, and what would not."""
-
-    trail: str
-    records: Mapping[str, tuple[str, ...]]
-    """Ids of the records to erase, by slot."""
-    kept: tuple[Kept, ...]
-    callers: tuple[str, ...]
-    """Pseudonyms that will lead to nobody any more."""
-    people: tuple[str, ...]
-    """Pseudonyms whose keys will be destroyed."""
-    held_names: tuple[str, ...]
-    """Pseudonyms that stay, because a record of theirs is kept."""
-    gone: int
-    """Records that were meant and of which nothing is kept any more."""
-    unknown: tuple[str, ...]
-    """What was named and nobody knows; it is repeated to whoever named it alone."""
-
-    @property
-    def count(self) -> int:
-        """How many records will be erased."""
-        return sum(map(len, self.records.values()))
-
-    @property
-    def empty(self) -> bool:
-        """Say whether there is nothing to erase."""
-        return not (self.count or self.callers or self.people)
-
-
-@dataclass(slots=True)
-class _Found:
-    """Collects what is found while the logs are read."""
-
-    erase: dict[str, list[str]] = field(default_factory=dict)
-    kept: list[Kept] = field(default_factory=list)
-    held_callers: set[str] = field(default_factory=set)
-    seen: set[str] = field(default_factory=set)
-    gone: int = 0
-
-
-def plan_erasure(
-    reader: TrailReader,
-    wanted: Wanted,
-    *,
-    keeping: Keeping,
-    today: date,
-    progress: Progress | None = None,
-) -> Plan:
-    """Say what an erasure would do, without doing it.
-
-    Args:
-        reader: The trail.
-        wanted: Whose content should go.
-        keeping: Reasons to keep it all the same.
-        today: The day in UTC.
-        progress: Called as records are read.
-
-    Raises:
-        TrailError: the trail cannot be read.
-        FormatError: an entry is no record: verify the trail.
-    """
-    callers = _pseudonyms(reader, wanted.callers)
-    people = {
-        item.id: item.pseudonym
-        for item in reader.source.people()
-        if item.id in wanted.people | wanted.callers
-    }
-    about = {people[name] for name in wanted.people & people.keys()}
-    found = _Found()
-    for log in reader.logs:
-        mine = log.source.about(about)
-        size = log.head().size
-        for entry in log.entries():
-            record = entry.record()
-            if progress and entry.index % _PROGRESS_EVERY == 0:
-                progress(log.origin, entry.index, size)
-            if isinstance(record, DecisionRecord) and (
-                record.caller in callers.values()
-                or record.id in mine
-                or record.id in wanted.records
-            ):
-                place = f"{log.slot}:{entry.index}"
-                _sort(record, place=place, into=found, keeping=keeping, today=today)
-        kept = log.source.kept()
-        meant = found.erase.get(log.slot, [])
-        found.gone += len([item for item in meant if item not in kept])
-        found.erase[log.slot] = [item for item in meant if item in kept]
-    keys, held_keys = _keys_to_destroy(reader, wanted, people=people, found=found)
-    unknown = {
-        *(wanted.callers - callers.keys()),
-        *(wanted.people - people.keys()),
-        *(wanted.records - found.seen),
-    }
-    return Plan(
-        trail=reader.name,
-        records={slot: tuple(ids) for slot, ids in found.erase.items() if ids},
-        kept=tuple(found.kept),
-        callers=tuple(sorted(set(callers.values()) - found.held_callers)),
-        people=tuple(sorted(keys)),
-        held_names=tuple(
-            sorted(set(callers.values()) & found.held_callers | held_keys)
-        ),
-        gone=found.gone,
-        unknown=tuple(sorted(unknown)),
-    )
 
 
 def erase(  # noqa: PLR0913 -- who, where, what and why
@@ -240,6 +106,9 @@ def unfinished(reader: TrailReader) -> Plan | None:
     left = {log.slot: tuple(sorted(records & log.source.kept())) for log in reader.logs}
     known = {item.pseudonym for item in reader.source.people()}
     people = {name for order in orders for name in order.people if name in known}
+    approvals = _approved_in(reader, records)
+    if approvals:
+        approvals &= set(_approvals(reader).names())
     present = {name for name, _, _ in reader.source.callers()}
     callers = {name for order in orders for name in order.callers if name in present}
     plan = Plan(
@@ -248,6 +117,7 @@ def unfinished(reader: TrailReader) -> Plan | None:
         kept=(),
         callers=tuple(sorted(callers)),
         people=tuple(sorted(people)),
+        approvals=tuple(sorted(approvals)),
         held_names=(),
         gone=0,
         unknown=(),
@@ -290,53 +160,22 @@ def orders_in(reader: TrailReader) -> Iterator[tuple[str, EraseRecord]]:
                     yield f"{log.slot}:{entry.index}", record
 
 
-def _pseudonyms(reader: TrailReader, callers: Collection[str]) -> dict[str, str]:
-    found = {name: reader.pseudonym(name) for name in callers}
-    return {name: known for name, known in found.items() if known is not None}
+def _approved_in(reader: TrailReader, records: Collection[str]) -> set[str]:
+    """Return the approvals that some records are of."""
+    return {
+        record.approval
+        for log in reader.logs
+        for entry in log.entries()
+        if b'"kind":"approval.' in entry.body
+        and isinstance(record := entry.record(), ApprovalRecord)
+        and record.id in records
+    }
 
 
-def _sort(
-    record: DecisionRecord,
-    *,
-    place: str,
-    into: _Found,
-    keeping: Keeping,
-    today: date,
-) -> None:
-    into.seen.add(record.id)
-    reasons = keeping.reasons(record, today=today)
-    if not reasons:
-        into.erase.setdefault(place.partition(":")[0], []).append(record.id)
-        return
-    into.kept.append(Kept(record=record.id, place=place, reasons=reasons))
-    if record.caller is not None:
-        into.held_callers.add(record.caller)
-
-
-def _keys_to_destroy(
-    reader: TrailReader,
-    wanted: Wanted,
-    *,
-    people: Mapping[str, str],
-    found: _Found,
-) -> tuple[set[str], set[str]]:
-    """Return whose data keys go, and whose stay because a record needs them.
-
-    A caller has a data key too, if prompts are kept. It goes with the caller unless
-    somebody else's record is about that person.
-    """
-    leaving = {record for ids in found.erase.values() for record in ids}
-    held = {item.record for item in found.kept}
-    gone, stay = set(), set()
-    for name, pseudonym in people.items():
-        about: set[str] = set().union(
-            *(log.source.about({pseudonym}) for log in reader.logs)
-        )
-        if about & held:
-            stay.add(pseudonym)
-        elif name in wanted.people or about <= leaving:
-            gone.add(pseudonym)
-    return gone, stay
+def _approvals(reader: TrailReader) -> ApprovalStore:
+    if isinstance(reader.source, PostgresTrail):
+        return PostgresApprovals(server=reader.source.server)
+    return ApprovalFile(path=reader.layout.approvals)
 
 
 def _parts(plan: Plan) -> Iterator[tuple[bool, tuple[str, ...]]]:
@@ -347,6 +186,9 @@ def _parts(plan: Plan) -> Iterator[tuple[bool, tuple[str, ...]]]:
 
 
 def _carry_out(plan: Plan, *, reader: TrailReader) -> None:
+    # First: what is left after a crash is content in a vault, which verification reports.
+    if plan.approvals:
+        _approvals(reader).erase(plan.approvals)
     if isinstance(reader.source, PostgresTrail):
         erase_rows(reader.source.server, records=plan.records, callers=plan.callers)
     else:

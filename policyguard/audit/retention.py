@@ -13,9 +13,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, TypeAlias
 
-from policyguard.vocabulary.record import DecisionRecord
+from policyguard.vocabulary.record import ApprovalRecord, DecisionRecord
+
+Kept: TypeAlias = DecisionRecord | ApprovalRecord
+"""What has content in a vault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +48,15 @@ class LegalHold:
     """Beginnings of rule ids."""
     records: frozenset[str] = frozenset()
 
-    def holds(self, record: DecisionRecord, *, today: date) -> bool:
+    def holds(self, record: Kept, *, today: date) -> bool:
         """Say whether a record is held on a day."""
         if self.until is not None and today >= self.until:
             return False
         criteria = (
-            (self.callers, {record.caller}),
+            (self.callers, _persons(record)),
             (self.tenants, {record.tenant}),
             (self.rules, regimes_of(record)),
-            (self.records, {record.id}),
+            (self.records, _ids(record)),
         )
         return all(not wanted or wanted & found for wanted, found in criteria)
 
@@ -87,7 +90,7 @@ class Keeping:
     retentions: tuple[Retention, ...] = SHIPPED
     holds: tuple[LegalHold, ...] = ()
 
-    def reasons(self, record: DecisionRecord, *, today: date) -> tuple[Reason, ...]:
+    def reasons(self, record: Kept, *, today: date) -> tuple[Reason, ...]:
         """Return why a record has to be kept on a day; the longest reason is last."""
         found = [
             *_by_law(record, self.retentions, today=today),
@@ -96,8 +99,10 @@ class Keeping:
         return tuple(sorted(found, key=lambda item: item.order))
 
 
-def regimes_of(record: DecisionRecord) -> set[str]:
+def regimes_of(record: Kept) -> set[str]:
     """Return the beginnings of the ids of all rules that said something."""
+    if isinstance(record, ApprovalRecord):
+        return {record.rule.rpartition("-")[0]}
     return {rule.id.rpartition("-")[0] for rule in record.rules}
 
 
@@ -114,11 +119,25 @@ def latest(reasons: Iterable[Reason]) -> Reason | None:
     return max(reasons, key=lambda item: item.order, default=None)
 
 
+def _persons(record: Kept) -> set[str | None]:
+    if isinstance(record, ApprovalRecord):
+        return {record.caller, record.by}
+    return {record.caller}
+
+
+def _ids(record: Kept) -> set[str]:
+    if isinstance(record, ApprovalRecord):
+        return {record.id, record.approval, record.decision}
+    return {record.id}
+
+
 def _by_law(
-    record: DecisionRecord, retentions: Collection[Retention], *, today: date
+    record: Kept, retentions: Collection[Retention], *, today: date
 ) -> Iterator[Reason]:
     regimes = regimes_of(record)
-    made = date.fromisoformat(record.time[:10])
+    # An approval is relied on until it ends.
+    last = record.until if isinstance(record, ApprovalRecord) else record.time
+    made = date.fromisoformat(last[:10])
     for item in retentions:
         until = later(made, years=item.years)
         if (item.rules == "*" or item.rules in regimes) and today < until:
@@ -128,7 +147,7 @@ def _by_law(
 
 
 def _by_order(
-    record: DecisionRecord, holds: Collection[LegalHold], *, today: date
+    record: Kept, holds: Collection[LegalHold], *, today: date
 ) -> Iterator[Reason]:
     for hold in holds:
         if hold.holds(record, today=today):

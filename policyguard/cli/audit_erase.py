@@ -16,7 +16,7 @@ from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import trail_of, trail_option
 
 if TYPE_CHECKING:
-    from policyguard.audit.erasure import Plan
+    from policyguard.audit.erasure_plan import Plan
     from policyguard.audit.reader import TrailReader
     from policyguard.vocabulary.record import EraseReason
 
@@ -83,7 +83,7 @@ def erase(
     Exits with 0 if all that was named is erased, and with 2 if something had to be kept
     or is not known.
     """
-    from policyguard.audit.erasure import Wanted, plan_erasure
+    from policyguard.audit.erasure_plan import Wanted, plan_erasure
     from policyguard.cli.erase_view import document, print_plan
     from policyguard.cli.erasing import keeping_of
     from policyguard.cli.trail_reading import opened

@@ -13,7 +13,7 @@ from policyguard.cli.terminal import plain_table, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from policyguard.audit.erasure import Kept, Plan
+    from policyguard.audit.erasure_plan import Kept, Plan
 
 
 def print_plan(
@@ -28,6 +28,7 @@ def print_plan(
             counted(plan.count, "record", "records"),
             counted(len(plan.callers), "caller", "callers"),
             counted(len(plan.people), "person", "people"),
+            counted(len(plan.approvals), "approval", "approvals"),
         ]
         said = ", ".join(part for part in parts if not part.startswith("0 "))
         console.print(Text.assemble((word, "bold green"), f": {said}"))
@@ -85,6 +86,7 @@ def document(plan: Plan, *, orders: Sequence[str], done: bool) -> dict[str, Any]
         "records": {slot: list(ids) for slot, ids in plan.records.items()},
         "callers": list(plan.callers),
         "people": list(plan.people),
+        "approvals": list(plan.approvals),
         "erased_before": plan.gone,
         "kept": [
             {

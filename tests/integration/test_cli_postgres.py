@@ -163,3 +163,29 @@ def test_a_person_approves_a_decision_that_is_in_a_database(
     assert [item["state"] for item in desk.listed("--all")] == ["revoked"]
     desk.ask()
     assert desk.answer["verdict"] == "require_approval"
+
+
+def test_an_approval_is_erased_from_a_database_with_who_gave_it(
+    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = database(server, "forgetting")
+    run("audit", "prepare", url, "--name", NAME)
+    signer = Ed25519Signer.generate(key_name="privacy@acme.example")
+    signer.save(tmp_path / "privacy.pem")
+    erasers = f'erasers = ["{VerifierKey.of_signer(signer).format()}"]'
+    desk = Desk(tmp_path, trail=f'url = "{url}"\n{erasers}', passphrase=SECRET)
+    desk.approve()
+    monkeypatch.setenv("POLICYGUARD_CONFIG", str(desk.config))
+
+    done = run(
+        "audit", "erase", "--caller", "bob@acme.example", "--yes", "--trail", url,
+        "--key", tmp_path / "privacy.pem",
+    )  # fmt: skip
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "ERASED: 1 record, 1 caller, 1 approval" in done.stdout
+    with psycopg.connect(url) as session:
+        left = session.execute("SELECT id FROM policyguard.approval").fetchall()
+    assert left == []
+    desk.ask()
+    assert desk.answer["verdict"] == "require_approval"

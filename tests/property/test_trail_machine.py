@@ -27,7 +27,8 @@ from hypothesis.stateful import (
 )
 from trails import CALLER, decision, entries, outcome
 
-from policyguard.audit.erasure import Wanted, erase, plan_erasure
+from policyguard.audit.erasure import erase
+from policyguard.audit.erasure_plan import Wanted, plan_erasure
 from policyguard.audit.export.tiles import export_tiles, verify_tiles
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.retention import Keeping

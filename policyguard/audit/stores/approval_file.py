@@ -9,7 +9,7 @@ revocations and uses; the signed trail has each of them and shows that.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,25 @@ class ApprovalFile:
             " AND revocation IS NULL ORDER BY id"
         )
         return self._select(query, *scope)
+
+    def names(self) -> list[str]:
+        """Return the ids of all that is kept."""
+        if not self.path.exists():
+            return []
+        query = "SELECT id FROM approval ORDER BY id"
+        with self._transaction() as connection:
+            found = rows_of(connection, query, types=(str,), path=self.path)
+            return [name for (name,) in found]
+
+    def erase(self, names: Collection[str]) -> None:
+        """Forget approvals, with every trace of them in the file."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM approval WHERE id = ?", [(name,) for name in names]
+            )
+            connection.execute("COMMIT")
+            # Deleted bytes are overwritten (`secure_delete`), and the file written anew.
+            connection.execute("VACUUM")
 
     def _select(self, query: str, *values: object) -> list[ApprovalRow]:
         if not self.path.exists():

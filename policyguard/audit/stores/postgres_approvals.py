@@ -9,10 +9,11 @@ here is verified: whoever reads a note verifies its signature.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, LiteralString
 
+from policyguard.audit.stores.postgres_erasing import erase_approvals
 from policyguard.audit.stores.protocol import ApprovalRow, ApprovalScope
 
 if TYPE_CHECKING:
@@ -59,6 +60,16 @@ class PostgresApprovals:
     def rows_of_scope(self, scope: ApprovalScope) -> list[ApprovalRow]:
         """Return what is kept for one scope and was not taken back, oldest first."""
         return self._select(f"{_COLUMNS}{_SCOPE} ORDER BY id", *scope)
+
+    def names(self) -> list[str]:
+        """Return the ids of all that is kept."""
+        with self.server.speaking(), self.server.open(write=False) as session:
+            rows = session.execute("SELECT id FROM policyguard.approval").fetchall()
+        return [str(name) for (name,) in rows]
+
+    def erase(self, names: Collection[str]) -> None:
+        """Forget approvals, with their table's bytes; takes `policyguard_eraser`."""
+        erase_approvals(self.server, names=names)
 
     def _select(self, query: LiteralString, *values: object) -> list[ApprovalRow]:
         with self.server.speaking(), self.server.open(write=False) as session:

@@ -1,7 +1,8 @@
 """The tables of what a fleet shares beside its logs: approvals, and counts of people.
 
 Owner: whoever prepares the database. Rows are changed by the functions alone, which have
-their owner's rights: `policyguard_writer` may call them.
+their owner's rights: `policyguard_writer` may call them. `policyguard_eraser` may delete
+approvals.
 
 INVARIANT: `reserve` reads and adds under one lock, so that of calls at once each sees the
 others. `take` holds the rows of its approvals from its check to its commit. The key of
@@ -134,11 +135,12 @@ AS $$ BEGIN
 END $$;
 CREATE TRIGGER refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON policyguard.count_key
   EXECUTE FUNCTION policyguard.refuse();
-CREATE TRIGGER refuse BEFORE DELETE OR TRUNCATE ON policyguard.approval
+CREATE TRIGGER refuse BEFORE TRUNCATE ON policyguard.approval
   EXECUTE FUNCTION policyguard.refuse()"""
 GRANTS: Final[LiteralString] = """
 GRANT INSERT (id, tenant, caller, bundle, note) ON policyguard.approval
   TO policyguard_writer;
 GRANT EXECUTE ON FUNCTION policyguard.take, policyguard.revoke, policyguard.count_under,
   policyguard.reserve, policyguard.settle, policyguard.release TO policyguard_writer;
-GRANT SELECT ON policyguard.approval TO policyguard_reader"""
+GRANT SELECT ON policyguard.approval TO policyguard_reader;
+GRANT SELECT, DELETE ON policyguard.approval TO policyguard_eraser"""

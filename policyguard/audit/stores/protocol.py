@@ -221,6 +221,14 @@ class ApprovalStore(Protocol):
         """Return what is kept for one scope and was not taken back, oldest first."""
         ...
 
+    def names(self) -> list[str]:
+        """Return the ids of all that is kept."""
+        ...
+
+    def erase(self, names: Collection[str]) -> None:
+        """Forget approvals, with every trace of them; they lift nothing any more."""
+        ...
+
 
 class CountStore(Protocol):
     """Counts distinct people by keyed hashes; see `policyguard.audit.counters`.

@@ -14,15 +14,8 @@ from typing import Any
 import pytest
 from trails import append_pair, decision, entries
 
-from policyguard.audit.erasure import (
-    Plan,
-    Wanted,
-    erase,
-    finish,
-    orders_in,
-    plan_erasure,
-    unfinished,
-)
+from policyguard.audit.erasure import erase, finish, orders_in, unfinished
+from policyguard.audit.erasure_plan import Plan, Wanted, plan_erasure
 from policyguard.audit.people import DataKeys
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.retention import Keeping, LegalHold
