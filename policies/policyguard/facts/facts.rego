@@ -274,13 +274,13 @@ _contract(party) := object.union(contract, {
 
 # Of a paper, at the instant: fresh, stale, or ahead of it. Never an age: what rules see
 # of the time changes at instants alone, and the memo of decisions relies on that.
-_assessment(instant) := "ahead" if {
+_assessment(instant) := null if {
+	not is_string(instant)
+} else := "ahead" if {
 	_now < _seconds(instant)
 } else := "fresh" if {
 	_now <= _seconds(instant) + _views.lives.assessment
-} else := "stale" if {
-	_seconds(instant)
-} else := null
+} else := "stale"
 
 _seconds(instant) := floor(time.parse_rfc3339_ns(instant) / 1000000000) if is_string(instant)
 

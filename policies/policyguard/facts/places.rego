@@ -61,8 +61,9 @@ _embargo := {"place": "country", "missing": []} if {
 	_caller_country == null
 } else := {"place": "unknown", "missing": ["caller.subdivision"]} if {
 	_caller.subdivision == null
+	inside := sprintf("%s-", [_caller.location])
 	some region, _ in data.catalog.lists["ofac-embargoed"].regions
-	startswith(region, sprintf("%s-", [_caller.location]))
+	startswith(region, inside)
 } else := {"place": "none", "missing": []}
 
 _listed_country(list, country) if list in _country(country).groups
