@@ -11,6 +11,7 @@ import click
 from pydantic import BaseModel, TypeAdapter
 
 import policyguard
+from benchmarks import detection
 from docs import watched
 from docs.docstrings import as_markdown, first_line
 from docs.fields import table, tables
@@ -43,6 +44,7 @@ def fragments() -> Mapping[str, str]:
     """Return each generated fragment by its file name."""
     made = {
         "cli.md": _cli(),
+        "detection.md": _detection(),
         "errors.md": _errors(),
         "input.md": tables(ModelCall, level=2),
         "python.md": "\n".join(_python()),
@@ -59,6 +61,11 @@ def fragments() -> Mapping[str, str]:
         "watched.md": watched.page(),
     }
     return {name: f"{_NOTE}{text.rstrip()}\n" for name, text in made.items()}
+
+
+def _detection() -> str:
+    faults = "\n".join(detection.faults("held"))
+    return "\n".join(detection.table()) + f"\n\nIn the part held out:\n\n{faults}\n"
 
 
 def schemas() -> Mapping[str, str]:

@@ -136,6 +136,7 @@ def build_core(
         clock=clock or wall_clock,
         simulated=clock is not None,
         keep_prompts=known.trail.keep_prompts,
+        undeclared=None if (found := known.detection.undeclared) == "off" else found,
         stop=reloader.close if reloader else None,
         enforced=enforced,
     )

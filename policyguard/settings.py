@@ -173,6 +173,13 @@ class ObligationSettings(Value):
     """A file of JSON lines, to which each notice that a rule obliges to is appended."""
 
 
+class DetectionSettings(Value):
+    """Says whether data is searched for what is not declared of it."""
+
+    undeclared: Literal["off", "join", "refuse"] = "off"
+    """`join`: what is found joins what is declared; `refuse`: there is no decision."""
+
+
 class EngineSettings(Value):
     """Says which engine evaluates, and where it is when it is not in this process."""
 
@@ -244,6 +251,7 @@ class Settings(Value):
     outside: OutsideSettings = OutsideSettings()
     authority: AuthoritySettings = AuthoritySettings()
     obligations: ObligationSettings = ObligationSettings()
+    detection: DetectionSettings = DetectionSettings()
     engine: EngineSettings = EngineSettings()
     tenant: TenantSettings = TenantSettings()
 

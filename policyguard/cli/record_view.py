@@ -143,6 +143,16 @@ def _rejected(item: Mapping[str, Any]) -> str:
     return _plain(f"{item['deployment']} · {item['verdict']} {why}".rstrip())
 
 
+def _found(item: Mapping[str, Any]) -> str:
+    if not item["complete"]:
+        return "not searched: too large, or not readable"
+    counts = ", ".join(f"{one['kind']} {one['count']}x" for one in item["kinds"])
+    extra = ", ".join(item["undeclared"])
+    return _plain(
+        (counts or "nothing") + (f" · not declared: {extra}" if extra else "")
+    )
+
+
 def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
     """Return what the vault knows: who asked, what was found, and the whole question."""
     fields = {"caller": Text(_plain(content.get("caller")))}
@@ -157,6 +167,8 @@ def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
         }
     findings = [_finding(item) for item in content.get("findings") or []]
     fields["findings"] = Text("\n\n").join(findings) if findings else Text(_NOTHING)
+    if content.get("found"):
+        fields["found"] = Text(_found(content["found"]))
     if content.get("rejected"):
         fields["rejected"] = Text("\n".join(map(_rejected, content["rejected"])))
     if "prompt" in content:

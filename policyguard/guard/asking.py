@@ -8,6 +8,7 @@ from typing import Literal
 
 from policyguard.guard.obligations import ANYTHING, Sending
 from policyguard.guard.persons import NOBODY, Persons
+from policyguard.vocabulary.found import Found
 from policyguard.vocabulary.record import Layer
 
 
@@ -27,6 +28,8 @@ class Asking:
     """What is known of the body."""
     offers: bool = True
     """Whether a refusal looks for other hosts of the same model."""
+    found: Found | None = None
+    """What a search in the data found; `None`: nobody searched."""
     path: str = ""
     """Of the URL, as far as it is known."""
     begun: int = field(default_factory=perf_counter_ns)

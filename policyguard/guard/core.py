@@ -27,6 +27,7 @@ from policyguard.guard import recording
 from policyguard.guard.answer import Answer
 from policyguard.guard.asking import Asking
 from policyguard.guard.describe import Described
+from policyguard.guard.detecting import Undeclared
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
 from policyguard.guard.leave import Leave
@@ -92,6 +93,8 @@ class Core:
     leave: Leave | None = None
     """Looks up approvals; `None`: nobody may approve."""
     keep_prompts: bool = False
+    undeclared: Undeclared | None = None
+    """What becomes of data that is found and not declared; `None`: nobody looks."""
     notices: NoticeFile | None = None
     """Tells somebody when a rule obliges to; `None`: nobody is told."""
     tally: Tally | None = None
@@ -323,6 +326,7 @@ class Core:
             advice=answer.advice if answer else (),
             alternatives=beside.permitted,
             rejected=beside.rejected,
+            found=asking.found,
             call=call,
             bundle=BundleRef(
                 revision=policy.bundle.revision, digest=policy.snapshot.bundle_digest

@@ -102,10 +102,14 @@ class _Guarding:
         Raises:
             NotAllowed: it may not be made.
         """
+        core = self.core
+        content = (
+            prompt_of(args, kwargs) if core.undeclared or core.keep_prompts else None
+        )
         asking = Asking(
             call_id=wire.call_id(),
             sending=self.sending,
-            prompt=prompt_of(args, kwargs) if self.core.keep_prompts else None,
+            prompt=content if core.keep_prompts else None,
         )
         try:
             described, own = self._declared(args, kwargs)
@@ -125,6 +129,7 @@ class _Guarding:
             sending=asking.sending,
             prompt=asking.prompt,
             persons=facts.persons or NOBODY,
+            found=running.found_in(core, content, facts=facts),
             path=described.path,
         )
         return running.begin_described(self.core, described, facts=facts, asking=asked)

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from policyguard.canonical import Json
 from policyguard.errors import PolicyGuardError
-from policyguard.guard import wire
+from policyguard.guard import detecting, wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of, describe
+from policyguard.guard.detecting import objection
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts, context_facts
 from policyguard.guard.notices import deviation_notice
@@ -29,6 +30,7 @@ from policyguard.guard.recording import Ending, OutcomeWord, outcome_of, prompt_
 from policyguard.guard.refusal import not_allowed
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
+from policyguard.vocabulary.found import Found
 from policyguard.vocabulary.record import OutcomeRecord
 
 _LOST: Final = (
@@ -95,11 +97,13 @@ def put(  # noqa: PLR0913 -- all that is known of a call
 ) -> Put:
     """Put a call as a question; takes what `begin` takes."""
     described = describe(fn, args, kwargs)
+    content = prompt_of(args, kwargs) if core.undeclared or core.keep_prompts else None
     asking = Asking(
         call_id=call_id or wire.call_id(),
         persons=facts.persons or NOBODY,
         sending=sending_of(described, fn, kwargs),
-        prompt=prompt_of(args, kwargs) if core.keep_prompts else None,
+        prompt=content if core.keep_prompts else None,
+        found=found_in(core, content, facts=facts),
         path=described.path,
     )
     call = question(core, described=described, facts=facts, asking=asking)
@@ -166,6 +170,7 @@ def at_wire(  # noqa: PLR0913 -- all that a transport knows
         layer="http",
         attempt=attempt,
         prompt=body if core.keep_prompts else None,
+        found=found_in(core, body, facts=known),
         persons=known.persons or NOBODY,
         sending=Sending(parameters=parameters),  # which it may not change
         path=described.path,
@@ -183,6 +188,9 @@ def question(
     core: Core, *, described: Described, facts: Facts, asking: Asking
 ) -> ModelCall | Decision:
     """Return the question, or the refusal of one that cannot even be put."""
+    found = asking.found
+    if found is not None:
+        facts = detecting.joined(facts, found)
     try:
         call = core.question(described=described, facts=facts)
     except Exception as error:  # noqa: BLE001 -- what cannot be asked is not allowed
@@ -194,7 +202,27 @@ def question(
         )
     if facts.caller_lost:
         return core.refuse(call, asking=asking, code="guard.context", detail=_LOST)
+    against = found and core.undeclared and objection(found, undeclared=core.undeclared)
+    if against:
+        return core.refuse(call, asking=asking, code="guard.undeclared", detail=against)
     return call
+
+
+def found_in(core: Core, content: bytes | None, *, facts: Facts) -> Found | None:
+    """Search what a call sends, if settings ask for it; never raises.
+
+    Args:
+        core: Knows whether to search.
+        content: A JSON document; `None`: it cannot be read.
+        facts: What is declared.
+    """
+    if core.undeclared is None:
+        return None
+    try:
+        return detecting.look(content, declared=facts.data)
+    except Exception as error:  # noqa: BLE001 -- what cannot be searched is unknown
+        log.error("data.not_searched", reason=type(error).__name__)
+        return Found(complete=False)
 
 
 def failed(core: Core, state: wire.CallState, error: BaseException) -> None:

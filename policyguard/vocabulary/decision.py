@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from policyguard.vocabulary.approval import Softened
 from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.found import Found
 from policyguard.vocabulary.value import (
     Country,
     Digest,
@@ -146,6 +147,8 @@ class Decision(Value):
     """Other hosts of the same model that the call may use, cheapest first."""
     rejected: tuple[Rejected, ...] = ()
     """Deployments that were considered for it, and that rules object to as well."""
+    found: Found | None = None
+    """What a search in the data found; `None`: nobody searched."""
     call: ModelCall
     bundle: BundleRef
     catalog: CatalogRef
