@@ -18,7 +18,10 @@ from policyguard.vocabulary.found import FoundKind
 
 LINES: Final = Path(__file__).with_name("detection_lines.txt")
 PARTS: Final = ("tune", "held")
-KINDS: Final[tuple[FoundKind, ...]] = get_args(FoundKind)
+KINDS: Final[tuple[FoundKind, ...]] = tuple(
+    kind for kind in get_args(FoundKind) if kind != "national_id"
+)
+"""Those that our own detectors find."""
 _ESCAPES: Final = {"\\n": "\n", "\\u200b": "\u200b"}
 
 

@@ -45,7 +45,7 @@ from policyguard.reload.acceptance import Accepted
 from policyguard.settings import Settings, load_settings
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.passphrase import passphrase_file
-from policyguard.supply import begin, first_accepted, watch
+from policyguard.supply import begin, first_accepted, searching_of, watch
 
 ENTRYPOINT = "data.policyguard.main.decision"
 
@@ -136,7 +136,7 @@ def build_core(
         clock=clock or wall_clock,
         simulated=clock is not None,
         keep_prompts=known.trail.keep_prompts,
-        undeclared=None if (found := known.detection.undeclared) == "off" else found,
+        searching=searching_of(known.detection),
         stop=reloader.close if reloader else None,
         enforced=enforced,
     )

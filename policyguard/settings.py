@@ -178,6 +178,8 @@ class DetectionSettings(Value):
 
     undeclared: Literal["off", "join", "refuse"] = "off"
     """`join`: what is found joins what is declared; `refuse`: there is no decision."""
+    presidio: bool = False
+    """Whether Presidio searches too, for national ids and telephone numbers."""
 
 
 class EngineSettings(Value):

@@ -7,7 +7,7 @@ digest in the package. Nothing of that can come from the environment.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from policyguard.audit.trail import Trail
 from policyguard.bundle.archive import unpack
@@ -38,9 +38,12 @@ from policyguard.reload.reloader import (
     record_load,
     record_refusal,
 )
-from policyguard.settings import BundleKey, BundleSettings
+from policyguard.settings import BundleKey, BundleSettings, DetectionSettings
 from policyguard.signing.jws import JwsKey
 from policyguard.signing.key_file import read_key_file, read_public_file
+
+if TYPE_CHECKING:
+    from policyguard.guard.detecting import Searching
 
 Build = Callable[[Accepted], Policy]
 
@@ -234,3 +237,19 @@ def _kept_offer(trail: Trail, remembered: Remembered) -> Offer:
 def _read_key(key: BundleKey) -> JwsKey:
     read = read_key_file if key.algorithm.startswith("HS") else read_public_file
     return JwsKey(id=key.id, algorithm=key.algorithm, material=read(key.file))
+
+
+def searching_of(settings: DetectionSettings) -> Searching | None:
+    """Return how data is searched, or `None` where settings do not ask for it.
+
+    Raises:
+        ConfigurationError: Presidio is asked for, and is not installed.
+    """
+    if settings.undeclared == "off":
+        return None
+    # Here: most guards search for nothing.
+    from policyguard.detection.presidio import presidio_detectors
+    from policyguard.guard.detecting import Searching
+
+    detectors = presidio_detectors() if settings.presidio else {}
+    return Searching(undeclared=settings.undeclared, detectors=detectors)

@@ -10,17 +10,21 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from policyguard.detection.numbers import cards, ibans, phones
 from policyguard.detection.words import emails, marks
 from policyguard.vocabulary.found import Found, FoundCount, FoundKind
 
+Detector: TypeAlias = Callable[[str], int]
 MOST_CHARACTERS: Final = 200_000
 """A longer text is not searched: what is in it is unknown."""
+MOST_WITH_MORE: Final = 20_000
+"""The same with detectors that are not ours, which may be slow on a hostile text."""
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 _MOST_DEPTH: Final = 64
-_DETECTORS: Final[Mapping[FoundKind, Callable[[str], int]]] = {
+_NONE: Final[Mapping[FoundKind, Detector]] = {}
+_DETECTORS: Final[Mapping[FoundKind, Detector]] = {
     "email": emails,
     "phone": phones,
     "iban": ibans,
@@ -32,22 +36,29 @@ _DETECTORS: Final[Mapping[FoundKind, Callable[[str], int]]] = {
 }
 
 
-def search(text: str) -> Found:
+def search(text: str, *, more: Mapping[FoundKind, Detector] = _NONE) -> Found:
     """Say what is found in a text.
 
     Args:
-        text: At most `MOST_CHARACTERS`; of a longer one nothing is said.
+        text: At most `MOST_CHARACTERS`, and `MOST_WITH_MORE` with other detectors; of a
+            longer one nothing is said.
+        more: Other detectors; of a kind that two of them find, the greater number counts.
     """
-    if len(text) > MOST_CHARACTERS:
+    most = MOST_WITH_MORE if more else MOST_CHARACTERS
+    if len(text) > most:
         return Found(complete=False)
     plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-    if len(plain) > MOST_CHARACTERS:
+    if len(plain) > most:
         return Found(complete=False)
-    counted = ((kind, detector(plain)) for kind, detector in _DETECTORS.items())
+    counts = {kind: detector(plain) for kind, detector in _DETECTORS.items()}
+    for kind, detector in more.items():
+        counts[kind] = max(counts.get(kind, 0), detector(plain))
     return Found(
         complete=True,
         kinds=tuple(
-            FoundCount(kind=kind, count=count) for kind, count in counted if count
+            FoundCount(kind=kind, count=count)
+            for kind, count in counts.items()
+            if count
         ),
     )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from time import perf_counter_ns
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from policyguard.audit.trail import Trail
 from policyguard.bundle.source import Bundle
@@ -27,7 +27,6 @@ from policyguard.guard import recording
 from policyguard.guard.answer import Answer
 from policyguard.guard.asking import Asking
 from policyguard.guard.describe import Described
-from policyguard.guard.detecting import Undeclared
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
 from policyguard.guard.leave import Leave
@@ -62,6 +61,9 @@ from policyguard.vocabulary.decision import (
 )
 from policyguard.vocabulary.record import OutcomeRecord
 
+if TYPE_CHECKING:
+    from policyguard.guard.detecting import Searching
+
 _LONGEST_NAME: Final = 256
 # The same values in every call, so that their bytes are written once.
 _NO_CONTEXT: Final = CallContext()
@@ -93,8 +95,8 @@ class Core:
     leave: Leave | None = None
     """Looks up approvals; `None`: nobody may approve."""
     keep_prompts: bool = False
-    undeclared: Undeclared | None = None
-    """What becomes of data that is found and not declared; `None`: nobody looks."""
+    searching: Searching | None = None
+    """How data is searched for what is not declared; `None`: nobody looks."""
     notices: NoticeFile | None = None
     """Tells somebody when a rule obliges to; `None`: nobody is told."""
     tally: Tally | None = None

@@ -10,15 +10,17 @@ leaves this module.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 import orjson
 
-from policyguard.detection.search import MOST_CHARACTERS, search, texts_in
+from policyguard.detection.search import MOST_CHARACTERS, Detector, search, texts_in
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
 from policyguard.vocabulary.call import DataFacts
-from policyguard.vocabulary.found import Found
+from policyguard.vocabulary.found import Found, FoundKind
 
 Undeclared: TypeAlias = Literal["join", "refuse"]
 """What becomes of data that is found and not declared."""
@@ -33,14 +35,40 @@ _CONTRADICTS: Final = {
 """The classifications that a marking speaks against."""
 
 
-def look(content: bytes | None, *, declared: DataFacts | None) -> Found:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searching:
+    """Says how data is searched, and what becomes of what is found."""
+
+    undeclared: Undeclared = "join"
+    detectors: Mapping[FoundKind, Detector] = field(default_factory=dict)
+    """Those beside our own."""
+
+    def look(self, content: bytes | None, *, declared: DataFacts | None) -> Found:
+        """Say what is found, as the function of that name."""
+        return look(content, declared=declared, searching=self)
+
+    def judged(self, facts: Facts, found: Found) -> tuple[Facts, str | None]:
+        """Return the facts with what was found, and why the call is refused, if so."""
+        return joined(facts, found), objection(found, self.undeclared)
+
+
+SEARCHING: Final = Searching()
+
+
+def look(
+    content: bytes | None,
+    *,
+    declared: DataFacts | None,
+    searching: Searching = SEARCHING,
+) -> Found:
     """Say what is found in the content of a call, and what of it is not declared.
 
     Args:
         content: A JSON document, or nothing at all; `None`: it cannot be read.
         declared: What is declared of it.
+        searching: How to search.
     """
-    found = _searched(content)
+    found = _searched(content, searching.detectors)
     known = declared.classes if declared else None
     extra = tuple(sorted(found.classes - set(known))) if known is not None else ()
     return found.model_copy(update={"undeclared": extra})
@@ -67,7 +95,7 @@ def joined(facts: Facts, found: Found) -> Facts:
     return told.over(facts)
 
 
-def objection(found: Found, *, undeclared: Undeclared) -> str | None:
+def objection(found: Found, undeclared: Undeclared) -> str | None:
     """Return why a call is refused for what was found, if it is, and tell the log."""
     if not found.complete:
         log.warning("data.not_searched")
@@ -85,13 +113,13 @@ def objection(found: Found, *, undeclared: Undeclared) -> str | None:
     )
 
 
-def _searched(content: bytes | None) -> Found:
+def _searched(content: bytes | None, more: Mapping[FoundKind, Detector]) -> Found:
     if content is None or len(content) > _LONGEST:
         return Found(complete=False)
     if not content:
         return Found(complete=True)
     try:
         # Each text ends its own line: nothing is found across two of them.
-        return search("\n".join(texts_in(orjson.loads(content))))
+        return search("\n".join(texts_in(orjson.loads(content))), more=more)
     except ValueError:
         return Found(complete=False)

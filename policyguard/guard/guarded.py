@@ -104,7 +104,7 @@ class _Guarding:
         """
         core = self.core
         content = (
-            prompt_of(args, kwargs) if core.undeclared or core.keep_prompts else None
+            prompt_of(args, kwargs) if core.searching or core.keep_prompts else None
         )
         asking = Asking(
             call_id=wire.call_id(),

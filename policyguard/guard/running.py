@@ -15,11 +15,10 @@ from typing import Any, Final
 
 from policyguard.canonical import Json
 from policyguard.errors import PolicyGuardError
-from policyguard.guard import detecting, wire
+from policyguard.guard import wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of, describe
-from policyguard.guard.detecting import objection
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts, context_facts
 from policyguard.guard.notices import deviation_notice
@@ -97,7 +96,7 @@ def put(  # noqa: PLR0913 -- all that is known of a call
 ) -> Put:
     """Put a call as a question; takes what `begin` takes."""
     described = describe(fn, args, kwargs)
-    content = prompt_of(args, kwargs) if core.undeclared or core.keep_prompts else None
+    content = prompt_of(args, kwargs) if core.searching or core.keep_prompts else None
     asking = Asking(
         call_id=call_id or wire.call_id(),
         persons=facts.persons or NOBODY,
@@ -188,9 +187,9 @@ def question(
     core: Core, *, described: Described, facts: Facts, asking: Asking
 ) -> ModelCall | Decision:
     """Return the question, or the refusal of one that cannot even be put."""
-    found = asking.found
-    if found is not None:
-        facts = detecting.joined(facts, found)
+    against = None
+    if asking.found is not None and core.searching is not None:
+        facts, against = core.searching.judged(facts, asking.found)
     try:
         call = core.question(described=described, facts=facts)
     except Exception as error:  # noqa: BLE001 -- what cannot be asked is not allowed
@@ -202,7 +201,6 @@ def question(
         )
     if facts.caller_lost:
         return core.refuse(call, asking=asking, code="guard.context", detail=_LOST)
-    against = found and core.undeclared and objection(found, undeclared=core.undeclared)
     if against:
         return core.refuse(call, asking=asking, code="guard.undeclared", detail=against)
     return call
@@ -216,10 +214,10 @@ def found_in(core: Core, content: bytes | None, *, facts: Facts) -> Found | None
         content: A JSON document; `None`: it cannot be read.
         facts: What is declared.
     """
-    if core.undeclared is None:
+    if core.searching is None:
         return None
     try:
-        return detecting.look(content, declared=facts.data)
+        return core.searching.look(content, declared=facts.data)
     except Exception as error:  # noqa: BLE001 -- what cannot be searched is unknown
         log.error("data.not_searched", reason=type(error).__name__)
         return Found(complete=False)

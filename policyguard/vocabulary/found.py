@@ -14,9 +14,18 @@ from policyguard.vocabulary.call import DataClass
 from policyguard.vocabulary.value import Value
 
 FoundKind: TypeAlias = Literal[
-    "email", "phone", "iban", "card", "itar", "eccn", "ear99", "export_controlled"
+    "email",
+    "phone",
+    "iban",
+    "card",
+    "itar",
+    "eccn",
+    "ear99",
+    "export_controlled",
+    "national_id",
 ]
-"""An address, a number that calls, pays or charges, and four kinds of markings."""
+"""An address, a number that calls, pays or charges, four kinds of markings; and a number
+by which a state knows a person, which only Presidio finds."""
 CLASS_OF: Final[dict[FoundKind, DataClass]] = {
     "email": "pii",
     "phone": "pii",
@@ -26,6 +35,7 @@ CLASS_OF: Final[dict[FoundKind, DataClass]] = {
     "eccn": "technical",
     "ear99": "technical",
     "export_controlled": "technical",
+    "national_id": "pii",
 }
 """The data class that each kind shows."""
 
