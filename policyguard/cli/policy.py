@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from policyguard.cli.override import override
+from policyguard.cli.policy_compare import compare
 from policyguard.cli.policy_impact import impact
 from policyguard.cli.policy_lint import lint
+from policyguard.cli.policy_prove import prove
 from policyguard.cli.policy_test import mutate, test
 from policyguard.errors import ConfigurationError
 
@@ -52,8 +54,8 @@ _config_option: Final = click.option(
 
 
 @click.group(
-    commands=(override, test, mutate, lint, impact),
-    short_help="Read, lint, test, mutate and soften rules.",
+    commands=(override, test, mutate, lint, impact, prove, compare),
+    short_help="Read, lint, test, prove, compare and soften rules.",
 )
 def policy() -> None:
     """Read the rules of the policy bundle, test them, and soften one for a time."""

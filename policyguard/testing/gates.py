@@ -5,6 +5,7 @@
     min_coverage = 100           # per cent of lines that tests must reach
     min_rule_coverage = 100      # per cent of rules that they must reach in every line
     min_mutation_score = 95      # per cent of non-equivalent mutants that they must kill
+    against = "origin/main"      # no rule may open what it closed in this revision of git
 
 Options of the command line go before it. A key that nobody knows is refused, so that a
 gate with a typing error does not stand open.
@@ -35,6 +36,8 @@ class Gates(BaseModel):
     min_coverage: _Percent | None = None
     min_rule_coverage: _Percent | None = None
     min_mutation_score: _Percent | None = None
+    against: Annotated[str, Field(min_length=1)] | None = None
+    """A revision of git to which nothing may be opened."""
 
 
 def read_gates(root: Path) -> Gates:

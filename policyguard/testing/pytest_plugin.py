@@ -61,12 +61,19 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> RegoFile |
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Add the mutation score as an item of its own, where one is demanded."""
+    """Add what is demanded beside tests as items: mutation score, no new access."""
     state = config.stash[_STASH]
     files = [item for item in items if isinstance(item, RegoItem)]
+    roots = dict.fromkeys(item.root for item in files)
+    if files and state.gates().against is not None:
+        items.extend(
+            AgainstItem.from_parent(
+                session, name=f"{root.name}: no new access", root=root
+            )
+            for root in roots
+        )
     least = state.least_mutation_score()
     if files and least is not None:
-        roots = dict.fromkeys(item.root for item in files)
         items.extend(
             MutationItem.from_parent(
                 session, name=f"{root.name}: mutation score", root=root
@@ -180,6 +187,39 @@ class MutationItem(pytest.Item):
         report = mutate(read_policy(self.root))
         if least is not None and report.score * 100 < least:
             _fail(f"{report.text()}\n{least:g} % are demanded")
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Say of which policy it speaks."""
+        return self.root, None, self.name
+
+
+class AgainstItem(pytest.Item):
+    """Is the demand that nothing is opened that was closed in a revision of git."""
+
+    def __init__(self, *, root: Path, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.root = root
+
+    def runtest(self) -> None:
+        """Compare the policy as it is with what it was."""
+        from policyguard.settings import load_settings
+        from policyguard.testing.compare import compare
+        from policyguard.testing.policies import policy_at, policy_in
+
+        revision = self.config.stash[_STASH].gates().against or ""
+        settings = load_settings(None)
+        diff = compare(
+            policy_at(self.root, revision, settings), policy_in(self.root, settings)
+        )
+        if diff.access:
+            _fail(
+                "\n".join(
+                    f"{', '.join(flip.before)} before, and nothing objects now, to"
+                    f" {dict(flip.facts)}"
+                    for flip in diff.access
+                )
+                + f"\nno new access against {revision} is demanded"
+            )
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Say of which policy it speaks."""

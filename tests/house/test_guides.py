@@ -26,6 +26,7 @@ GUIDES = (
     "erase-a-person",
     "export-to-others",
     "lint-your-rules",
+    "prove-your-rules",
     "query-the-trail",
     "read-a-rule",
     "read-and-verify-the-trail",

@@ -1,0 +1,217 @@
+"""`policyguard policy prove`: what holds for every call that the catalog can show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from policyguard.testing.claims import Claim, Counterexample, Proof
+
+_VIOLATED: Final = 1
+_UNDECIDED: Final = 2
+_TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
+
+
+@click.command(short_help="Prove properties of rules over every call of a catalog.")
+@click.argument(
+    "directory",
+    required=False,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="[DIRECTORY]",
+)
+@click.option(
+    "--rule", "rules", multiple=True, metavar="ID", help="Only this rule; repeatable."
+)
+@click.option(
+    "--property",
+    "properties",
+    multiple=True,
+    metavar="NAME",
+    help="fail_closed, monotone_classes or reachable; repeatable. Without it all.",
+)
+@click.option(
+    "--views",
+    type=click.IntRange(1),
+    default=20_000,
+    show_default=True,
+    metavar="N",
+    help="The most views of one rule that are decided; of more, calls are drawn.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=400,
+    show_default=True,
+    metavar="N",
+    help="How many calls are drawn for a rule that tells more views apart.",
+)
+@click.option(
+    "--crosschecks",
+    type=click.IntRange(0),
+    default=5_000,
+    show_default=True,
+    metavar="N",
+    help="How many whole evaluations are compared with what was decided.",
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    help="A policyguard.toml, which names bundle and catalog; without it the shipped.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.pass_context
+def prove(
+    ctx: click.Context,
+    *,
+    directory: Path | None,
+    rules: tuple[str, ...],
+    properties: tuple[str, ...],
+    views: int,
+    samples: int,
+    crosschecks: int,
+    config: str | None,
+    as_json: bool,
+) -> None:
+    """Decide properties of rules for every call that can be made of a catalog.
+
+    DIRECTORY is a bundle, or your own rules, which are added to the bundle. PROVED:
+    every view that the rule can have was decided. CHECKED: it falls silent, and another
+    rule objected in each call tried. SAMPLED: calls were drawn at random. VIOLATED: a
+    call is shown to which nobody objects. Exit code 0 if all is proved, 1 if something
+    is violated, 2 if something is undecided.
+    """
+    from policyguard.cli.progress import ProgressBar
+    from policyguard.settings import load_settings
+    from policyguard.testing.policies import configured_policy, policy_in
+    from policyguard.testing.prove import Effort
+    from policyguard.testing.prove import prove as decide
+
+    settings = load_settings(config)
+    policy = (
+        configured_policy(settings)
+        if directory is None
+        else policy_in(directory, settings)
+    )
+    with ProgressBar() as bar:
+        proof = decide(
+            policy,
+            properties=properties,
+            rules=rules,
+            effort=Effort(views=views, samples=samples, crosschecks=crosschecks),
+            progress=bar.advance,
+        )
+    if as_json:
+        click.echo(json.dumps(_document(proof), indent=2, ensure_ascii=False))
+    else:
+        _print(proof)
+    ctx.exit(_VIOLATED if proof.violated else _UNDECIDED if proof.undecided else 0)
+
+
+def _print(proof: Proof) -> None:
+    from policyguard.cli.terminal import output, plain_table
+    from policyguard.testing.claims import PROPERTIES
+
+    console = output()
+    console.print(
+        f"space {proof.calls:.1e} calls of {proof.dims} facts, unknown ones included"
+        f" ({proof.space_digest[:12]})",
+    )
+    console.print(
+        f"bundle {proof.bundle_digest[:12]}, catalog {proof.catalog_digest[:12]}:"
+        f" {proof.evaluations:,} evaluations in {proof.seconds:.1f} s, and"
+        f" {proof.crosschecks:,} cross-checks that agree",
+        soft_wrap=True,
+    )
+    table = plain_table()
+    table.add_column("property")
+    for tier in _TIERS:
+        table.add_column(tier.lower(), justify="right")
+    for name in sorted({claim.property for claim in proof.claims}):
+        own = [claim for claim in proof.claims if claim.property == name]
+        counts = (str(sum(claim.tier == tier for claim in own)) for tier in _TIERS)
+        table.add_row(name, *counts)
+    console.print(table)
+    for claim in sorted(proof.claims, key=lambda claim: _TIERS.index(claim.tier)):
+        if claim.tier == "VIOLATED":
+            console.print(f"VIOLATED {claim.property} {claim.rule}", style="bold red")
+            _print_broken(claim, PROPERTIES[claim.property])
+        elif claim.tier != "PROVED":
+            console.print(f"{claim.tier} {claim.property} {claim.rule}: {_why(claim)}")
+
+
+def _why(claim: Claim) -> str:
+    if claim.tier == "CHECKED":
+        return f"{claim.why} ({claim.broken:,} of {claim.cases:,} views)"
+    return (
+        f"{claim.cases:,} calls drawn, less than {claim.bound:.2%} break it with 95 %"
+        f" confidence; {claim.why}"
+    )
+
+
+def _print_broken(claim: Claim, text: str) -> None:
+    from policyguard.cli.terminal import output
+
+    console = output()
+    console.print(f"  not so: {text}")
+    console.print(f"  {claim.broken:,} of {claim.cases:,} views")
+    found = claim.counterexample
+    if found is None:
+        console.print("  no call of the space makes it find anything")
+        return
+    facts = " · ".join(
+        f"{name} = {_text(value)}" for name, value in found.facts.items()
+    )
+    console.print(f"  smallest: {facts}", soft_wrap=True)
+    console.print(
+        f"  {', '.join(found.before)} → nothing, when {found.changed} ="
+        f" {_text(found.value)}",
+        soft_wrap=True,
+    )
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _document(proof: Proof) -> dict[str, Any]:
+    return {
+        "bundle": proof.bundle_digest,
+        "catalog": proof.catalog_digest,
+        "space": {
+            "digest": proof.space_digest,
+            "facts": proof.dims,
+            "calls": str(proof.calls),
+        },
+        "evaluations": proof.evaluations,
+        "crosschecks": proof.crosschecks,
+        "claims": [
+            {
+                "property": claim.property,
+                "rule": claim.rule,
+                "tier": claim.tier,
+                "cases": claim.cases,
+                "broken": claim.broken,
+                "bound": claim.bound,
+                "why": claim.why,
+                "counterexample": _counterexample(claim.counterexample),
+            }
+            for claim in proof.claims
+        ],
+    }
+
+
+def _counterexample(found: Counterexample | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "facts": dict(found.facts),
+        "changed": found.changed,
+        "value": found.value,
+        "before": list(found.before),
+        "after": list(found.after),
+        "input": found.call,
+    }

@@ -1,0 +1,86 @@
+"""Says what was found of a policy, and how sure each claim is.
+
+PROVED    every view that the space can show the rule was decided
+CHECKED   every view was decided, and the rule does fall silent; in each call that was
+tried, another rule objects
+SAMPLED   calls were drawn at random; with 95 % confidence fewer than the share that
+is named break the property
+VIOLATED  a call breaks it: the smallest that was found is shown
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from policyguard.canonical import Json
+
+Tier: TypeAlias = Literal["PROVED", "CHECKED", "SAMPLED", "VIOLATED"]
+FAIL_CLOSED: Final = "fail_closed"
+MONOTONE: Final = "monotone_classes"
+REACHABLE: Final = "reachable"
+PROPERTIES: Final = {
+    FAIL_CLOSED: "where a rule objects, something objects when one fact is unknown",
+    MONOTONE: "where a rule objects, something objects when a data class is added",
+    REACHABLE: "some call makes the rule find something",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterexample:
+    """Is one call that breaks a property, and the change that shows it."""
+
+    call: Json = field(repr=False)
+    facts: Mapping[str, Json]
+    """What differs from a call of which nothing is said."""
+    changed: str | None = None
+    """The fact that is changed."""
+    value: Json = None
+    """What it is changed to."""
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Is what was found of one property of one rule."""
+
+    property: str
+    rule: str
+    tier: Tier
+    cases: int
+    """How many views were decided, or how many calls were drawn."""
+    broken: int = 0
+    """How many cases break it, where that was counted."""
+    bound: float | None = None
+    """The share of calls that may break it, with 95 % confidence."""
+    why: str = ""
+    """Why it is not proved."""
+    counterexample: Counterexample | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Is all that was claimed of one policy over one space."""
+
+    claims: tuple[Claim, ...]
+    bundle_digest: str
+    catalog_digest: str
+    space_digest: str
+    calls: int
+    """How many calls the space has."""
+    dims: int
+    evaluations: int
+    crosschecks: int
+    seconds: float
+
+    @property
+    def violated(self) -> tuple[Claim, ...]:
+        """Return the claims that do not hold."""
+        return tuple(claim for claim in self.claims if claim.tier == "VIOLATED")
+
+    @property
+    def undecided(self) -> tuple[Claim, ...]:
+        """Return the claims that are neither proved nor broken."""
+        return tuple(c for c in self.claims if c.tier in {"CHECKED", "SAMPLED"})

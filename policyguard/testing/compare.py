@@ -1,0 +1,370 @@
+"""Compares what two policies find, for every call of a space at once.
+
+Rules whose text, facts and data are the same find the same, and are not asked. Of all
+others the views of both policies are joined by the facts that they share, so that each
+pair of views which one call has is compared, and no other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from policyguard.canonical import Json, digest_of
+from policyguard.engines.protocol import PolicySet
+from policyguard.testing.claims import Tier
+from policyguard.testing.counterexamples import translated
+from policyguard.testing.prove import Effort, Progress
+from policyguard.testing.relevant import slice_of
+from policyguard.testing.rule_table import Found, Sample, drawn, objects
+from policyguard.testing.space import Choice, Space
+from policyguard.testing.tables import Analyst, Slice
+from policyguard.testing.units import Component, Unit, components_of
+
+Relation: TypeAlias = Literal["equivalent", "stricter", "looser", "incomparable"]
+_RANK: Final = {"require_approval": 1, "indeterminate": 2, "unavailable": 3, "deny": 4}
+_Sides: TypeAlias = tuple[Mapping[str, Found], Mapping[str, Found]]
+_CONFIDENCE: Final = 3.0
+_TRIED: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """Is one call of which a rule finds something else than before."""
+
+    call: Json = field(repr=False)
+    facts: Mapping[str, Json]
+    """What differs from a call of which nothing is said."""
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    access: bool
+    """Whether something objected before, and nothing does now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleDiff:
+    """Is what one rule finds otherwise."""
+
+    rule: str
+    relation: Relation
+    tier: Tier
+    cases: int
+    """How many pairs of views were compared, or how many calls were drawn."""
+    stricter: int = 0
+    looser: int = 0
+    otherwise: int = 0
+    """Cases with as severe a finding, and another one."""
+    flips: tuple[Flip, ...] = ()
+    """The smallest calls found: looser first."""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """Is what a new policy does otherwise than an old one."""
+
+    rules: tuple[RuleDiff, ...]
+    """Those that were compared; all others are the same text on the same data."""
+    same: int
+    """How many rules are the same."""
+    old_digest: str
+    new_digest: str
+    old_catalog: str
+    new_catalog: str
+    space_digest: str
+    calls: int
+    windows: tuple[str, ...]
+    """Rules that are in force at other times, or have another status."""
+    seconds: float
+
+    @property
+    def relation(self) -> Relation:
+        """Return how the new policy is to the old one."""
+        found: set[Relation] = {item.relation for item in self.rules} - {"equivalent"}
+        if self.windows:
+            return "incomparable"
+        return (
+            found.pop()
+            if len(found) == 1
+            else "incomparable"
+            if found
+            else "equivalent"
+        )
+
+    @property
+    def loosened(self) -> tuple[RuleDiff, ...]:
+        """Return the rules that object less to some call than before."""
+        return tuple(item for item in self.rules if item.looser)
+
+    @property
+    def undecided(self) -> tuple[RuleDiff, ...]:
+        """Return the rules that differ in no call that was drawn."""
+        return tuple(
+            item
+            for item in self.rules
+            if item.tier == "SAMPLED" and item.relation == "equivalent"
+        )
+
+    @property
+    def access(self) -> tuple[Flip, ...]:
+        """Return calls to which something objected, and nothing does any more."""
+        return tuple(flip for item in self.rules for flip in item.flips if flip.access)
+
+
+def compare(
+    old: PolicySet,
+    new: PolicySet,
+    *,
+    rules: Iterable[str] = (),
+    effort: Effort | None = None,
+    progress: Progress = lambda *_: None,
+) -> Diff:
+    """Compare two policies, each with its catalog.
+
+    Args:
+        old: What was.
+        new: What is to be.
+        rules: Ids; without them every rule.
+        effort: How much is done before calls are drawn instead.
+        progress: Told the stage, how much of it is done, and how much there is.
+    """
+    began = time.perf_counter()
+    effort = effort or Effort()
+    space = Space.from_catalog(new).with_values_of(Space.from_catalog(old))
+    both = [Analyst(policy, space, budget=effort.views) for policy in (old, new)]
+    known = {rule for analyst in both for rule in analyst.rules}
+    wanted = sorted(known & set(rules) if rules else known)
+    changed = [rule for rule in wanted if len({_signed(a, rule) for a in both}) > 1]
+    found = []
+    for index, rule in enumerate(changed, start=1):
+        found.append(_compared(_Pair(both[0], both[1], rule, effort)))
+        progress("rules", index, len(changed))
+    return Diff(
+        rules=tuple(found),
+        same=len(wanted) - len(changed),
+        old_digest=old.bundle_digest,
+        new_digest=new.bundle_digest,
+        old_catalog=old.catalog_digest,
+        new_catalog=new.catalog_digest,
+        space_digest=space.digest,
+        calls=space.size,
+        windows=_windows(old, new),
+        seconds=time.perf_counter() - began,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Is one rule in two policies."""
+
+    old: Analyst
+    new: Analyst
+    rule: str
+    effort: Effort
+
+    def found(self, call: Json) -> _Sides | None:
+        """Return what all rules find; nothing where one policy has no view."""
+        before, after = self.old.found(call), self.new.found(call)
+        return None if before is None or after is None else (before, after)
+
+    def own(self, sides: _Sides) -> tuple[Found, Found]:
+        """Return what the rule finds."""
+        nothing: Found = frozenset()
+        return sides[0].get(self.rule, nothing), sides[1].get(self.rule, nothing)
+
+
+def _signed(analyst: Analyst, rule: str) -> str:
+    """Return what a rule's findings depend on, as a digest."""
+    module = analyst.rules.get(rule)
+    if module is None:
+        return ""
+    texts = analyst.texts_of(module) | {
+        name: text
+        for name, text in analyst.policy.modules.items()
+        if name.startswith("policyguard/facts/")
+    }
+    return digest_of(
+        {
+            "texts": texts,
+            "catalog": analyst.policy.catalog_digest,
+        }
+    )
+
+
+def _compared(pair: _Pair) -> RuleDiff:
+    """Compare a rule on every pair of views that one call has, or on drawn calls."""
+    both = (pair.old, pair.new)
+    analysts = [analyst for analyst in both if pair.rule in analyst.rules]
+    slices = [analyst.sliced(pair.rule) for analyst in analysts]
+    known = [item for item in slices if item is not None]
+    if len(known) < len(slices):
+        return _sampled(pair, pair.new.space, "it may read every fact")
+    space = _shared(analysts, known)
+    units: list[tuple[Unit, ...]] = []
+    for analyst, item in zip(analysts, known, strict=True):
+        found = analyst.units(item, space)
+        if isinstance(found, str):
+            return _sampled(pair, space, found)
+        units.append(found)
+    components = components_of([unit for own in units for unit in own])
+    if components is None:
+        return _sampled(pair, space, "too many facts depend on others")
+    cases = math.prod(len(component.met) for component in components)
+    if cases > pair.effort.views:
+        return _sampled(pair, space, f"the two tell {cases:,} pairs of views apart")
+    nothing: tuple[Found, ...] = (frozenset(),) * cases
+    sides = {id(analyst): nothing for analyst in both}
+    for analyst, item, own in zip(analysts, known, units, strict=True):
+        documents = [component.documents(of=own) for component in components]
+        sides[id(analyst)] = analyst.decided(item.module, documents)
+    cells = zip(sides[id(pair.old)], sides[id(pair.new)], strict=True)
+    return _counted(pair, space, components, cells)
+
+
+def _shared(analysts: Sequence[Analyst], slices: Sequence[Slice]) -> Space:
+    """Return the part of the space that either of two policies can tell apart."""
+    deep = slices[0].deep
+    for item in slices[1:]:
+        deep |= item.deep
+    parts = [slice_of(a.space, deep, a.policy.data) for a in analysts]
+    space = parts[0]
+    for part in parts[1:]:
+        space = space.with_values_of(part)
+    return space
+
+
+def _counted(
+    pair: _Pair,
+    space: Space,
+    components: Sequence[Component],
+    cells: Iterable[tuple[Found, Found]],
+) -> RuleDiff:
+    """Count what differs, and look for calls that show it."""
+    counts: Counter[str] = Counter()
+    kept: list[tuple[str, Choice]] = []
+    choices = [list(component.met.values()) for component in components]
+    for (before, after), parts in zip(cells, itertools.product(*choices), strict=True):
+        how = _how(before, after)
+        counts[how] += 1
+        if how != "equivalent" and counts[how] <= _TRIED:
+            kept.append((how, {k: v for part in parts for k, v in part.items()}))
+    table = Sample(pair.rule, space, "")
+    flips = [
+        _flip(pair, translated(table, pair.new, choice), how) for how, choice in kept
+    ]
+    return _difference(pair, counts, flips, tier="PROVED", why="")
+
+
+def _sampled(pair: _Pair, space: Space, why: str) -> RuleDiff:
+    counts: Counter[str] = Counter()
+    flips: list[Flip | None] = []
+    table = Sample(pair.rule, space, why)
+    for choice in drawn(space, count=pair.effort.samples, seed=pair.effort.seed):
+        start = translated(table, pair.new, choice)
+        sides = pair.found(pair.new.space.call(start))
+        if sides is None:
+            continue
+        how = _how(*pair.own(sides))
+        counts[how] += 1
+        if how != "equivalent" and counts[how] <= _TRIED:
+            flips.append(_flip(pair, start, how))
+    share = _CONFIDENCE / max(pair.effort.samples, 1)
+    if set(counts) <= {"equivalent"}:
+        why = f"{why}; less than {share:.2%} differ with 95 % confidence"
+    return _difference(pair, counts, flips, tier="SAMPLED", why=why)
+
+
+def _difference(
+    pair: _Pair,
+    counts: Counter[str],
+    flips: Sequence[Flip | None],
+    *,
+    tier: Tier,
+    why: str,
+) -> RuleDiff:
+    stricter, looser = counts["stricter"], counts["looser"]
+    relation: Relation = (
+        "stricter" if stricter else "looser" if looser else "equivalent"
+    )
+    if counts["otherwise"] or (stricter and looser):
+        relation = "incomparable"
+    return RuleDiff(
+        rule=pair.rule,
+        relation=relation,
+        tier=tier,
+        cases=sum(counts.values()),
+        stricter=stricter,
+        looser=looser,
+        otherwise=counts["otherwise"],
+        flips=_best([flip for flip in flips if flip is not None]),
+        why=why,
+    )
+
+
+def _flip(pair: _Pair, start: Choice, how: str) -> Flip | None:
+    """Return the smallest call found around one on which the rule differs so."""
+    space = pair.new.space
+
+    def shown(choice: Choice) -> tuple[bool, Found, Found] | None:
+        sides = pair.found(space.call(choice))
+        if sides is None or _how(*pair.own(sides)) != how:
+            return None
+        objected, objecting = (any(map(objects, side.values())) for side in sides)
+        return objected and not objecting, *pair.own(sides)
+
+    best = shown(start)
+    if best is None:
+        return None
+    choice = dict(start)
+    for path in sorted(choice, key=lambda path: (len(path), path), reverse=True):
+        fewer = {key: value for key, value in choice.items() if key != path}
+        again = shown(fewer)
+        if again is not None and again[0] >= best[0]:
+            choice, best = fewer, again
+    by_path = {dim.path: dim for dim in space.dims}
+    return Flip(
+        call=space.call(choice),
+        facts={by_path[p].name: by_path[p].values[v] for p, v in choice.items()},
+        before=tuple(sorted(f"{name} {effect}" for name, effect in best[1])),
+        after=tuple(sorted(f"{name} {effect}" for name, effect in best[2])),
+        access=best[0],
+    )
+
+
+def _best(flips: Sequence[Flip]) -> tuple[Flip, ...]:
+    """Return the smallest call that opens access, and the smallest that does not."""
+    ordered = sorted(flips, key=lambda flip: (not flip.access, len(flip.facts)))
+    return tuple(
+        next(flip for flip in ordered if flip.access == access)
+        for access in (True, False)
+        if any(flip.access == access for flip in ordered)
+    )
+
+
+def _how(before: Found, after: Found) -> str:
+    if before == after:
+        return "equivalent"
+    one, other = (
+        max((_RANK.get(effect, 0) for _, effect in found), default=0)
+        for found in (before, after)
+    )
+    return "otherwise" if one == other else "stricter" if other > one else "looser"
+
+
+def _windows(old: PolicySet, new: PolicySet) -> tuple[str, ...]:
+    """Return the rules that both have and that are in force otherwise."""
+    one, other = (_in_force(policy) for policy in (old, new))
+    return tuple(
+        sorted(rule for rule in one if one[rule] != other.get(rule, one[rule]))
+    )
+
+
+def _in_force(policy: PolicySet) -> dict[str, Json]:
+    own: Any = policy.data.get("policyguard") or {}
+    rules = own.get("rulebook", {}).get("rules", {})
+    return {rule: entry.get("effective") for rule, entry in rules.items()}

@@ -1,0 +1,104 @@
+"""Looks for the smallest call on which a change of one fact leaves nobody objecting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from policyguard.engines.tree import Path
+from policyguard.testing.claims import Counterexample
+from policyguard.testing.rule_table import Found, Sample, Table, objects
+from policyguard.testing.space import Choice, Dim
+from policyguard.testing.tables import Analyst
+
+_MOST: Final = 400
+"""Evaluations for one call that is made smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Is what a property asks of one rule: what if this fact were that."""
+
+    analyst: Analyst
+    rule: str
+    dim: Dim
+    to: int
+    """Which value of the dimension, in the whole space."""
+
+    def breaks(self, choice: Choice) -> tuple[Found, Found] | None:
+        """Return what is found before and after, if nobody objects any more."""
+        space = self.analyst.space
+        before = self.analyst.found(space.call(choice))
+        after = self.analyst.found(space.call({**choice, self.dim.path: self.to}))
+        if before is None or after is None:
+            return None
+        one = before.get(self.rule, frozenset())
+        other = frozenset(item for found in after.values() for item in found)
+        return (one, other) if objects(one) and not objects(other) else None
+
+    def smallest(self, start: Choice) -> Counterexample | None:
+        """Return the smallest call found around one that breaks the property.
+
+        Args:
+            start: A choice of the whole space.
+        """
+        shown = self.breaks(start)
+        if shown is None:
+            return None
+        choice = dict(start)
+        paths = sorted(choice, key=lambda path: (len(path), path), reverse=True)
+        for path in paths[:_MOST]:
+            fewer = {key: value for key, value in choice.items() if key != path}
+            if path != self.dim.path and (again := self.breaks(fewer)):
+                choice, shown = fewer, again
+        space = self.analyst.space
+        by_path = {dim.path: dim for dim in space.dims}
+        return Counterexample(
+            call=space.call(choice),
+            facts={
+                by_path[path].name: by_path[path].values[value]
+                for path, value in choice.items()
+            },
+            changed=self.dim.name,
+            value=self.dim.values[self.to],
+            before=_shown(shown[0]),
+            after=_shown(shown[1]),
+        )
+
+
+def change_of(analyst: Analyst, table: Table | Sample, dim: Dim, to: int) -> Change:
+    """Return a change of a slice as one of the whole space.
+
+    Args:
+        analyst: Who evaluates whole calls.
+        table: Of the rule, with its slice.
+        dim: The slice's dimension.
+        to: Which of its values.
+    """
+    whole = analyst.space.dim(dim.name)
+    return Change(analyst, table.rule, whole, whole.values.index(dim.values[to]))
+
+
+def translated(
+    table: Table | Sample, analyst: Analyst, choice: Choice
+) -> dict[Path, int]:
+    """Return a choice of a slice as one of the whole space."""
+    whole = {dim.path: dim for dim in analyst.space.dims}
+    return {
+        dim.path: whole[dim.path].values.index(dim.values[choice[dim.path]])
+        for dim in table.space.dims
+        if dim.path in choice
+    }
+
+
+def smaller(
+    one: Counterexample | None, other: Counterexample | None
+) -> Counterexample | None:
+    """Return the one with fewer facts."""
+    if one is None or other is None:
+        return one or other
+    return min(one, other, key=lambda found: len(found.facts))
+
+
+def _shown(found: Found) -> tuple[str, ...]:
+    return tuple(sorted(f"{rule} {effect}" for rule, effect in found))

@@ -1,0 +1,124 @@
+"""What a change opens and closes: counted, with the smallest call, or sampled."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from policyguard.engines.protocol import PolicySet
+from policyguard.errors import ConfigurationError
+from policyguard.settings import Settings
+from policyguard.testing.compare import Diff, compare
+from policyguard.testing.policies import configured_policy, policy_at, policy_in
+from policyguard.testing.prove import Effort
+
+LICENCE = "policyguard/rules/licence/lic_04.rego"
+MODELS = "policyguard/rules/facts/fact_01.rego"
+OWN = """package policyguard.tenant
+
+findings contains {
+	"id": "ACME-01",
+	"effect": "deny",
+	"msg": "no training",
+	"facts": {},
+	"missing": [],
+	"remedy": "none",
+} if {
+	input.purpose.kind in {"train", "embed"}
+}
+"""
+
+
+@cache
+def shipped() -> PolicySet:
+    return configured_policy(Settings())
+
+
+def changed(path: str, old: str, new: str) -> PolicySet:
+    assert old in shipped().modules[path]
+    text = shipped().modules[path].replace(old, new)
+    return replace(shipped(), modules={**shipped().modules, path: text})
+
+
+def relations(diff: Diff) -> dict[str, str]:
+    return {item.rule: item.relation for item in diff.rules}
+
+
+def test_a_policy_is_equivalent_to_itself_and_comments_change_nothing() -> None:
+    diff = compare(shipped(), changed(LICENCE, "\nfindings", "\n# more\nfindings"))
+
+    assert [(item.rule, item.relation, item.tier) for item in diff.rules] == [
+        ("LIC-04", "equivalent", "PROVED")
+    ]
+
+
+def test_a_milder_effect_is_looser_and_back_is_stricter() -> None:
+    milder = changed(LICENCE, '"effect": "deny"', '"effect": "require_approval"')
+
+    (there,) = compare(shipped(), milder).rules
+    (back,) = compare(milder, shipped()).rules
+
+    assert (there.relation, there.tier, there.looser) == ("looser", "PROVED", 72)
+    assert (back.relation, back.tier, back.stricter) == ("stricter", "PROVED", 72)
+    assert (there.flips[0].before, there.flips[0].after) == (
+        ("LIC-04 deny",),
+        ("LIC-04 require_approval",),
+    )
+    assert not there.flips[0].access
+
+
+def test_new_access_is_shown_by_a_call_to_which_nothing_objects_now() -> None:
+    opened = changed(MODELS, "} if {", "} if {\n\tinput.data.employment == true")
+
+    diff = compare(shipped(), opened)
+
+    assert diff.relation == "looser"
+    (flip,) = diff.access
+    assert (dict(flip.facts), flip.before, flip.after) == (
+        {"model": None},
+        ("FACT-01 indeterminate",),
+        (),
+    )
+
+
+def test_what_is_too_much_to_compare_is_sampled() -> None:
+    milder = changed(LICENCE, '"effect": "deny"', '"effect": "require_approval"')
+
+    (item,) = compare(shipped(), milder, effort=Effort(views=10, samples=50)).rules
+
+    assert (item.tier, item.cases) == ("SAMPLED", 50)
+    assert item.why.startswith("the two tell 2,850 pairs of views apart")
+
+
+def test_a_rule_that_is_in_force_otherwise_is_named() -> None:
+    data = {**shipped().data, "policyguard": {"rulebook": {"rules": {"LIC-04": {}}}}}
+
+    diff = compare(shipped(), replace(shipped(), data=data))
+
+    assert (diff.windows, diff.relation) == (("LIC-04",), "incomparable")
+
+
+def test_a_directory_is_compared_with_a_revision_of_git(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True)
+
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "own.rego").write_text(OWN, encoding="utf-8")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    (own / "own.rego").write_text(OWN.replace(', "embed"', ""), encoding="utf-8")
+
+    settings = Settings()
+    diff = compare(policy_at(own, "HEAD", settings), policy_in(own, settings))
+
+    assert relations(diff) == {"ACME-01": "looser"}
+    assert dict(diff.access[0].facts) == {"purpose.kind": "embed"}
+    with pytest.raises(ConfigurationError, match="no such revision"):
+        policy_at(own, "nowhere", settings)

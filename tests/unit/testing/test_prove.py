@@ -1,0 +1,158 @@
+"""What is proved of rules, what is only sampled, and what a seeded hole shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from policyguard.engines.protocol import PolicySet
+from policyguard.errors import ConfigurationError, EvaluationError
+from policyguard.settings import Settings
+from policyguard.testing.claims import Claim, Proof
+from policyguard.testing.policies import configured_policy
+from policyguard.testing.prove import Effort, prove
+from policyguard.testing.space import Space
+
+FEW = Effort(crosschecks=60, samples=20)
+FACT = "policyguard/rules/facts/fact_01.rego"
+COUNTRIES = "policyguard/facts/facts.rego"
+
+
+OWN = """package policyguard.tenant
+
+findings contains {
+	"id": "ACME-01",
+	"effect": "deny",
+	"msg": "an establishment in the EEA",
+	"facts": {},
+	"missing": [],
+	"remedy": "another",
+} if {
+	input.countries[input.exporter.establishment].eea
+}
+"""
+
+
+@cache
+def shipped() -> PolicySet:
+    return configured_policy(Settings())
+
+
+@cache
+def space() -> Space:
+    return Space.from_catalog(shipped())
+
+
+def proved(policy: PolicySet, *rules: str, effort: Effort = FEW) -> Proof:
+    return prove(policy, space=space(), rules=rules, effort=effort)
+
+
+def tiers(proof: Proof) -> dict[tuple[str, str], str]:
+    return {(claim.rule, claim.property): claim.tier for claim in proof.claims}
+
+
+def one(proof: Proof, rule: str, name: str) -> Claim:
+    (claim,) = (c for c in proof.claims if (c.rule, c.property) == (rule, name))
+    return claim
+
+
+def test_shipped_rules_are_proved_over_every_view() -> None:
+    proof = proved(shipped(), "FACT-01", "LIC-04", "PROV-01")
+
+    assert tiers(proof) == {
+        (rule, name): "PROVED"
+        for rule in ("FACT-01", "LIC-04", "PROV-01")
+        for name in ("fail_closed", "monotone_classes", "reachable")
+    }
+    assert one(proof, "LIC-04", "fail_closed").why == "with FACT-01"
+    assert proof.space_digest == space().digest
+    assert proof.catalog_digest == shipped().catalog_digest
+    assert proof.crosschecks == 60
+
+
+def test_a_hole_is_shown_by_the_smallest_call() -> None:
+    holed = {name: text for name, text in shipped().modules.items() if name != FACT}
+
+    claim = one(
+        proved(replace(shipped(), modules=holed), "LIC-04"), "LIC-04", "fail_closed"
+    )
+
+    assert claim.tier == "VIOLATED"
+    assert claim.counterexample is not None
+    assert claim.counterexample.changed == "model"
+    assert claim.counterexample.value is None
+    assert claim.counterexample.after == ()
+    assert list(claim.counterexample.facts) == [
+        "model",
+        "tenant.product.users_at_release",
+    ]
+
+
+def test_too_many_views_are_sampled_and_say_so() -> None:
+    proof = proved(
+        shipped(), "LIC-04", effort=Effort(views=10, samples=20, crosschecks=0)
+    )
+
+    claim = one(proof, "LIC-04", "fail_closed")
+
+    assert (claim.tier, claim.cases, claim.bound) == ("SAMPLED", 20, 0.15)
+    assert claim.why == "it tells 2,850 views apart"
+
+
+def test_a_rule_that_no_call_makes_find_anything_is_named() -> None:
+    silent = dict(shipped().modules) | {
+        FACT: shipped()
+        .modules[FACT]
+        .replace("} if {", "} if {\n\tinput.data.classes == 7")
+    }
+
+    proof = proved(replace(shipped(), modules=silent), "FACT-01")
+
+    assert one(proof, "FACT-01", "reachable").tier == "VIOLATED"
+
+
+def test_a_tenants_own_rule_is_proved_with_the_shipped_ones() -> None:
+    policy = replace(shipped(), modules=dict(shipped().modules) | {"own.rego": OWN})
+
+    proof = proved(policy, "ACME-01")
+
+    assert one(proof, "ACME-01", "reachable").tier == "PROVED"
+    assert one(proof, "ACME-01", "fail_closed").why.startswith(
+        "it falls silent by exporter.establishment"
+    )
+
+
+def test_a_slice_that_is_wrong_proves_nothing() -> None:
+    facts = shipped().modules[COUNTRIES]
+    # What is looked up by country now depends on something else as well.
+    crossing = facts.replace(
+        "_countries := {",
+        "_countries := {} if {\n\tinput.data.employment == true\n} else := {",
+    )
+    modules = dict(shipped().modules) | {COUNTRIES: crossing, "own.rego": OWN}
+
+    with pytest.raises(EvaluationError, match="differs from its table"):
+        proved(replace(shipped(), modules=modules), "ACME-01")
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no rule `NONE-01`"):
+        proved(shipped(), "NONE-01")
+    with pytest.raises(ConfigurationError, match=r"no property `never`"):
+        prove(shipped(), space=space(), properties=["never"])
+
+
+def test_a_space_is_what_was_declared() -> None:
+    small = Space.from_catalog(shipped(), missing=False, data__classes=[["pii"]])
+
+    assert small.dim("data.classes").values == (["pii"],)
+    assert None not in small.dim("exporter.establishment").values
+    assert small.size < space().size
+    assert small.digest != space().digest
+
+
+def test_a_dimension_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"no dimension `data\.nothing`"):
+        Space.from_catalog(shipped(), data__nothing=[1])
