@@ -203,6 +203,16 @@ def test_the_guide_to_tests_finds_the_hole_in_them_and_closes_it(
     assert printed["shell-better"].startswith("100.0% of ")
 
 
+def test_the_guide_to_proofs_finds_the_hole_closes_it_and_compares(
+    reader: Reader,
+) -> None:
+    printed = run_guide("prove-your-rules", reader)
+
+    assert "it falls silent by data.classes" in printed["shell-own"]
+    assert "CHECKED" not in printed["shell-repaired"]
+    assert "looser ACME-01: " in printed["shell-compare"]
+
+
 def test_the_guide_to_overrides_softens_a_rule_and_refuses_a_locked_one(
     reader: Reader,
 ) -> None:

@@ -91,7 +91,7 @@ def test_what_is_too_much_to_compare_is_sampled() -> None:
     (item,) = compare(shipped(), milder, effort=Effort(views=10, samples=50)).rules
 
     assert (item.tier, item.cases) == ("SAMPLED", 50)
-    assert item.why.startswith("the two tell 2,850 pairs of views apart")
+    assert item.why.startswith("the two tell 3,990 pairs of views apart")
 
 
 def test_a_rule_that_is_in_force_otherwise_is_named() -> None:

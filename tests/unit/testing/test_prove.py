@@ -98,7 +98,7 @@ def test_too_many_views_are_sampled_and_say_so() -> None:
     claim = one(proof, "LIC-04", "fail_closed")
 
     assert (claim.tier, claim.cases, claim.bound) == ("SAMPLED", 20, 0.15)
-    assert claim.why == "it tells 2,850 views apart"
+    assert claim.why == "it tells 3,990 views apart"
 
 
 def test_a_rule_that_no_call_makes_find_anything_is_named() -> None:
