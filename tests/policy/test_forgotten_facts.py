@@ -25,26 +25,6 @@ STRIDE = 3
 """Of each scenario one fact in three, of the next scenario the next: all facts in all."""
 FALLS_BACK = ("training", "retention_days")
 """Where a contract says nothing, what the vendor tells everybody counts."""
-NOT_YET = {
-    # Two facts of which the rule asks for one only when the other is known.
-    ("somewhere in Ukraine is not known enough", "exporter.establishment"),
-    (
-        "an American company serves somebody of whom nobody knows where he is",
-        "exporter.establishment",
-    ),
-    ("nobody has screened the caller's company", "exporter.establishment"),
-    # A classification as published or as no technology stands in for the answer.
-    ("technical data that was called published is technical data", "data.itar"),
-    # The latest citizenship stands in for all of them.
-    (
-        (
-            "a British engineer with a second passport asks, and the agreement covers one"
-            " of both"
-        ),
-        "caller.citizenships",
-    ),
-}
-"""What the law does not hold over yet, scenario by scenario; nothing is added here."""
 REFUSED: list[Any] = [
     item
     for item in SCENARIOS
@@ -114,7 +94,7 @@ def test_forgetting_any_fact_of_a_refused_call_does_not_allow_it(
         place
         for group in GROUPS
         for place in facts_in({group: document[group]}, path=())
-        if not _is_exempt(".".join(map(str, place)), scenario)
+        if not _is_exempt(".".join(map(str, place)))
     ]
 
     allowed = [
@@ -127,6 +107,6 @@ def test_forgetting_any_fact_of_a_refused_call_does_not_allow_it(
     assert allowed == []
 
 
-def _is_exempt(name: str, scenario: Scenario) -> bool:
+def _is_exempt(name: str) -> bool:
     falls_back = name.startswith("tenant.contracts.") and name.endswith(FALLS_BACK)
-    return name in DEMANDS or falls_back or (scenario.it, name) in NOT_YET
+    return name in DEMANDS or falls_back

@@ -55,6 +55,22 @@ findings contains {
 	some reader in _itar_01_readers
 	reader.person_status == "foreign"
 	not _itar_01_covered(reader)
+	not _itar_01_perhaps_covered(reader)
+}
+
+# The latest citizenship says nothing of the others.
+findings contains {
+	"id": "ITAR-01",
+	"effect": "indeterminate",
+	"msg": sprintf("it is not known whether the agreement of DDTC covers all nationalities of %s, a foreign person who may see technical data of the ITAR", [reader.label]),
+	"facts": _itar_01_reader_facts(reader),
+	"missing": [sprintf("%s.citizenships", [reader.fact])],
+	"remedy": "every country of which the person holds or held the citizenship",
+} if {
+	input.data.itar == true
+	some reader in _itar_01_readers
+	reader.person_status == "foreign"
+	_itar_01_perhaps_covered(reader)
 }
 
 findings contains {
@@ -106,15 +122,15 @@ findings contains {
 	"msg": "it is not known whether what is sent holds technical data of the ITAR, and it may",
 	"facts": {
 		"data.classes": input.data.classes,
-		"data.ear.classification": null,
+		"data.ear.classification": input.data.ear.classification,
 		"data.itar": null,
 		"exporter.establishment": input.exporter.establishment,
 	},
 	"missing": ["data.itar"],
-	"remedy": "whether it does (22 CFR 120.33), or its classification under the EAR, which excludes it",
+	"remedy": "whether it does (22 CFR 120.33), or that it is EAR99 or of an ECCN, which excludes it",
 } if {
 	input.data.itar == null
-	input.data.ear.classification == null
+	not _ear_01_item
 	_ear_01_may_hold_technology
 	not _ear_01_foreign
 	some hop in input.hops
@@ -137,12 +153,37 @@ _itar_01_licensed(hop, place) if {
 _itar_01_covered(reader) if {
 	countries := _itar_01_countries(reader)
 	count(countries) > 0
-	some licence in input.licences
-	licence.authority == "DDTC"
+	_itar_01_all_known(reader)
+	some licence in _itar_01_agreements(reader)
 	every country in countries {
 		country in licence.persons
 	}
 }
+
+_itar_01_perhaps_covered(reader) if {
+	not _itar_01_all_known(reader)
+	some licence in _itar_01_agreements(reader)
+	count(licence.persons) > 0
+	every country in _itar_01_countries(reader) {
+		country in licence.persons
+	}
+}
+
+_itar_01_all_known(reader) if {
+	is_array(reader.citizenships)
+	count(reader.citizenships) > 0
+}
+
+# An agreement is with the operators that it names: it covers no other operator's people.
+_itar_01_agreements(reader) := [licence |
+	some licence in input.licences
+	licence.authority == "DDTC"
+	_itar_01_with(licence, reader)
+]
+
+_itar_01_with(_, reader) if reader.operator == null
+
+_itar_01_with(licence, reader) if reader.operator in licence.operators
 
 # All nationalities count, not the latest alone.
 _itar_01_countries(reader) := {country |
@@ -158,9 +199,10 @@ _itar_01_nationalities(reader) := concat(", ", sort(countries)) if {
 	count(countries) > 0
 } else := "of a country that is not said"
 
-_itar_01_readers := array.concat([_ear_05_caller], [object.union(reader, {
+_itar_01_readers := array.concat([object.union(_ear_05_caller, {"operator": null})], [object.union(reader, {
 	"label": sprintf("%s of %s", [_ear_05_roles[reader.role], hop.label]),
 	"fact": "deployment.readers",
+	"operator": _itar_01_text(hop.deployment.operator),
 }) |
 	some hop in input.hops
 	is_array(hop.deployment.readers)
@@ -168,6 +210,11 @@ _itar_01_readers := array.concat([_ear_05_caller], [object.union(reader, {
 	hop.contract.us_persons_only != true
 	some reader in hop.deployment.readers
 ])
+
+# Nobody's people are covered by an agreement with somebody.
+_itar_01_text(value) := value if {
+	is_string(value)
+} else := ""
 
 _itar_01_missing(hop) := set() if {
 	not _itar_01_open(hop)

@@ -72,10 +72,32 @@ test_itar_01_an_agreement_covers_every_nationality_or_does_not_cover if {
 	[fixture.effects_in("ITAR-01", _itar_01_us(object.union(reading, _itar_01_agreement({"persons": persons}))), _itar_01_read_by([])) |
 		some persons in [["FR", "GB"], ["GB"], []]
 	] == [set(), {"deny"}, {"deny"}]
-	unsaid := {"caller": {"person_status": "foreign"}}
-	some finding in fixture.of_in("ITAR-01", _itar_01_us(object.union(unsaid, _itar_01_agreement({"persons": ["FR"]}))), _itar_01_read_by([]))
+	unsaid := _itar_01_us({"caller": {"person_status": "foreign"}})
+	some finding in fixture.of_in("ITAR-01", unsaid, _itar_01_read_by([]))
 	finding.effect == "deny"
 	contains(finding.msg, "(of a country that is not said)")
+}
+
+# The latest one stands in for no other.
+test_itar_01_nationalities_that_are_not_known_are_asked_for_where_an_agreement_may_cover_them if {
+	asked := [_itar_01_us(object.union({"caller": object.union({"person_status": "foreign"}, of)}, _itar_01_agreement({"persons": ["GB"]}))) |
+		some of in [{}, {"latest_citizenship": "GB"}, {"citizenships": [], "latest_citizenship": "GB"}, {"latest_citizenship": "FR"}]
+	]
+	[fixture.effects_in("ITAR-01", call, _itar_01_read_by([])) | some call in asked] == [{"indeterminate"}, {"indeterminate"}, {"indeterminate"}, {"deny"}]
+	fixture.missing_in("ITAR-01", asked[1], _itar_01_read_by([])) == {"caller.citizenships"}
+	nobody := _itar_01_us(object.union({"caller": {"person_status": "foreign"}}, _itar_01_agreement({"persons": []})))
+	fixture.effects_in("ITAR-01", nobody, _itar_01_read_by([])) == {"deny"}
+}
+
+# What was agreed with one operator says nothing of another's people.
+test_itar_01_an_agreement_covers_the_people_of_the_operators_that_it_names if {
+	read := {"readers": [_itar_01_reader({"person_status": "foreign", "citizenships": ["GB"]})]}
+	at_host := fixture.catalog_with("deployments", "glm-5.2@us", read)
+	[fixture.effects_in("ITAR-01", _itar_01_us(_itar_01_agreement({"persons": ["GB"], "operators": operators})), at_host) |
+		some operators in [["baseten"], ["scaleway"], []]
+	] == [set(), {"deny"}, {"deny"}]
+	nobodys := fixture.catalog_with("deployments", "glm-5.2@us", object.union(read, {"operator": null}))
+	"deny" in fixture.effects_in("ITAR-01", _itar_01_us(_itar_01_agreement({"persons": ["GB"], "operators": ["baseten"]})), nobodys)
 }
 
 test_itar_01_an_agreement_clears_the_operator_and_the_countries_that_it_names if {
@@ -149,6 +171,13 @@ test_itar_01_what_may_be_technical_data_is_asked_for_where_it_would_matter if {
 	fixture.missing("ITAR-01", _itar_01_us(_itar_01_unsaid({}))) == {"data.itar"}
 	fixture.of_in("ITAR-01", _itar_01_us(_itar_01_unsaid({})), _itar_01_read_by([])) == set()
 	fixture.missing_in("ITAR-01", _itar_01_us(_itar_01_unsaid({"caller": {"person_status": "foreign"}})), _itar_01_read_by([])) == {"data.itar"}
+}
+
+# What the EAR calls published, or no technology, is no answer to another law's question.
+test_itar_01_no_classification_stands_in_for_the_answer_but_one_that_excludes_it if {
+	[fixture.missing("ITAR-01", _itar_01_sent("glm-5.2@api.scaleway.ai", {"data": {"itar": null, "ear": {"classification": class}}})) |
+		some class in ["published", "not_technology", "EAR99", "3E001"]
+	] == [{"data.itar"}, {"data.itar"}, set(), set()]
 }
 
 test_itar_01_what_cannot_be_technical_data_is_not_asked_for if {

@@ -7,7 +7,8 @@ package policyguard.rules
 #   or region, and deals with no blocked person: one on the SDN List, or one that such
 #   persons own by 50 % or more together, directly or through others. Regions count
 #   where the country does not. This 50 % rule of the Treasury was never suspended.
-#   Without a tie to the United States the rule only says what it saw.
+#   Without a tie to the United States the rule only says what it saw; a tie that is not
+#   known is asked for.
 # related_resources:
 #   - ref: 31 CFR chapter V
 #   - ref: Executive Order 13685
@@ -39,11 +40,11 @@ findings contains {
 	"effect": "indeterminate",
 	"msg": "it is not known whether the caller is in an embargoed place",
 	"facts": _ofac_01_facts,
-	"missing": sort(input.embargo.missing),
+	"missing": sort({fact | some fact in input.embargo.missing} | _ofac_01_untold),
 	"remedy": "where the caller is during the call: the country, and the region of Ukraine",
 } if {
 	input.embargo.place == "unknown"
-	_ofac_01_tie == "yes"
+	_ofac_01_tie != "no"
 }
 
 # Whom it serves is known to be barred; only the tie is not known.
@@ -52,8 +53,8 @@ findings contains {
 	"effect": "indeterminate",
 	"msg": sprintf("this service meets %s, and it is not known whether it is tied to the United States", [_ofac_01_hits[hit]]),
 	"facts": _ofac_01_facts,
-	"missing": ["exporter.establishment"],
-	"remedy": "the country of the establishment that the call is made for",
+	"missing": sort(_ofac_01_untold),
+	"remedy": "the country of the establishment that the call is made for, and of who runs each deployment",
 } if {
 	_ofac_01_tie == "unknown"
 	some hit, _ in _ofac_01_hits
@@ -77,10 +78,10 @@ findings contains {
 	"effect": "indeterminate",
 	"msg": "it is not known whether whom the caller acts for is a blocked person",
 	"facts": _ofac_01_facts,
-	"missing": sort(_ofac_01_unscreened),
+	"missing": sort(_ofac_01_unscreened | _ofac_01_untold),
 	"remedy": "the lists that the organisation and its owners were screened against; for your own, once, in the settings of the tenant",
 } if {
-	_ofac_01_tie == "yes"
+	_ofac_01_tie != "no"
 	count(_ofac_01_unscreened) > 0
 	not _ofac_01_blocked
 }
@@ -109,10 +110,10 @@ findings contains {
 	"effect": "indeterminate",
 	"msg": sprintf("it is not known whether blocked persons own half of %s, which runs %s", [party.name, hop.label]),
 	"facts": object.union(_ofac_01_facts, {"deployment": hop.id, sprintf("deployment.%s", [party.role]): party.id}),
-	"missing": [sprintf("deployment.%s.owners", [party.role])],
+	"missing": sort({sprintf("deployment.%s.owners", [party.role])} | _ofac_01_untold),
 	"remedy": "the owners of the operator with their shares, in an overlay with its source",
 } if {
-	_ofac_01_tie == "yes"
+	_ofac_01_tie != "no"
 	some hop in input.hops
 	some party in hop.parties
 	party.held.ofac.perhaps >= 5000
@@ -127,8 +128,30 @@ _ofac_01_tie := "yes" if {
 } else := "yes" if {
 	"US" in {party.country | some hop in input.hops; some party in hop.parties}
 } else := "unknown" if {
-	input.exporter.establishment == null
+	count(_ofac_01_open) > 0
 } else := "no"
+
+# What would be a tie, and is not known: asked for where the tie decides.
+_ofac_01_untold := _ofac_01_open if {
+	_ofac_01_tie == "unknown"
+} else := set()
+
+_ofac_01_open contains "exporter.establishment" if input.exporter.establishment == null
+
+_ofac_01_open contains "deployment.operator" if {
+	some hop in input.hops
+	hop.known
+	hop.deployment.mode != "self_hosted"
+	hop.deployment.operator == null
+}
+
+# Who runs our own machines is who exports; the cloud under them is not.
+_ofac_01_open contains sprintf("deployment.%s.country", [party.role]) if {
+	some hop in input.hops
+	some party in hop.parties
+	party.country == null
+	not _ear_01_ours(hop, party)
+}
 
 _ofac_01_by_tie := {"yes": "deny", "no": "advise"}
 
@@ -153,14 +176,14 @@ _ofac_01_hits := {
 	"operator": "a blocked operator",
 }
 
-_ofac_01_met.place if {
+_ofac_01_met["place"] if {
 	input.embargo.place in {"country", "region", "part"}
 	not _ofac_01_licensed_place
 }
 
-_ofac_01_met.organisation if _ofac_01_blocked
+_ofac_01_met["organisation"] if _ofac_01_blocked
 
-_ofac_01_met.operator if {
+_ofac_01_met["operator"] if {
 	some hop in input.hops
 	some party in hop.parties
 	_ofac_01_party(party)

@@ -54,6 +54,7 @@ test_ofac_01_a_programme_that_ended_bars_nobody if {
 test_ofac_01_an_operator_of_the_united_states_is_a_tie if {
 	iran := {"caller": {"location": "IR"}}
 	fixture.effects("OFAC-01", fixture.asking_at("glm-5.2@us", iran)) == {"deny"}
+
 	# Without one the rule only says what it saw: other law may bar it.
 	fixture.effects("OFAC-01", fixture.asking(iran)) == {"advise"}
 	fixture.effects("OFAC-01", fixture.asking({"caller": {"location": "UA", "subdivision": "UA-14"}})) == {"advise"}
@@ -77,9 +78,37 @@ test_ofac_01_an_unknown_exporter_is_named_where_something_is_barred if {
 	fixture.of("OFAC-01", fixture.asking({"exporter": {"establishment": null}})) == set()
 }
 
+# To know neither of two things is no better than to know one of them.
+test_ofac_01_an_unknown_tie_is_asked_for_beside_what_else_is_unknown if {
+	unknown := {"exporter": {"establishment": null}}
+	fixture.missing("OFAC-01", object.union(fixture.asking(unknown), {"caller": {"location": null}})) == {"caller.location", "exporter.establishment"}
+	fixture.missing("OFAC-01", object.union(fixture.asking(unknown), {"caller": {"location": "UA"}})) == {"caller.subdivision", "exporter.establishment"}
+	fixture.missing("OFAC-01", object.union(fixture.asking(unknown), {"tenant": {"organisation": {"listed": null}}})) == {"caller.organisation.listed", "exporter.establishment"}
+	fixture.missing("OFAC-01", object.union(fixture.asking_at("glm-5.2@api.z.ai", {}), unknown)) == {"deployment.operator.owners", "exporter.establishment"}
+}
+
+# An operator of which nobody knows whose it is may be of the United States.
+test_ofac_01_an_operator_without_a_country_is_no_operator_without_a_tie if {
+	iran := {"caller": {"location": "IR"}}
+	anonymous := fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", {"operator": null, "host_cloud": null})
+	fixture.missing_in("OFAC-01", fixture.asking(iran), anonymous) == {"deployment.operator"}
+	fixture.effects_in("OFAC-01", fixture.asking(iran), anonymous) == {"indeterminate"}
+	stateless := fixture.catalog_with("operators", "scaleway", {"country": null})
+	fixture.missing_in("OFAC-01", fixture.asking(iran), stateless) == {"deployment.host_cloud.country", "deployment.operator.country"}
+	cloud := object.union(stateless, {"deployments": {"glm-5.2@api.scaleway.ai": {"operator": "acme"}}})
+	fixture.missing_in("OFAC-01", fixture.asking(iran), cloud) == {"deployment.host_cloud.country"}
+
+	# On our own machines the operator is who exports, and that is known.
+	ours := object.union(stateless, {"deployments": {"glm-5.2@api.scaleway.ai": {"mode": "self_hosted", "host_cloud": null}}})
+	fixture.effects_in("OFAC-01", fixture.asking(iran), ours) == {"advise"}
+	nobodys := fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", {"mode": "self_hosted", "operator": null, "host_cloud": null})
+	fixture.effects_in("OFAC-01", fixture.asking(iran), nobodys) == {"advise"}
+}
+
 test_ofac_01_a_blocked_organisation_is_denied if {
 	some finding in fixture.of("OFAC-01", _ofac_01_acting({"listed": ["ofac-sdn"]}))
 	[finding.effect, finding.msg] == ["deny", "the caller acts for ACME, a party on the SDN List"]
+
 	# Another list is no sanction.
 	fixture.of("OFAC-01", _ofac_01_acting({"listed": ["bis-entity-list", "dod-1260h"]})) == set()
 }
