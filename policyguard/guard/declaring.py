@@ -145,6 +145,14 @@ _TENANT: Final[Mapping[str, str]] = {
     "tenant.product.monthly_revenue_usd": "product.monthly_revenue_usd = 1000",
     "tenant.product.users_at_release": "product.users_at_release = 1000",
 }
+_ORGANISATION: Final[Mapping[str, str]] = {
+    "caller.organisation.country": 'organisation.country = "DE"',
+    "caller.organisation.headquarters": 'organisation.headquarters = "DE"  # of its ultimate parent',
+    "caller.organisation.owners": "organisation.owners = []  # screened: nobody holds a share that matters",
+    "caller.organisation.listed": "organisation.listed = []  # screened: no list names it",
+    "caller.organisation.annexes": "organisation.annexes = []  # no official letter names it",
+}
+"""Of your own company, once; a call for another one binds `caller.organisation`."""
 _THREADS: Final = "lost in a thread? what is bound goes along, a context block does not"
 _UNNAMED: Final = "the operator's id in the catalog"
 _ALL_PAPERS: Final = (
@@ -160,6 +168,7 @@ def can_be_declared(name: str) -> bool:
         name in _FORMS
         or name in _PAPERS
         or name in _TENANT
+        or name in _ORGANISATION
         or name == "tenant.contracts"
     )
 
@@ -180,6 +189,7 @@ def declarations(
     if own:
         lines += ["# policyguard.toml, for Guard.from_config(path):", "[tenant]"]
         lines += [_TENANT[name] for name in own]
+    lines += _organisation([name for name in names if name in _ORGANISATION], call=call)
     papers = [name for name in names if name in _PAPERS]
     if papers or "tenant.contracts" in names:
         lines += _contract(papers, operators=sorted(set(operators)))
@@ -228,6 +238,19 @@ def _group(group: str, names: list[str], *, call: ModelCall) -> object:
         inner[path[-1]] = _FORMS[name].example
     short = _SHORT.get(group)
     return declared[short] if short and list(declared) == [short] else declared
+
+
+def _organisation(names: list[str], *, call: ModelCall) -> Iterator[str]:
+    if not names:
+        return
+    acting = call.caller.organisation if call.caller is not None else None
+    if acting is not None:
+        yield "# of whom this caller acts for, in caller={\"organisation\": {…}}; for your own"
+        yield "# company:"
+    yield "# policyguard.toml, for Guard.from_config(path):"
+    yield "[tenant]"
+    yield 'organisation.name = "Example Ltd"'
+    yield from (_ORGANISATION[name] for name in names)
 
 
 def _contract(papers: list[str], *, operators: list[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -27,6 +28,7 @@ from pydantic import BaseModel
 import policyguard
 from docs import generate
 from docs.pages import commands, error_classes
+from policyguard.bundle.rulebook import RuleInfo, read_rules
 from policyguard.catalog.load import load_catalog
 from policyguard.errors import ConfigurationError
 from policyguard.settings import Settings, load_settings
@@ -58,6 +60,17 @@ def rules() -> dict[str, dict[str, object]]:
     # Without the file no test may be lost: that it is fresh is a test of its own.
     book = json.loads(RULEBOOK.read_bytes()) if RULEBOOK.is_file() else {"rules": {}}
     return dict(book["rules"])
+
+
+@cache
+def shipped_rules() -> dict[str, RuleInfo]:
+    folder = ROOT / "policies"
+    texts = (
+        (str(file.relative_to(folder)), file.read_text("utf-8"))
+        for file in (folder / "policyguard/rules").rglob("*.rego")
+        if not file.stem.endswith("_test")
+    )
+    return {rule.id: rule for rule in read_rules(sorted(texts))}
 
 
 def keys_of(kind: type[BaseModel], *, prefix: str = "") -> set[str]:
@@ -213,6 +226,21 @@ def test_each_rule_has_a_page_a_test_and_an_entry_in_the_index(rule_id: str) -> 
     assert file.with_name(f"{file.stem}_test.rego").is_file()
     assert own.read_text("utf-8").startswith(f"# {rule_id}")
     assert rule_id in page("rules/index.md")
+
+
+@pytest.mark.parametrize("rule_id", sorted(rules()))
+def test_a_page_has_the_exceptions_that_the_metadata_have(rule_id: str) -> None:
+    own = (REFERENCE / f"rules/{rule_id}.md").read_text("utf-8")
+    part = own.partition("## Does not object when\n")[2].partition("\n## ")[0]
+    shown = [
+        re.sub(r"\[([^]]+)\]\([^)]+\)|[`*]", r"\1", " ".join(item.split()))
+        for item in re.split(r"^- ", part, flags=re.MULTILINE)[1:]
+    ]
+
+    info = shipped_rules()[rule_id]
+
+    assert list(info.exceptions) == shown
+    assert shown, "a rule without a limit to what it objects to"
 
 
 def test_there_is_no_page_for_a_rule_that_does_not_exist() -> None:

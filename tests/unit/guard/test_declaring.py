@@ -11,6 +11,7 @@ import pytest
 
 from policyguard.guard.declaring import (
     _FORMS,
+    _ORGANISATION,
     _PAPERS,
     _TENANT,
     can_be_declared,
@@ -127,6 +128,25 @@ def test_what_is_shown_for_the_tenant_is_a_settings_file(name: str) -> None:
         value = getattr(value, part)
     assert value is not None
     assert len(settings.tenant.contracts or ()) == 1
+
+
+@pytest.mark.parametrize("name", sorted(_ORGANISATION))
+def test_what_is_shown_for_ones_own_company_is_a_settings_file(name: str) -> None:
+    lines = declarations([name], call=call())
+
+    settings = Settings.model_validate(tomllib.loads("\n".join(lines)))
+
+    own = settings.tenant.organisation
+    assert own is not None
+    assert getattr(own, name.rpartition(".")[2]) is not None
+
+
+def test_a_caller_who_acts_for_another_company_is_told_where_that_is_said() -> None:
+    acting = call(caller={"id": "a", "organisation": {"name": "Other GmbH"}})
+
+    (first, *_) = declarations(["caller.organisation.listed"], call=acting)
+
+    assert first.startswith("# of whom this caller acts for, in caller=")
 
 
 def test_a_fact_that_belongs_to_the_catalog_is_not_declared_with_a_call() -> None:

@@ -17,6 +17,9 @@ package policyguard.rules
 #   citation: Regulation (EU) 2024/1689 (AI Act) Art. 53-55
 #   as_of: 2026-06-29
 #   locked: false
+#   exceptions:
+#     - "the documents are published, or it is not known that they are not"
+#     - "what comes out is not for the Union's market"
 #   effective:
 #     - {from: 2025-08-02T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: PRC Anti-Foreign Sanctions Law Art. 12; MOFCOM Order No. 1 of 2021
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "what is sent is published or no technology: then no list would be followed, and there is no conflict"
+#     - "the establishment is elsewhere"
 #   effective:
 #     - {from: 2021-06-10T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

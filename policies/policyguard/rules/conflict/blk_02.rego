@@ -15,6 +15,10 @@ package policyguard.rules
 #   citation: Council Regulation (EC) No 2271/96, Art. 5
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "the caller is elsewhere, or nobody knows where: the rules on embargoes name that"
+#     - "the establishment is elsewhere"
+#     - "no American company runs the model: then nobody refuses for these measures"
 #   effective:
 #     - {from: 1996-11-29T00:00:00Z, to: 2018-08-07T00:00:00Z, status: in_force, verified: false}
 #     - {from: 2018-08-07T00:00:00Z, to: null, status: in_force, verified: false}

@@ -21,6 +21,11 @@ package policyguard.rules
 #   citation: 28 CFR 202.301, 202.303 (bulk by 202.205 and 202.206)
 #   as_of: 2026-06-20
 #   locked: false
+#   exceptions:
+#     - "the counterparty is a company of the United States that nobody has designated"
+#     - "you host the weights yourself: no covered person gets access, whoever made them"
+#     - "the sender is no US person, or the data is about nobody of the United States"
+#     - "the numbers, added up, are the thresholds or less"
 #   effective:
 #     - {from: 2025-04-08T00:00:00Z, to: null, status: in_force, verified: true}
 findings contains {

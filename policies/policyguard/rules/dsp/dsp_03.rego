@@ -15,6 +15,10 @@ package policyguard.rules
 #   citation: 28 CFR 202.302, 202.214
 #   as_of: 2026-06-20
 #   locked: false
+#   exceptions:
+#     - "the contract forbids onward transfer (onward_transfer_ban)"
+#     - "nothing is sold: data.brokerage is false"
+#     - "the counterparty is of the United States, or covered: that is DSP-01's"
 #   effective:
 #     - {from: 2025-04-08T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

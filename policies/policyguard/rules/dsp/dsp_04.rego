@@ -14,6 +14,9 @@ package policyguard.rules
 #   citation: 28 CFR 202.1001, 202.1002
 #   as_of: 2026-06-20
 #   locked: false
+#   exceptions:
+#     - "certification and audit are at most 365 days old at the call's instant"
+#     - "it is no restricted transaction"
 #   effective:
 #     - {from: 2025-10-06T00:00:00Z, to: null, status: in_force, verified: true}
 findings contains {

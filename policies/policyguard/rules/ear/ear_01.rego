@@ -18,6 +18,14 @@ package policyguard.rules
 #   citation: 15 CFR 744.11, 744.16 and Supplement No. 4 to part 744
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "what is sent is not_technology, or published (then EAR-03 asks for evidence)"
+#     - "nothing of it is of US origin and it is exported from another country than the United States"
+#     - "a BIS licence that names the operator has not expired, and covers the item and the operator's country as far as it says for which"
+#     - "the party's entry names what it covers (covers), and this is none of it"
+#     - "the hop carries ciphertext alone (EAR-06)"
+#     - "the listed party is only the developer of the weights"
+#     - "the deployment is self-hosted and the listed party would be its own operator; a listed cloud underneath still counts"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {

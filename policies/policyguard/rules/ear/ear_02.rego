@@ -19,6 +19,11 @@ package policyguard.rules
 #   citation: BIS Affiliates Rule of 2025-09-29 (15 CFR 744.11, 744.21, 744.8), suspended 2025-11-10 to 2026-11-09
 #   as_of: 2026-11-23
 #   locked: false
+#   exceptions:
+#     - "listed parties own at most 49.99 %, by shares whose window holds the instant"
+#     - "the ultimate parent is known (control_country) and no owner with an entry is listed"
+#     - "the operator is organised in the United States, or listed itself: that is EAR-01's"
+#     - "a BIS licence names the operator, for the item and the country as far as it says"
 #   effective:
 #     - {from: 2025-09-29T00:00:00Z, to: 2025-11-10T00:00:00Z, status: in_force, verified: false}
 #     - {from: 2025-11-10T00:00:00Z, to: 2026-11-10T00:00:00Z, status: suspended, verified: false}

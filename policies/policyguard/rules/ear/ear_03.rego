@@ -15,6 +15,10 @@ package policyguard.rules
 #   citation: 15 CFR 734.3(b)(3), 734.7
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "it stays inside the United States, with nobody on the Entity List"
+#     - "it is not of US origin and exported from elsewhere: then it is outside the EAR whether published or not"
+#     - "a BIS licence names the operator"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {

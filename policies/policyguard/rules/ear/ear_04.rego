@@ -21,6 +21,12 @@ package policyguard.rules
 #   citation: 15 CFR 734.13(a)(1), parts 738, 740, 746 and 774
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "everything stays in the United States, in the hands of companies of the United States"
+#     - "a BIS licence names the operator, and item and country as far as it says for which"
+#     - "data.ear.no_licence_countries has the country, and it is of no group D:5, E:1 or E:2"
+#     - "what is sent is published, not_technology, or not subject to the EAR"
+#     - "the hop carries ciphertext alone (EAR-06)"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {

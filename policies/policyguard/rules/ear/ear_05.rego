@@ -18,6 +18,10 @@ package policyguard.rules
 #   citation: 15 CFR 734.13(a)(2) and (b), 734.15, 772.1
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "a contract with the operator binds it to US persons (us_persons_only)"
+#     - "a BIS licence covers persons of that country (persons)"
+#     - "the item is EAR99 or of a 99x series, and the reader of no country of group E:1 or E:2; for these, readers of a deployment are asked for only as far as they are named"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {

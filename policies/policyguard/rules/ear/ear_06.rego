@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: 15 CFR 734.18(a)(5)
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "no hop declares any encryption of its own"
+#     - "what is sent is no item subject to the EAR"
 #   effective:
 #     - {from: 2016-09-01T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -19,6 +19,11 @@ package policyguard.rules
 #   citation: BIS letter of 2026-06-12 (15 CFR 744.22; 50 USC 4817(b)(1)), relief of 2026-06-26, lifted 2026-06-30
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "the caller is no foreign person"
+#     - "the caller's organisation is in an annex that relieves, from the day of the relief"
+#     - "the tenant holds a BIS licence that names the model"
+#     - "the instant is before the letter, or after it was lifted"
 #   effective:
 #     - {from: 2026-06-12T21:21:00Z, to: 2026-07-01T00:00:00Z, status: in_force, verified: false}
 #     - {from: 2026-07-01T00:00:00Z, to: null, status: in_force, verified: false}

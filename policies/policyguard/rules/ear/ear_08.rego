@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: 15 CFR 736.2(b)(10), BIS guidance of 2025-05-13
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "the chip is another one"
+#     - "a vendor outside group D:5 does not say: that is his to know, and no knowledge of ours"
 #   effective:
 #     - {from: 2025-05-13T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -18,6 +18,9 @@ package policyguard.rules
 #   citation: 15 CFR 744.6, 744.22, 744.23; BIS 2025-05-13, 2026-05-31; ECCN 4E091 (not enforced)
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "the beneficiary is elsewhere and the end use is civil or military"
+#     - "a BIS licence names the model"
 #   effective:
 #     - {from: 2025-05-13T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

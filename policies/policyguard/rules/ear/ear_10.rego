@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: 15 CFR 734.3(b)(3), 734.7 (by their wording; no authority has settled it)
 #   as_of: 2026-11-23
 #   locked: false
+#   exceptions:
+#     - "what is sent is published or not_technology, or not subject to the EAR"
+#     - "the model is published, or was tuned on nothing controlled"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {

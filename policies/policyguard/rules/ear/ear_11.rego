@@ -18,6 +18,10 @@ package policyguard.rules
 #   citation: 15 CFR 764.2(k), 744.15, 744.21
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "what is sent is no item subject to the EAR"
+#     - "a BIS licence names the party"
+#     - "the listed party is only the developer of the weights"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {

@@ -12,7 +12,9 @@ package policyguard.rules
 #   severity: high
 #   citation: the guard's own demand, not law (ADR 0008)
 #   as_of: 2026-11-23
-#   locked: false
+#   locked: true
+#   exceptions:
+#     - "caller is bound, with at least its id"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {

@@ -15,6 +15,8 @@ package policyguard.rules
 #   citation: the guard's own demand, not law (ADR 0008)
 #   as_of: 2026-11-25
 #   locked: false
+#   exceptions:
+#     - "every list is of an edition that is young enough, or declares no age"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {

@@ -14,6 +14,9 @@ package policyguard.rules
 #   citation: the guard's own demand, not law (ADR 0008)
 #   as_of: 2026-11-25
 #   locked: false
+#   exceptions:
+#     - "a person has confirmed the match: the party is then listed, and the rules of that list answer"
+#     - "a person has cleared it, with what shows it"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {

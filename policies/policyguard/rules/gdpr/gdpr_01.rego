@@ -20,6 +20,12 @@ package policyguard.rules
 #   citation: GDPR Art. 44-46, 49
 #   as_of: 2026-02-09
 #   locked: false
+#   exceptions:
+#     - "every place is in the EEA or has an adequacy decision at the call's instant"
+#     - "the United States, with dpf as transfer tool in the contract with a certified operator"
+#     - "scc or bcr with an assessment of less than a year"
+#     - "the exporter is out of scope: established elsewhere, and the people are elsewhere or article_3 is none"
+#     - "people send data on themselves, of their own, to who answers them (data.direct_from_subject): that is no transfer by anybody else"
 #   effective:
 #     - {from: 2018-05-25T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

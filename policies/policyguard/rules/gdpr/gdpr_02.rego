@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: Implementing Decision (EU) 2023/1795; GDPR Art. 45
 #   as_of: 2026-06-30
 #   locked: false
+#   exceptions:
+#     - "the tool is another one"
+#     - "people send data on themselves, of their own (data.direct_from_subject)"
 #   effective:
 #     - {from: 2023-07-10T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

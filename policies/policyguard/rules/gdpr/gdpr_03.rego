@@ -18,6 +18,10 @@ package policyguard.rules
 #   citation: GDPR Art. 44, 46; CJEU C-311/18; Irish DPC, TikTok, 2025-04-30
 #   as_of: 2026-02-09
 #   locked: false
+#   exceptions:
+#     - "every country of remote access and control is in the EEA or has an adequacy decision, whatever its condition is: the law of that country was examined"
+#     - "GDPR-01 finds no basis for that country at all: then there is nothing to supplement, and GDPR-01 says so"
+#     - "people send data on themselves, of their own"
 #   effective:
 #     - {from: 2020-07-16T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -16,6 +16,8 @@ package policyguard.rules
 #   citation: GDPR Art. 5, 28
 #   as_of: 2026-06-12
 #   locked: false
+#   exceptions:
+#     - "the papers are whole and keep to the tenant's limits"
 #   effective:
 #     - {from: 2018-05-25T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -19,6 +19,11 @@ package policyguard.rules
 #   citation: 22 CFR 120.33, 120.50, 120.54(a)(5), 126.1
 #   as_of: 2026-06-18
 #   locked: true
+#   exceptions:
+#     - "everything stays in the United States, with companies of the United States, and US persons alone can read it, by the catalog (readers) or a contract (us_persons_only)"
+#     - "a licence of DDTC names the operator and the country, or all nationalities of the reader and the operator whose person that is; one that names none covers none"
+#     - "a gateway carries ciphertext that is encrypted end to end, by FIPS 140-2 or with 128 bits and more, whose keys nobody else has, and that is neither sent to, stored in nor sent from a country of 22 CFR 126.1 or Russia"
+#     - "what is sent is EAR99 or of an ECCN, or is of foreign origin and sent from elsewhere, and nobody says that it is of the ITAR; published and not_technology are answers to questions of the EAR, and stand in for none to this one"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {

@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: Modified MIT License of the Kimi models, by quotation
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "both figures are at or below the thresholds"
+#     - "the name is displayed, whatever the figures are"
 #   effective:
 #     - {from: null, to: null, status: contractual, verified: false}
 findings contains {

@@ -17,6 +17,9 @@ package policyguard.rules
 #   citation: developer's terms on the use of outputs, as the catalog cites them
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "the purpose is inference, embedding or evaluation"
+#     - "the terms permit it, or the model does not compete with the developer's"
 #   effective:
 #     - {from: null, to: null, status: contractual, verified: true}
 findings contains {

@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: developer's terms, as the catalog cites them (contract, not law)
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "the caller is in a supported country, and such owners hold 50.00 % or less"
+#     - "the model is published, and a host runs it"
 #   effective:
 #     - {from: null, to: null, status: contractual, verified: false}
 findings contains {

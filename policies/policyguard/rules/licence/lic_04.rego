@@ -14,6 +14,9 @@ package policyguard.rules
 #   citation: Llama Community License Agreements, section 2 (additional commercial terms)
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "as many users or fewer"
+#     - "the tenant holds a licence with authority = \"other\" that names the model"
 #   effective:
 #     - {from: null, to: null, status: contractual, verified: false}
 findings contains {

@@ -15,6 +15,9 @@ package policyguard.rules
 #   citation: Acceptable Use Policies of Llama 3.2 (multimodal) and Llama 4, by quotation
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "a service that somebody else runs is called for inference"
+#     - "the establishment is elsewhere; Iceland, Liechtenstein and Norway are not in the Union"
 #   effective:
 #     - {from: null, to: null, status: contractual, verified: false}
 findings contains {

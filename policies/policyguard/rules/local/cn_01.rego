@@ -18,6 +18,10 @@ package policyguard.rules
 #   citation: CAC Provisions of 2024-03-22, Art. 4-8; PIPL Art. 38, 40
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "everything stays in mainland China"
+#     - "fewer than 100,000 people, and nothing sensitive"
+#     - "the tool on file is the one that the amount needs"
 #   effective:
 #     - {from: 2024-03-22T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

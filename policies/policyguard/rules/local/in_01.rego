@@ -16,6 +16,8 @@ package policyguard.rules
 #   citation: DPDP Act 2023 s. 16; DPDP Rules 2025 rule 15
 #   as_of: 2026-04-30
 #   locked: false
+#   exceptions:
+#     - "no place of the route is on the list"
 #   effective:
 #     - {from: null, to: 2027-05-13T00:00:00Z, status: proposed, verified: false}
 #     - {from: 2027-05-13T00:00:00Z, to: null, status: in_force, verified: false}

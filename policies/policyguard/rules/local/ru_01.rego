@@ -16,6 +16,10 @@ package policyguard.rules
 #   citation: 152-FZ Art. 18(5) as amended by 23-FZ; 152-FZ Art. 12
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "none of the people are Russian citizens"
+#     - "everything stays in Russia"
+#     - "neither the establishment nor the people are in Russia"
 #   effective:
 #     - {from: 2025-07-01T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: Saudi PDPL Art. 29 and its transfer regulation
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "every place is in Saudi Arabia or in the list sa-adequacy, on which nothing is"
+#     - "local_tools.saudi is scc or bcr, with a risk assessment of less than a year"
 #   effective:
 #     - {from: 2024-09-14T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -20,6 +20,10 @@ package policyguard.rules
 #   citation: 31 CFR chapter V; OFAC guidance of 2014-08-13 on ownership (50 %)
 #   as_of: 2026-06-18
 #   locked: true
+#   exceptions:
+#     - "a licence of OFAC, general or specific, names the country or the operator"
+#     - "blocked owners hold at most 49.99 % together"
+#     - "the programme of a country has ended, as Syria's on 2025-06-30"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {

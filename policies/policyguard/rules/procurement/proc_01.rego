@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: P.L. 119-60 section 1532 (FY2026 NDAA)
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "context.dod_contract is false"
+#     - "the tenant holds a licence with authority = \"DoD\" (a waiver) that names the model and has not expired"
 #   effective:
 #     - {from: 2025-12-18T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -17,6 +17,9 @@ package policyguard.rules
 #   citation: NDAA FY2021 section 1260H; NDAA FY2024 section 805(a)(1)
 #   as_of: 2026-06-08
 #   locked: false
+#   exceptions:
+#     - "no party of the route is on the list"
+#     - "the tier is indirect, which is PROC-06"
 #   effective:
 #     - {from: null, to: 2026-06-30T00:00:00Z, status: proposed, verified: false}
 #     - {from: 2026-06-30T00:00:00Z, to: null, status: in_force, verified: false}

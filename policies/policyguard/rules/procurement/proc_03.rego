@@ -14,6 +14,9 @@ package policyguard.rules
 #   citation: Texas, prohibited technologies (2025-01, 2026-01-26)
 #   as_of: 2026-02-03
 #   locked: false
+#   exceptions:
+#     - "context.state_body is none, or a body outside the United States"
+#     - "the tenant holds a licence with authority = \"state\" (an exception) that names the model"
 #   effective:
 #     - {from: 2025-01-31T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

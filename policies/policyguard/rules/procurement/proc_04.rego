@@ -14,6 +14,9 @@ package policyguard.rules
 #   citation: GSAR 552.239-7001 (draft)
 #   as_of: 2026-11-23
 #   locked: false
+#   exceptions:
+#     - "context.gsa_schedule is false"
+#     - "the developer is in the United States"
 #   effective:
 #     - {from: null, to: null, status: proposed, verified: false}
 findings contains {

@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: 41 USC 4713; 10 USC 3252 (enjoined)
 #   as_of: 2026-06-18
 #   locked: false
+#   exceptions:
+#     - "context.dod_contract is false"
+#     - "the model is of another developer"
 #   effective:
 #     - {from: 2026-03-03T00:00:00Z, to: null, status: contested, verified: false}
 findings contains {

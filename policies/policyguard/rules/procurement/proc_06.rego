@@ -16,6 +16,9 @@ package policyguard.rules
 #   citation: NDAA FY2024 section 805(a)(2); NDAA FY2021 section 1260H
 #   as_of: 2026-06-08
 #   locked: false
+#   exceptions:
+#     - "no party of the route is on the list"
+#     - "the tier is direct, which is PROC-02; what is undeclared is named there, too"
 #   effective:
 #     - {from: null, to: 2027-06-30T00:00:00Z, status: proposed, verified: false}
 #     - {from: 2027-06-30T00:00:00Z, to: null, status: in_force, verified: false}

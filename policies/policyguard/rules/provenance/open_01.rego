@@ -15,6 +15,9 @@ package policyguard.rules
 #   citation: no law; bills on models of adversaries, as a supposition
 #   as_of: 2026-11-23
 #   locked: false
+#   exceptions:
+#     - "nobody assumes it, which is the ordinary case"
+#     - "the weights are closed, or made elsewhere"
 #   effective:
 #     - {from: null, to: null, status: proposed, verified: false}
 findings contains {

@@ -14,6 +14,9 @@ package policyguard.rules
 #   citation: tenant's provenance policy (customer policy); OpenSSF Model Signing 1.0
 #   as_of: 2026-05-14
 #   locked: false
+#   exceptions:
+#     - "the revision is a full commit and both digests agree"
+#     - "the deployment is a vendor's or a cloud's"
 #   effective:
 #     - {from: null, to: null, status: customer_policy, verified: true}
 findings contains {

@@ -14,6 +14,8 @@ package policyguard.rules
 #   citation: tenant's provenance policy (customer policy); CycloneDX 1.7 pedigree
 #   as_of: 2026-08-07
 #   locked: false
+#   exceptions:
+#     - "developer and lineage are in the catalog, and self-hosted weights are safetensors or gguf without remote code"
 #   effective:
 #     - {from: null, to: null, status: customer_policy, verified: true}
 findings contains {

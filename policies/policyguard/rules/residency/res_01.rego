@@ -14,6 +14,8 @@ package policyguard.rules
 #   citation: tenant's residency policy (customer policy, not law)
 #   as_of: 2026-11-23
 #   locked: false
+#   exceptions:
+#     - "every country of every hop is in the list, and all of them are known"
 #   effective:
 #     - {from: null, to: null, status: customer_policy, verified: true}
 findings contains {

@@ -14,6 +14,9 @@ package policyguard.rules
 #   citation: tenant's retention policy (customer policy, not law)
 #   as_of: 2026-11-23
 #   locked: false
+#   exceptions:
+#     - "the tenant demands nothing"
+#     - "contract and public terms keep to the limit, the vendor's safety retention included"
 #   effective:
 #     - {from: null, to: null, status: customer_policy, verified: true}
 findings contains {

@@ -13,6 +13,8 @@ package policyguard.rules
 #   citation: vendor's own statement, as the catalog cites it
 #   as_of: 2026-11-23
 #   locked: false
+#   exceptions:
+#     - "the instant is before the vendor switched it off, or after it was switched on again"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {

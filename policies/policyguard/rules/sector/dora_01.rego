@@ -15,6 +15,9 @@ package policyguard.rules
 #   citation: Regulation (EU) 2022/2554 (DORA) Art. 28-30
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "the tenant is no financial entity"
+#     - "it runs on our own premises"
 #   effective:
 #     - {from: 2025-01-17T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -15,6 +15,10 @@ package policyguard.rules
 #   citation: 45 CFR 164.502(e), 164.504(e)
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "an agreement is signed, wherever it runs"
+#     - "it runs on our own premises"
+#     - "the tenant is in no such sector"
 #   effective:
 #     - {from: 2013-09-23T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

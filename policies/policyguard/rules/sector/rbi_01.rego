@@ -13,6 +13,9 @@ package policyguard.rules
 #   citation: RBI/2017-18/153 (Storage of Payment System Data)
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "the tenant is no operator of a payment system"
+#     - "nothing is stored outside India"
 #   effective:
 #     - {from: 2018-10-15T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

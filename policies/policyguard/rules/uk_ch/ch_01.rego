@@ -17,6 +17,11 @@ package policyguard.rules
 #   citation: FADP Art. 16, 17; DPO Annex 1
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "every place is in Switzerland or a country of the list swiss-adequacy"
+#     - "local_tools.swiss is scc or bcr, with an assessment of less than a year"
+#     - "for the United States: an active certification under the Swiss-US framework"
+#     - "nobody whose data is sent is in Switzerland, or exporter.swiss_effect is false"
 #   effective:
 #     - {from: 2023-09-01T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -18,6 +18,11 @@ package policyguard.rules
 #   citation: UK GDPR Art. 44A-49A (before 2026-02-05 Art. 44-49)
 #   as_of: 2026-07-02
 #   locked: false
+#   exceptions:
+#     - "every place is in the UK or a country of the list uk-adequacy"
+#     - "local_tools.uk is idta, addendum or bcr, with an assessment of less than a year"
+#     - "for the United States: an active certification with uk_extension"
+#     - "nobody whose data is sent is in the UK, or exporter.uk_article_3 is none"
 #   effective:
 #     - {from: 2021-01-01T00:00:00Z, to: 2026-02-05T00:00:00Z, status: in_force, verified: false}
 #     - {from: 2026-02-05T00:00:00Z, to: null, status: in_force, verified: false}
