@@ -7,7 +7,7 @@ package policyguard.rules
 #   for a document that its provider lacks, and is told. Free and open-source models are
 #   exempt from Article 53(1)(a) and (b), not from copyright policy and training summary,
 #   and not with systemic risk. Who fine-tunes with more than a third of the original
-#   computing becomes a provider. The rule advises.
+#   computing becomes a provider.
 # related_resources:
 #   - ref: Regulation (EU) 2024/1689 (AI Act) Art. 51, 53-55
 #   - ref: Commission guidelines on general-purpose AI models, 2025-07-18
@@ -40,7 +40,7 @@ findings contains {
 
 findings contains {
 	"id": "AIA-01",
-	"effect": "advise",
+	"effect": "oblige",
 	"msg": sprintf("fine-tuning %s with more than a third of its original computing makes you the provider of what comes out: training summary, copyright policy and documentation are then yours%s", [
 		input.model.label,
 		_aia_01_systemic,
@@ -48,6 +48,7 @@ findings contains {
 	"facts": _aia_01_facts,
 	"missing": [],
 	"remedy": "",
+	"obligation": {"type": "record_keeping", "properties": {"article": "AI Act Art. 53"}},
 } if {
 	_aia_01_tunes
 	is_number(input.purpose.compute_share_bp)

@@ -35,8 +35,9 @@ test_aia_01_published_or_unknown_documents_are_no_finding_for_who_uses_a_model i
 test_aia_01_more_than_a_third_of_the_computing_makes_a_provider if {
 	fixture.of("AIA-01", _aia_01_tuning(3333)) == set()
 	some finding in fixture.of("AIA-01", _aia_01_tuning(3334))
-	finding.effect == "advise"
+	finding.effect == "oblige"
 	contains(finding.msg, "makes you the provider")
+	finding.obligation == {"type": "record_keeping", "properties": {"article": "AI Act Art. 53"}}
 }
 
 test_aia_01_a_model_with_systemic_risk_brings_more_duties if {
@@ -55,5 +56,5 @@ test_aia_01_outside_the_unions_market_it_says_nothing if {
 		fixture.of("AIA-01", object.union(_aia_01_tuning(5000), patch)) == set()
 	}
 	abroad := {"context": {"eu_market": true}, "exporter": {"establishment": "US"}}
-	fixture.effects("AIA-01", object.union(_aia_01_tuning(5000), abroad)) == {"advise"}
+	fixture.effects("AIA-01", object.union(_aia_01_tuning(5000), abroad)) == {"oblige"}
 }

@@ -41,7 +41,7 @@ findings contains {
 
 findings contains {
 	"id": "LIC-01",
-	"effect": "advise",
+	"effect": "oblige",
 	"msg": sprintf("a product of this size keeps displaying `%s`, as the licence of %s asks", [
 		term.terms.display_name,
 		term.id,
@@ -49,6 +49,7 @@ findings contains {
 	"facts": _lic_01_facts(term),
 	"missing": [],
 	"remedy": "",
+	"obligation": {"type": "display_name", "properties": {"name": term.terms.display_name, "licence": term.id}},
 } if {
 	some term in _lic_01_terms
 	_lic_01_large(term.terms)

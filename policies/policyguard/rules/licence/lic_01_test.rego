@@ -30,7 +30,11 @@ test_lic_01_the_name_of_the_version_itself_has_to_be_displayed if {
 	shown := ["Kimi K2.5"]
 	_lic_01_whose({"monthly_revenue_usd": 167000000, "attributions": shown}) == {"the licence of kimi-k2 asks a product of this size to display `Kimi K2`, and its user interface does not"}
 	all := {"monthly_revenue_usd": 167000000, "attributions": ["Kimi K2", "Kimi K2.5"]}
-	fixture.effects("LIC-01", _lic_01(all)) == {"advise"}
+	fixture.effects("LIC-01", _lic_01(all)) == {"oblige"}
+	{finding.obligation | some finding in fixture.of("LIC-01", _lic_01(all))} == {
+		{"type": "display_name", "properties": {"name": "Kimi K2", "licence": "kimi-k2"}},
+		{"type": "display_name", "properties": {"name": "Kimi K2.5", "licence": "kimi-k2.5"}},
+	}
 }
 
 test_lic_01_unknown_figures_and_names_are_named if {

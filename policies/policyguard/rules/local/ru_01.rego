@@ -43,7 +43,7 @@ findings contains {
 
 findings contains {
 	"id": "RU-01",
-	"effect": "advise",
+	"effect": "oblige",
 	"msg": sprintf("data of Russian citizens would go from Russia to %s at %s: the authority is given notice of a cross-border transfer first", [
 		input.model.label,
 		hop.label,
@@ -51,6 +51,7 @@ findings contains {
 	"facts": _ru_01_facts(hop),
 	"missing": [],
 	"remedy": "",
+	"obligation": {"type": "record_keeping", "properties": {"article": "152-FZ Art. 12"}},
 } if {
 	_ru_01_citizens
 	input.data.collection_at_source == false

@@ -26,7 +26,10 @@ test_ru_01_data_of_russian_citizens_first_recorded_abroad_is_denied if {
 }
 
 test_ru_01_a_later_transfer_is_possible_after_notice if {
-	fixture.effects("RU-01", _ru_01({"collection_at_source": false})) == {"advise"}
+	some finding in fixture.of("RU-01", _ru_01({"collection_at_source": false}))
+	finding.effect == "oblige"
+	finding.obligation == {"type": "record_keeping", "properties": {"article": "152-FZ Art. 12"}}
+	contains(finding.msg, "is given notice of a cross-border transfer first")
 }
 
 test_ru_01_in_russia_it_may_be_recorded if {

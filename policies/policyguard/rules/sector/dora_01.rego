@@ -56,11 +56,12 @@ findings contains {
 
 findings contains {
 	"id": "DORA-01",
-	"effect": "advise",
+	"effect": "oblige",
 	"msg": sprintf("the contract with who runs %s belongs into the register of information (Art. 28(3))", [hop.label]),
 	"facts": _dora_01_facts(hop),
 	"missing": [],
 	"remedy": "",
+	"obligation": {"type": "record_keeping", "properties": {"article": "DORA Art. 28(3)"}},
 } if {
 	_dora_01_sent
 	_dora_01_bound

@@ -25,7 +25,9 @@ test_dora_01_a_contract_that_names_no_place_is_denied if {
 }
 
 test_dora_01_a_contract_that_does_belongs_into_the_register if {
-	fixture.effects("DORA-01", _dora_01({"dora_clause": true}, {})) == {"advise"}
+	some finding in fixture.of("DORA-01", _dora_01({"dora_clause": true}, {}))
+	finding.effect == "oblige"
+	finding.obligation == {"type": "record_keeping", "properties": {"article": "DORA Art. 28(3)"}}
 }
 
 test_dora_01_it_is_no_duty_to_stay_anywhere if {
@@ -33,7 +35,7 @@ test_dora_01_it_is_no_duty_to_stay_anywhere if {
 		"sectors": ["financial_eu"],
 		"contracts": [fixture.papers("baseten", {"dora_clause": true})],
 	}})
-	fixture.effects("DORA-01", asked) == {"advise"}
+	fixture.effects("DORA-01", asked) == {"oblige"}
 }
 
 test_dora_01_others_are_not_bound if {
