@@ -197,3 +197,40 @@ test_dsp_01_whether_it_is_a_sale_has_to_be_said if {
 	asked := _dsp_01_sent(["health"], {"health": 10001}, {"data": {"brokerage": null}})
 	fixture.missing("DSP-01", asked) == {"data.brokerage"}
 }
+
+_dsp_01_germans := {"exporter": {"establishment": "DE"}}
+
+# A first hop that gives nobody access hides no second one that does.
+_dsp_01_twice := {"model": "glm-5.2", "route": ["glm-5.2@api.scaleway.ai", "glm-5.2@open.bigmodel.cn"]}
+
+test_dsp_01_who_is_no_us_person_is_asked_nothing_however_little_is_known if {
+	every sold in [true, false, null] {
+		every number in [101, null] {
+			fixture.of("DSP-01", _dsp_01_sent(["genomic"], {"genomic": number}, object.union(_dsp_01_germans, {"data": {"brokerage": sold}}))) == set()
+		}
+	}
+}
+
+test_dsp_01_an_unknown_sender_is_asked_for_and_not_denied if {
+	every sold in [true, false, null] {
+		asked := _dsp_01_sent(["genomic"], {"genomic": 101}, {"exporter": {"establishment": null}, "data": {"brokerage": sold}})
+		fixture.effects("DSP-01", asked) == {"indeterminate"}
+	}
+}
+
+test_dsp_01_what_is_neither_omic_nor_sold_is_not_counted_here if {
+	fixture.of("DSP-01", _dsp_01_sent(["pii"], {"pii": null}, {})) == set()
+	fixture.missing("DSP-01", _dsp_01_sent(["pii"], {"pii": null}, {"data": {"brokerage": null}})) == {"data.brokerage", "data.counts.pii"}
+}
+
+test_dsp_01_every_hop_is_looked_at if {
+	messages := {finding.msg | some finding in fixture.of("DSP-01", object.union(_dsp_01_sent(["genomic"], {"genomic": 101}, {"data": {"brokerage": true}}), _dsp_01_twice))}
+	some sale in messages
+	startswith(sale, "glm-5.2 at open.bigmodel.cn would sell or license bulk sensitive data")
+	some access in messages
+	startswith(access, "glm-5.2 at open.bigmodel.cn would give Zhipu BigModel")
+	every sold in [true, false] {
+		asked := _dsp_01_sent(["genomic"], {"genomic": null}, {"data": {"brokerage": sold}})
+		fixture.missing("DSP-01", object.union(asked, _dsp_01_twice)) == {"data.counts.genomic"}
+	}
+}

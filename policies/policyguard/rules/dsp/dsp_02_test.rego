@@ -79,3 +79,20 @@ test_dsp_02_a_claimed_exemption_is_for_a_person if {
 test_dsp_02_another_sender_is_out_of_scope if {
 	_dsp_02_of(["pii"], {"pii": 100001}, object.union(_dsp_02_programme(false), {"exporter": {"establishment": "DE"}})) == set()
 }
+
+test_dsp_02_every_hop_is_looked_at if {
+	asked := object.union(_dsp_01_sent(["pii"], {"pii": 100001}, _dsp_02_programme(false)), _dsp_01_twice)
+	fixture.effects("DSP-02", asked) == {"deny"}
+}
+
+test_dsp_02_what_stands_of_the_requirements_decides_alone if {
+	[_dsp_02_of(["pii"], {"pii": 100001}, _dsp_02_programme(requirements)) | some requirements in [true, false, null]] == [{"oblige"}, {"deny"}, {"indeterminate"}]
+}
+
+test_dsp_02_out_of_scope_nothing_is_asked_and_nothing_recorded if {
+	every requirements in [true, false, null] {
+		_dsp_02_of(["pii"], {"pii": null}, object.union(_dsp_02_programme(requirements), _dsp_01_germans)) == set()
+		_dsp_02_of(["pii"], {"pii": 100001}, object.union(_dsp_02_programme(requirements), _dsp_01_germans)) == set()
+		_dsp_02_of(["pii"], {"pii": 100000}, _dsp_02_programme(requirements)) == set()
+	}
+}

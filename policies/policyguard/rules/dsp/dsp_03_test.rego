@@ -42,3 +42,18 @@ test_dsp_03_what_is_unknown_is_named if {
 	fixture.missing("DSP-03", _dsp_03_sent({"tenant": {"contracts": null}})) == {"contract.onward_transfer_ban"}
 	fixture.missing("DSP-03", _dsp_03_sent({"exporter": {"establishment": null}})) == {"exporter.establishment"}
 }
+
+test_dsp_03_who_sends_has_to_be_a_us_person if {
+	[fixture.effects("DSP-03", _dsp_03_sent({"exporter": {"establishment": country}})) | some country in ["US", "DE", null]] == [{"require_approval"}, set(), {"indeterminate"}]
+	fixture.of("DSP-03", _dsp_03_sent({"exporter": {"establishment": "DE"}, "data": {"brokerage": null}})) == set()
+}
+
+test_dsp_03_what_is_not_bulk_is_asked_nothing if {
+	fixture.of("DSP-03", _dsp_03_sent({"data": {"brokerage": null, "counts": {"health": 10000}}})) == set()
+}
+
+test_dsp_03_every_buyer_is_looked_at if {
+	papers := [fixture.contract("scaleway", {"onward_transfer_ban": true}), fixture.contract("jingsheng-hengxing", {"onward_transfer_ban": null})]
+	asked := object.union(_dsp_03_sent({"tenant": {"contracts": papers}}), {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@api.z.ai"]})
+	fixture.missing("DSP-03", asked) == {"contract.onward_transfer_ban"}
+}

@@ -48,3 +48,16 @@ test_dsp_04_what_is_unknown_is_named if {
 	fixture.missing("DSP-04", _dsp_04_sent({"certified": null, "audited": null}, {})) == {"tenant.data_security.audited", "tenant.data_security.certified"}
 	fixture.missing("DSP-04", _dsp_04_sent({"certified": "2024-01-01T00:00:00Z"}, {"data": {"counts": {"pii": null}}})) == {"data.counts.pii"}
 }
+
+test_dsp_04_every_hop_is_looked_at if {
+	stale := {"certified": "2024-01-01T00:00:00Z"}
+	fixture.effects("DSP-04", object.union(_dsp_04_sent(stale, {}), _dsp_01_twice)) == {"deny"}
+	fixture.missing("DSP-04", object.union(_dsp_04_sent({"audited": null}, {}), _dsp_01_twice)) == {"tenant.data_security.audited"}
+}
+
+test_dsp_04_no_programme_is_asked_for_where_nobody_who_may_be_covered_gets_access if {
+	unknown := {"certified": null, "audited": null}
+	every patch in [fixture.to("glm-5.2@us"), fixture.to("glm-5.2@api.scaleway.ai"), _dsp_01_germans, {"data": {"counts": {"pii": 100000}}}] {
+		fixture.of("DSP-04", object.union(_dsp_04_sent(unknown, {}), patch)) == set()
+	}
+}

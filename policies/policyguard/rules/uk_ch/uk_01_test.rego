@@ -133,3 +133,28 @@ test_uk_01_data_that_people_send_on_themselves_is_no_transfer if {
 	direct := object.union(_uk_01(_uk_01_tool("none")), {"data": {"direct_from_subject": true}})
 	fixture.of_in("UK-01", direct, _uk_01_moved("CN")) == set()
 }
+
+_uk_01_vague := fixture.catalog_with("deployments", "glm-5.2@us", {"processing_scope": null, "processing_countries": ["CN"]})
+
+test_uk_01_what_is_not_known_is_asked_for_in_scope_alone if {
+	fixture.missing_in("UK-01", _uk_01(_uk_01_tool("idta")), _uk_01_vague) == {"deployment.processing_scope"}
+	abroad := object.union(_uk_01(_uk_01_tool("idta")), {"exporter": {"establishment": "DE", "uk_article_3": "none"}, "data": {"subjects": ["DE"]}})
+	fixture.of_in("UK-01", abroad, _uk_01_vague) == set()
+}
+
+test_uk_01_what_is_denied_is_not_asked_about_besides if {
+	fixture.effects_in("UK-01", _uk_01(_uk_01_tool("none")), _uk_01_vague) == {"deny"}
+}
+
+test_uk_01_every_hop_is_looked_at if {
+	twice := object.union(_uk_01(_uk_01_tool("idta")), {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@us"]})
+	fixture.missing_in("UK-01", twice, _uk_01_vague) == {"deployment.processing_scope"}
+	bare := object.union(_uk_01(_uk_01_tool("none")), {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@us"]})
+	fixture.effects_in("UK-01", bare, _uk_01_moved("CN")) == {"deny"}
+}
+
+test_uk_01_people_who_send_their_own_data_are_not_asked_for_a_scope if {
+	own := object.union(_uk_01(_uk_01_tool("none")), {"exporter": {"establishment": null}, "data": {"subjects": null, "direct_from_subject": true}})
+	fixture.of("UK-01", own) == set()
+	fixture.effects("UK-01", object.union(own, {"data": {"direct_from_subject": false}})) == {"indeterminate"}
+}
