@@ -245,7 +245,7 @@ def _organisation(names: list[str], *, call: ModelCall) -> Iterator[str]:
         return
     acting = call.caller.organisation if call.caller is not None else None
     if acting is not None:
-        yield "# of whom this caller acts for, in caller={\"organisation\": {…}}; for your own"
+        yield '# of whom this caller acts for, in caller={"organisation": {…}}; for your own'
         yield "# company:"
     yield "# policyguard.toml, for Guard.from_config(path):"
     yield "[tenant]"

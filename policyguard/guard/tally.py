@@ -213,8 +213,7 @@ def _us_share(
 
 def _china_shares(call: ModelCall, persons: frozenset[bytes]) -> list[Share]:
     since = int(first_of_january(call.at).timestamp()) - 1
-    declared = getattr(call.data, "people", None)
-    unnamed = max(0, (declared or 0) - len(persons))
+    unnamed = max(0, (call.data.persons or 0) - len(persons))
     sensitive = bool(_SENSITIVE & set(call.data.classes or ()))
     return [
         Share(
