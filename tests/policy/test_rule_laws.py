@@ -30,6 +30,13 @@ TRANSFER = re.compile(r"(EAR|ITAR|OFAC|DSP|GDPR|RES)-[0-9]{2}")
 """Rules on what goes where, to whom: whoever made the weights."""
 OF_MODELS = {"EAR-07", "EAR-10"}
 """These two are about a model: a letter that bars it, what it was tuned on."""
+LICENCES: tuple[dict[str, Any], ...] = (
+    {"authority": "BIS", "operators": ["zhipu-bigmodel"], "persons": ["CN"]},
+    {"authority": "BIS", "operators": ["zhipu-bigmodel"], "countries": ["SG"]},
+    {"authority": "DDTC", "operators": ["scaleway"], "persons": ["FR", "IN"]},
+    {"authority": "OFAC", "countries": ["IR"]},
+)
+"""Licences that cover one thing together with others, or nothing here."""
 YEAR = timedelta(days=365)
 SWAPPED = """
 models:
@@ -173,12 +180,24 @@ def test_the_order_of_a_list_is_no_fact(
 ) -> None:
     turned = deepcopy(call)
     turned["caller"]["citizenships"] = ["FR", "IN", "CN"]
+    signed = {item["operator"] for item in turned["tenant"]["contracts"]}
+    turned["tenant"]["contracts"] += [
+        {"operator": name, "dpa": True}
+        for name in ("anthropic", "scaleway", "zhipu-bigmodel")
+        if name not in signed
+    ]
+    turned["tenant"]["licences"] = [
+        {"id": f"L{number}", "expires": "2027-01-01T00:00:00Z", **licence}
+        for number, licence in enumerate(LICENCES)
+    ]
     shuffled = deepcopy(turned)
     for above, last in (
         (shuffled["caller"], "citizenships"),
         (shuffled["caller"]["organisation"], "owners"),
         (shuffled["data"], "classes"),
         (shuffled["data"], "subjects"),
+        (shuffled["tenant"], "contracts"),
+        (shuffled["tenant"], "licences"),
     ):
         above[last] = data.draw(st.permutations(above[last]))
 
