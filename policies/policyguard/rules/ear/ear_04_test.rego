@@ -153,3 +153,61 @@ test_ear_04_each_hop_of_a_route_counts if {
 	asked := object.union(_ear_04_sent("glm-5.2@us", {}), {"route": ["glm-5.2@us", "glm-5.2@api.scaleway.ai"]})
 	fixture.effects("EAR-04", asked) == {"deny"}
 }
+
+# No item, or none that is subject to the EAR.
+_ear_04_elsewhere := [
+	{"data": {"ear": {"classification": "not_technology"}}},
+	{"data": {"ear": {"classification": "published"}}},
+	{"exporter": {"establishment": "FR"}, "data": {"ear": {"us_origin": false}}},
+]
+
+_ear_04_claimed := [
+	{},
+	{"data": {"ear": {"exception": "TSR"}}},
+	{"data": {"ear": {"no_licence_countries": ["CN"]}}},
+]
+
+_ear_04_vague := fixture.catalog_with("deployments", "glm-5.2@us", {"processing_scope": null})
+
+test_ear_04_out_of_scope_nothing_is_found_whatever_is_claimed if {
+	every patch in _ear_04_elsewhere {
+		every claim in _ear_04_claimed {
+			every known in [_ear_04_at(["CN"]), _ear_04_at(["IR"]), _ear_04_vague] {
+				fixture.of_in("EAR-04", object.union(_ear_04_sent("glm-5.2@us", patch), claim), known) == set()
+			}
+		}
+	}
+}
+
+test_ear_04_every_hop_is_looked_at if {
+	twice := {"route": ["glm-5.2@us", "glm-5.2@api.scaleway.ai"]}
+	[fixture.effects("EAR-04", object.union(_ear_04_sent("glm-5.2@us", patch), twice)) |
+		some patch in [{}, {"data": {"ear": {"exception": "TSR"}}}, {"data": {"ear": {"classification": null}}}]
+	] == [{"deny"}, {"require_approval"}, {"indeterminate"}]
+	gap := object.union(_ear_04_sent("glm-5.2@us", {}), {"route": ["kimi-k2@hq", "glm-5.2@us"]})
+	"deployment.processing_scope" in fixture.missing_in("EAR-04", gap, _ear_04_vague)
+}
+
+test_ear_04_what_is_denied_is_not_asked_about_besides if {
+	both := fixture.catalog_with("deployments", "glm-5.2@us", {"processing_scope": null, "processing_countries": ["CN"]})
+	fixture.effects_in("EAR-04", _ear_04_sent("glm-5.2@us", {}), both) == {"deny"}
+}
+
+test_ear_04_a_licence_that_names_no_country_needs_no_place if {
+	[fixture.missing_in("EAR-04", _ear_04_sent("glm-5.2@us", {"tenant": {"licences": [fixture.licence(scope)]}}), _ear_04_vague) |
+		some scope in [{"operators": ["baseten"]}, {"operators": ["baseten"], "countries": ["FR"]}, {"operators": ["scaleway"]}]
+	] == [set(), {"deployment.processing_scope"}, {"deployment.processing_scope"}]
+}
+
+test_ear_04_ciphertext_alone_goes_anywhere if {
+	relay := fixture.catalog_with("deployments", "glm-5.2@us", {
+		"mode": "gateway",
+		"processing_scope": null,
+		"processing_countries": ["SG"],
+		"storage_countries": ["SG"],
+		"sealing": {"end_to_end": true, "fips": true, "strength_bits": 256, "keys_withheld": true, "enclave": false},
+	})
+	every class in ["3E001", null] {
+		fixture.of_in("EAR-04", _ear_04_sent("glm-5.2@us", {"data": {"ear": {"classification": class}}}), relay) == set()
+	}
+}

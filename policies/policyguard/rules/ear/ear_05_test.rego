@@ -86,6 +86,8 @@ test_ear_05_unknown_readers_are_named if {
 	some finding in fixture.of("EAR-05", _ear_05_sent({}))
 	finding.effect == "indeterminate"
 	finding.missing == ["deployment.readers"]
+	# Who had access cannot be recorded where nobody knows who that is.
+	fixture.effects("EAR-05", _ear_05_sent({})) == {"indeterminate"}
 }
 
 test_ear_05_a_contract_that_binds_the_operator_to_us_persons_is_enough if {
@@ -131,4 +133,45 @@ test_ear_05_unclassified_technology_is_named_if_somebody_may_not_read_it if {
 
 test_ear_05_what_is_no_technology_may_be_read_by_anybody if {
 	fixture.of_in("EAR-05", _ear_05_sent(object.union(_ear_05_foreign("IR"), {"data": {"ear": {"classification": "published"}}})), _ear_05_ours) == set()
+}
+
+test_ear_05_out_of_scope_nobody_is_asked_who_reads_it if {
+	strangers := [_ear_05_reader("support", {"person_status": status, "latest_citizenship": "IR"}) | some status in ["foreign", null]]
+	every patch in _ear_04_elsewhere {
+		every claim in _ear_04_claimed {
+			every known in [_ear_05_read_by(strangers), _ear_05_read_by(null)] {
+				fixture.of_in("EAR-05", object.union(_ear_05_sent(object.union(_ear_05_foreign("IR"), patch)), claim), known) == set()
+			}
+		}
+	}
+}
+
+test_ear_05_every_reader_is_looked_at if {
+	[fixture.effects_in("EAR-05", _ear_05_sent(patch), _ear_05_read_by([_ear_05_reader("administrator", {}), _ear_05_reader("support", last)])) |
+		some [patch, last] in [
+			[{}, {"person_status": "foreign", "latest_citizenship": "IN"}],
+			[{"data": {"ear": {"exception": "TSR"}}}, {"person_status": "foreign", "latest_citizenship": "IN"}],
+			[{}, {"person_status": null}],
+			[{"data": {"ear": {"classification": null}}}, {"person_status": "foreign"}],
+		]
+	] == [{"deny"}, {"require_approval"}, {"indeterminate"}, {"indeterminate"}]
+}
+
+test_ear_05_every_hop_is_looked_at if {
+	twice := {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@us"]}
+	[fixture.missing("EAR-05", object.union(_ear_05_sent({"data": {"ear": {"classification": class}}}), twice)) |
+		some class in ["3E001", null]
+	] == [{"deployment.readers"}, {"data.ear.classification"}]
+}
+
+test_ear_05_a_claim_asks_nobody_where_no_licence_is_needed if {
+	claimed := {"data": {"ear": {"exception": "TSR"}}}
+	licensed := {"tenant": {"licences": [fixture.licence({"persons": ["IN"]})]}}
+	[fixture.effects_in("EAR-05", _ear_05_sent(object.union(claimed, patch)), _ear_05_ours) |
+		some patch in [
+			object.union(_ear_05_foreign("IN"), licensed),
+			_ear_05_foreign("CA"),
+			{"caller": {"person_status": "us_lpr", "latest_citizenship": "IN"}},
+		]
+	] == [set(), set(), {"oblige"}]
 }
