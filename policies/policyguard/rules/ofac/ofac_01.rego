@@ -48,7 +48,7 @@ findings contains {
 	"remedy": "where the caller is during the call: the country, and the region of Ukraine",
 } if {
 	input.embargo.place == "unknown"
-	_ofac_01_tie != "no"
+	_ofac_01_asked
 }
 
 # Whom it serves is known to be barred; only the tie is not known.
@@ -85,7 +85,7 @@ findings contains {
 	"missing": sort(_ofac_01_unscreened | _ofac_01_untold),
 	"remedy": "the lists that the organisation and its owners were screened against; for your own, once, in the settings of the tenant",
 } if {
-	_ofac_01_tie != "no"
+	_ofac_01_asked
 	count(_ofac_01_unscreened) > 0
 	not _ofac_01_blocked
 }
@@ -117,7 +117,7 @@ findings contains {
 	"missing": sort({sprintf("deployment.%s.owners", [party.role])} | _ofac_01_untold),
 	"remedy": "the owners of the operator with their shares, in an overlay with its source",
 } if {
-	_ofac_01_tie != "no"
+	_ofac_01_asked
 	some hop in input.hops
 	some party in hop.parties
 	party.held.ofac.perhaps >= 5000
@@ -134,6 +134,16 @@ _ofac_01_tie := "yes" if {
 } else := "unknown" if {
 	count(_ofac_01_open) > 0
 } else := "no"
+
+# Where neither who exports nor whom the call serves is known, nothing ties it to the
+# United States, and nothing is asked.
+_ofac_01_asked if _ofac_01_tie == "yes"
+
+_ofac_01_asked if {
+	_ofac_01_tie == "unknown"
+	some known in [input.exporter.establishment, input.caller.location, input.caller.subdivision, input.caller.organisation.name]
+	known != null
+}
 
 # What would be a tie, and is not known: asked for where the tie decides.
 _ofac_01_untold := _ofac_01_open if {

@@ -87,6 +87,14 @@ test_ofac_01_an_unknown_tie_is_asked_for_beside_what_else_is_unknown if {
 	fixture.missing("OFAC-01", object.union(fixture.asking_at("glm-5.2@api.z.ai", {}), unknown)) == {"deployment.operator.owners", "exporter.establishment"}
 }
 
+# Of a call of which neither side is known, nothing is asked but what is barred.
+test_ofac_01_a_call_without_any_tie_that_is_known_is_asked_nothing if {
+	nothing := object.union(fixture.asking({}), {"exporter": {"establishment": null}, "caller": {"location": null}, "tenant": {"organisation": null}})
+	fixture.of("OFAC-01", nothing) == set()
+	fixture.effects("OFAC-01", object.union(nothing, fixture.to("glm-5.2@blocked"))) == {"indeterminate"}
+	fixture.missing("OFAC-01", object.union(nothing, {"caller": {"subdivision": "UA-30"}})) == {"caller.organisation.listed", "caller.organisation.owners", "exporter.establishment"}
+}
+
 # An operator of which nobody knows whose it is may be of the United States.
 test_ofac_01_an_operator_without_a_country_is_no_operator_without_a_tie if {
 	iran := {"caller": {"location": "IR"}}
