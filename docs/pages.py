@@ -26,6 +26,7 @@ from policyguard.vocabulary.decision import Advice, Decision, Finding, Obligatio
 from policyguard.vocabulary.record import (
     AUDIT_RECORD,
     DecisionRecord,
+    EvidenceRecord,
     GenesisRecord,
     KeyRotateRecord,
     OutcomeRecord,
@@ -55,6 +56,7 @@ def fragments() -> Mapping[str, str]:
             PolicyLoadRecord,
             PolicyRejectRecord,
             KeyRotateRecord,
+            EvidenceRecord,
         ),
         "settings.md": tables(Settings, level=2),
         "views.md": _views(),

@@ -35,6 +35,7 @@ _KINDS = (
     "policy.load",
     "policy.reject",
     "erase",
+    "evidence",
     "key.rotate",
     "approval.grant",
     "approval.revoke",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from policyguard.cli.evidence import Evidence, record_evidence, record_option
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _MOST_SHOWN: Final = 20
     help="Compute what another engine or version decided with this one, too.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@record_option
 @log_option
 @trail_option
 @click.pass_context
@@ -37,6 +39,7 @@ def replay(
     whole: bool,
     any_engine: bool,
     as_json: bool,
+    recording: bool,
     origin: str | None,
     directory: str | Path | None,
 ) -> None:
@@ -74,9 +77,27 @@ def replay(
         click.echo(json.dumps(_document(report), indent=2, ensure_ascii=False))
     else:
         _print(report)
+    if recording:
+        from policyguard.settings import load_settings
+
+        record_evidence(_evidence(report), settings=load_settings(), place=directory)
     if report.differences:
         ctx.exit(_DIFFERENT)
     ctx.exit(_UNANSWERED if report.unanswered or not report.decisions else 0)
+
+
+def _evidence(report: ReplayReport) -> Evidence:
+    return Evidence(
+        examined="replay",
+        tier="violated" if report.differences else "checked",
+        counts={
+            "decisions": report.decisions,
+            "equal": report.equal,
+            "different": len(report.differences),
+            "unanswered": len(report.unanswered),
+        },
+        document=_document(report),
+    )
 
 
 def _print_tampered(reason: str, *, as_json: bool) -> None:

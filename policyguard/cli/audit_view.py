@@ -15,6 +15,7 @@ from policyguard.vocabulary.record import (
     ApprovalRecord,
     DecisionRecord,
     EraseRecord,
+    EvidenceRecord,
     GenesisRecord,
     KeyRotateRecord,
     OutcomeRecord,
@@ -220,6 +221,8 @@ def _answer(item: Found) -> Text:
         return Text("loaded", "cyan")
     if isinstance(record, PolicyRejectRecord):
         return Text(record.code, "bold yellow")
+    if isinstance(record, EvidenceRecord):
+        return Text(record.tier, "bold red" if record.tier == "violated" else "cyan")
     return Text("-", "dim")
 
 
@@ -235,8 +238,9 @@ def _about(item: Found, *, room: int, apart: bool) -> Text:
         return Text(_broken(_outcome(record), room=room), "dim")
     if isinstance(record, PolicyLoadRecord | PolicyRejectRecord):
         return Text(_broken([kind, *_policy(record)], room=room))
-    if isinstance(record, EraseRecord):
-        return Text(_broken([kind, *_erased(record)], room=room))
+    if isinstance(record, EraseRecord | EvidenceRecord):
+        said = _erased(record) if isinstance(record, EraseRecord) else _evidence(record)
+        return Text(_broken([kind, *said], room=room))
     if isinstance(record, ApprovalRecord):
         said = [kind, record.rule, f"approval {short_id(record.approval)}"]
         return Text(_broken(said, room=room), "dim")
@@ -248,6 +252,12 @@ def _about(item: Found, *, room: int, apart: bool) -> Text:
     rules = sorted({rule.id for rule in record.rules if rule.effect in _OBJECTS})
     said = [", ".join(rules), ", ".join(sorted(set(record.obligations)))]
     return Text(_broken([*parts, *said], room=room))
+
+
+def _evidence(record: EvidenceRecord) -> list[str]:
+    of = f"of revision {record.bundle.revision}" if record.bundle else ""
+    counts = (f"{count} {name}" for name, count in sorted(record.counts.items()))
+    return [record.examined, of, *(item.replace("_", " ") for item in counts)]
 
 
 def _erased(record: EraseRecord) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from policyguard.cli.evidence import Evidence, record_evidence, record_option
 from policyguard.cli.trail_option import trail_of, trail_option
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _MOST_SHOWN: Final = 10
     help="Take the facts from the catalog that decided each call, or from today's.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@record_option
 @click.option(
     "--config",
     metavar="FILE",
@@ -52,12 +54,14 @@ def impact(
     path: Path | None,
     facts: str,
     as_json: bool,
+    recording: bool,
     config: str | None,
     directory: str | Path | None,
 ) -> None:
     """Show which recorded calls another bundle or catalog would have decided otherwise.
 
-    The records are verified first. Nothing is written, and no call is made. Exits with 0
+    The records are verified first. No call is made, and nothing is written but what
+    `--record` keeps. Exits with 0
     if every verdict stays, with 1 if one flips or the trail was changed, and with 2 if
     no verdict flips and a call could not be asked, which is counted with the reason.
     """
@@ -72,8 +76,8 @@ def impact(
     settings = load_settings(config)
     bundle = bundle_of(settings) if path is None else _asked(path, settings)
     now: Catalog | None = catalog_of(settings) if facts == "now" else None
-    place = settings.trail.place() if config and directory is None else None
-    reader = opened(place if place is not None else trail_of(directory))
+    place = directory or (settings.trail.place() if config else trail_of(None))
+    reader = opened(place)
     try:
         with ProgressBar() as bar:
             report = ask(reader, bundle=bundle, now=now, progress=bar.advance)
@@ -84,6 +88,8 @@ def impact(
         click.echo(json.dumps(_document(report), indent=2, ensure_ascii=False))
     else:
         _print(report)
+    if recording:
+        record_evidence(_evidence(report), settings=settings, place=place)
     if report.flips:
         ctx.exit(_FLIPPED)
     ctx.exit(_UNANSWERED if report.unanswered or not report.calls else 0)
@@ -96,6 +102,26 @@ def _asked(path: Path, settings: Settings) -> Bundle:
     from policyguard.identity import wall_clock
 
     return in_force(load_directory(path), settings=settings, now=wall_clock())
+
+
+def _evidence(report: ImpactReport) -> Evidence:
+    from policyguard.vocabulary.decision import BundleRef, CatalogRef
+
+    catalog = report.catalog
+    return Evidence(
+        examined="impact",
+        tier="checked",
+        counts={
+            "calls": report.calls,
+            "flips": len(report.flips),
+            "unanswered": sum(report.unanswered.values()),
+        },
+        document=_document(report),
+        bundle=BundleRef(revision=report.bundle[0], digest=report.bundle[1]),
+        catalog=None
+        if catalog is None
+        else CatalogRef(version=catalog[0], digest=catalog[1]),
+    )
 
 
 def _print_tampered(reason: str, *, as_json: bool) -> None:

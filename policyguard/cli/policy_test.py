@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from policyguard.cli.evidence import Evidence, record_evidence, record_option
+
 if TYPE_CHECKING:
     from policyguard.testing.coverage import Coverage
-    from policyguard.testing.mutate import MutationReport
+    from policyguard.testing.mutate import MutationReport, State
     from policyguard.testing.rego_tests import RegoResult, RegoRunner
+    from policyguard.vocabulary.decision import BundleRef
 
 _FAILED: Final = 1
 _directory: Final = click.argument(
@@ -115,6 +118,7 @@ def test(
     help="On how many inputs a survivor is compared with its rule.",
 )
 @_json_option
+@record_option
 @click.pass_context
 def mutate(
     ctx: click.Context,
@@ -125,17 +129,20 @@ def mutate(
     min_score: float | None,
     inputs: int,
     as_json: bool,
+    recording: bool,
 ) -> None:
     """Make mutants of the rules in DIRECTORY, and run the tests beside each on them.
 
     A mutant that no test notices is shown with an input on which it finds something
     else. One that finds the same on every input that is at hand does not count, which
     is evidence that it is no fault, not proof. Exit code 1 if the score is too low.
+    `--record` needs a bundle: a directory with a manifest.
     """
     from policyguard.cli.progress import ProgressBar
     from policyguard.testing.mutate import mutate as try_mutants
     from policyguard.testing.sources import read_policy
 
+    bundle = _bundle(directory) if recording else None
     with ProgressBar() as bar:
         report = try_mutants(
             read_policy(directory),
@@ -148,8 +155,32 @@ def mutate(
         click.echo(json.dumps(_report(report), indent=2, ensure_ascii=False))
     else:
         _print_report(report)
+    if bundle is not None:
+        from policyguard.settings import load_settings
+
+        record_evidence(_evidence(report, bundle), settings=load_settings(), place=None)
     low = min_score is not None and report.score * 100 < min_score
     ctx.exit(_FAILED if low or not report.results else 0)
+
+
+def _bundle(directory: Path) -> BundleRef:
+    from policyguard.bundle.source import load_directory
+    from policyguard.vocabulary.decision import BundleRef
+
+    bundle = load_directory(directory)
+    return BundleRef(revision=bundle.revision, digest=bundle.digest)
+
+
+def _evidence(report: MutationReport, bundle: BundleRef) -> Evidence:
+    kinds: tuple[State, ...] = ("killed", "survived", "equivalent", "stillborn")
+    return Evidence(
+        examined="mutation",
+        # Equivalence is seen on some inputs, never on all.
+        tier="sampled",
+        counts={kind: report.count(kind) for kind in kinds},
+        document=_report(report),
+        bundle=bundle,
+    )
 
 
 def _print_results(

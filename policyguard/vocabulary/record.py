@@ -8,6 +8,7 @@ vault, bound to the leaf by an HMAC with a salt of their own; what a client type
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, TypeAdapter
@@ -44,6 +45,7 @@ Kind: TypeAlias = Literal[
     "approval.grant",
     "approval.revoke",
     "erase",
+    "evidence",
 ]
 PolicySource: TypeAlias = Literal["shipped", "directory", "archive", "http", "kept"]
 """Where policy came from; `kept`: a version that this trail remembers."""
@@ -58,6 +60,14 @@ _KeyId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
 EraseReason: TypeAlias = Literal["request", "objection", "retention", "order"]
 """Why something is erased: who it is about asked for it or objects to it, it has been
 kept long enough, or an authority has ordered it."""
+
+
+Examined: TypeAlias = Literal["replay", "impact", "mutation"]
+"""What was done: recorded decisions were computed once more, other policy was asked about
+recorded calls, or faults were put into rules."""
+Tier: TypeAlias = Literal["proved", "checked", "sampled", "violated"]
+"""How far a result reaches: every case of a declared space; every case that there was;
+some cases; or a case that contradicts."""
 
 
 class Commitment(Value):
@@ -290,6 +300,30 @@ class ApprovalRecord(Value):
     """Binds the signed statement, which is in the vault."""
 
 
+class EvidenceRecord(Value):
+    """Records a result about policy, and of which policy, by which tool."""
+
+    v: Literal[1] = 1
+    kind: Literal["evidence"] = "evidence"
+    id: str
+    time: RecordTime
+    examined: Examined
+    tier: Tier
+    counts: Mapping[
+        Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,31}$")],
+        Annotated[int, Field(ge=0, le=MAX_INTEGER)],
+    ]
+    """What was counted, as the document says."""
+    bundle: BundleRef | None
+    """The bundle that was examined; `None`: those that the records name."""
+    catalog: CatalogRef | None
+    """The catalog that facts came from; `None`: those that the records name, or none."""
+    version: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    """Version of policyguard that examined it."""
+    document: Digest
+    """SHA-256 of the document that `--json` prints, keys sorted and blanks left out."""
+
+
 AnyRecord: TypeAlias = (
     GenesisRecord
     | DecisionRecord
@@ -299,6 +333,7 @@ AnyRecord: TypeAlias = (
     | EraseRecord
     | KeyRotateRecord
     | ApprovalRecord
+    | EvidenceRecord
 )
 AuditRecord: TypeAlias = Annotated[AnyRecord, Field(discriminator="kind")]
 

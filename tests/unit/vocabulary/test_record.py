@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 from pydantic import ValidationError
-from trails import decision, outcome
+from trails import DIGEST, TIME, decision, outcome
 
 from policyguard.canonical import canonical_bytes, parse_json
-from policyguard.vocabulary.record import AUDIT_RECORD, Commitment, DecisionRecord
+from policyguard.vocabulary.record import (
+    AUDIT_RECORD,
+    Commitment,
+    DecisionRecord,
+    EvidenceRecord,
+)
 
 COMMITMENT = Commitment(bytes=2, value="ab" * 32)
 
@@ -18,8 +23,19 @@ COMMITMENT = Commitment(bytes=2, value="ab" * 32)
         DecisionRecord(**decision(), caller=None, input=COMMITMENT),
         DecisionRecord(**decision(kind="check"), caller="ab" * 16, input=COMMITMENT),
         outcome("019f0000-0000-7000-8000-000000000000"),
+        EvidenceRecord(
+            id="019f0000-0000-7000-8000-000000000000",
+            time=TIME,
+            examined="impact",
+            tier="checked",
+            counts={"calls": 3, "flips": 0},
+            bundle=None,
+            catalog=None,
+            version="0.1.0",
+            document=DIGEST,
+        ),
     ],
-    ids=["decision", "check", "outcome"],
+    ids=["decision", "check", "outcome", "evidence"],
 )
 def test_a_record_is_read_back_as_it_was_written(record: DecisionRecord) -> None:
     stored = canonical_bytes(record.model_dump(mode="json"))
