@@ -105,6 +105,7 @@ def test_a_mutation_result_needs_a_bundle(
         run("policy", "mutate", str(tmp_path / "rules"), "--record"),
         says="is no file of a bundle",
     )
+    assert not (tmp_path / "trail").exists()
 
 
 def test_a_trail_that_was_changed_gives_no_evidence(trail: Path) -> None:
