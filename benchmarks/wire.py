@@ -110,8 +110,15 @@ def _measured(folder: Path, *, port: int, rounds: int) -> dict[str, float]:
 
 
 def _guard(folder: Path) -> Guard:
-    contract = Contract(operator="scaleway", dpa=True, transfer_tool="none")
-    tenant = TenantSettings(id="bench", establishment="DE", contracts=(contract,))
+    contract = Contract(
+        operator="scaleway",
+        dpa=True,
+        transfer_tool="none",
+        training=False,
+        remote_access_countries=("FR",),
+        sub_processors=True,
+    )
+    tenant = TenantSettings(id="bench", sectors=(), contracts=(contract,))
     trail = TrailSettings(directory=folder / "trail")
     noted = datetime(2026, 7, 10, 12, tzinfo=UTC)
     made = Guard(settings=Settings(trail=trail, tenant=tenant), clock=lambda: noted)
@@ -119,6 +126,8 @@ def _guard(folder: Path) -> Guard:
         caller="bench",
         data={"classes": ["pii"], "subjects": ["DE"]},
         purpose="inference",
+        exporter="DE",
+        context={"dod_contract": False, "gsa_schedule": False, "state_body": "none"},
     )
 
 
