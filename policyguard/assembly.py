@@ -45,7 +45,7 @@ from policyguard.reload.acceptance import Accepted
 from policyguard.settings import Settings, load_settings
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.passphrase import passphrase_file
-from policyguard.supply import begin, first_accepted, searching_of, watch
+from policyguard.supply import begin, first_accepted, searching_of, stopping, watch
 
 ENTRYPOINT = "data.policyguard.main.decision"
 
@@ -137,7 +137,7 @@ def build_core(
         simulated=clock is not None,
         keep_prompts=known.trail.keep_prompts,
         searching=searching_of(known.detection),
-        stop=reloader.close if reloader else None,
+        stop=stopping(known.outside, opened, role=role, reloader=reloader),
         enforced=enforced,
     )
 

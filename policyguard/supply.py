@@ -41,6 +41,7 @@ from policyguard.reload.reloader import (
 from policyguard.settings import BundleKey, BundleSettings, DetectionSettings
 from policyguard.signing.jws import JwsKey
 from policyguard.signing.key_file import read_key_file, read_public_file
+from policyguard.trail_settings import OutsideSettings
 
 if TYPE_CHECKING:
     from policyguard.guard.detecting import Searching
@@ -133,6 +134,37 @@ def watch(
     policies.when_outdated = reloader.wake
     reloader.start()
     return reloader
+
+
+def stopping(
+    outside: OutsideSettings, trail: Trail, *, role: str, reloader: Reloader | None
+) -> Callable[[], None] | None:
+    """Start what runs beside an application's guard, and return what ends it.
+
+    Args:
+        outside: Whom checkpoints are taken to, and how often.
+        trail: The guard's.
+        role: The command line takes nothing outside by itself.
+        reloader: Ended as well.
+
+    Raises:
+        ConfigurationError: the settings of `outside` cannot be used.
+    """
+    if outside.every_seconds is None or role != "app":
+        return reloader.close if reloader else None
+    # Only for those who want it: a guard starts with few modules.
+    from policyguard.assembly_outside import hook_of
+
+    hook = hook_of(outside, trail=trail)
+
+    def stop() -> None:
+        if reloader is not None:
+            reloader.close()
+        trail.flush()
+        if hook is not None:
+            hook.close()
+
+    return stop
 
 
 def trust_of(settings: BundleSettings) -> Trust:

@@ -71,6 +71,11 @@ class OutsideSettings(Value):
     max_age_hours: Annotated[int, Field(ge=1)] = 24
     """How old the newest cosignature or time stamp may be before `monitor` warns."""
     sinks: tuple[SinkSettings, ...] = ()
+    every_seconds: Annotated[int, Field(ge=10, le=86_400)] | None = None
+    """How often a guard takes its own log's newest checkpoint to all of them, in a
+    thread; without it `policyguard audit anchor` alone does."""
+    close_seconds: Annotated[int, Field(ge=0, le=600)] = 10
+    """How long closing a guard waits for the last time of these."""
 
     def under(self, base: Path) -> Self:
         """Return the same with each path made relative to a directory."""

@@ -123,6 +123,12 @@ class Recorder:
         """Say how many records are in the queue, those being written not among them."""
         return len(self._waiting)
 
+    @property
+    def origin(self) -> str | None:
+        """Name the log that is claimed now; `None`: none is."""
+        writer = self._writer
+        return None if writer is None else writer.origin
+
     def ready(self) -> None:
         """Claim a log now, so that trouble shows before the first record.
 

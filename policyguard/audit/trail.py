@@ -184,6 +184,11 @@ class Trail:
         return self._place
 
     @property
+    def origin(self) -> str | None:
+        """Name the log that this process has claimed; `None`: none now."""
+        return self._here().recorder.origin
+
+    @property
     def directory(self) -> Path:
         """Where a trail in files is.
 

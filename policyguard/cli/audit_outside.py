@@ -18,9 +18,7 @@ from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
 if TYPE_CHECKING:
-    from policyguard.audit.outside.anchor import Outside, Taken
     from policyguard.audit.outside.monitor import Monitor, Watch, Watched
-    from policyguard.audit.reader import Log
 
 _TAMPERED: Final = 1
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,6})([smhd]?)", re.ASCII)
@@ -66,10 +64,12 @@ def anchor(
     Exits with 0 if everybody has it, with 1 if somebody knows another history of a log,
     and with 2 if somebody could not be reached, or nobody is named.
     """
+    from policyguard.audit.outside.anchor import take_log
     from policyguard.cli.outside_settings import outside_of
     from policyguard.cli.outside_view import print_taken, taken_document
     from policyguard.cli.trail_reading import opened
     from policyguard.errors import ConfigurationError
+    from policyguard.identity import wall_clock
 
     reader = opened(trail_of(directory))
     outside = outside_of(reader.trust)
@@ -79,7 +79,7 @@ def anchor(
             " sinks under [outside] in the settings"
         )
     logs = [reader.log(origin)] if origin else list(reader.logs)
-    done = [_taken(log, outside=outside) for log in logs]
+    done = [take_log(log, outside=outside, now=wall_clock) for log in logs]
     if as_json:
         click.echo(json.dumps([taken_document(item) for item in done], indent=2))
     else:
@@ -238,21 +238,6 @@ def _say_tampered(reason: str, *, as_json: bool) -> None:
         click.echo(json.dumps({"intact": False, "reason": one_line(reason)}))
     else:
         output().print(tampered(one_line(reason)), soft_wrap=True)
-
-
-def _taken(log: Log, *, outside: Outside) -> Taken:
-    from policyguard.audit.outside.anchor import Published, take_outside
-    from policyguard.audit.outside.shelf import Shelf
-    from policyguard.identity import wall_clock
-    from policyguard.tlog import Note, leaf_hash
-
-    published = Published(
-        note=Note.parse(log.head().note),
-        vkeys=log.vkeys,
-        leaves=lambda: [leaf_hash(entry.body) for entry in log.entries()],
-    )
-    shelf = Shelf(folder=log.outside)
-    return take_outside(published, shelf=shelf, outside=outside, now=wall_clock)
 
 
 def _stated_origin(checkpoint: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from policyguard.cli.trail_option import trail_of, trail_option
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
+    from policyguard.audit.outside.shelf import Attempt
     from policyguard.audit.reader import TrailReader
     from policyguard.audit.retention import Keeping
     from policyguard.audit.verify import Verified
@@ -73,6 +74,7 @@ def report(context: click.Context, *, as_json: bool, directory: Path | None) -> 
     keeping = keeping_of(load_settings().trail, reader=reader)
     retained = _retained(reader, keeping=keeping, today=datetime.now(UTC).date())
     orders = list(orders_in(reader))
+    tried = _tried(reader)
     if as_json:
         document = {
             **verified_document(verified),
@@ -82,12 +84,55 @@ def report(context: click.Context, *, as_json: bool, directory: Path | None) -> 
                 {"entry": entry, **order.model_dump(mode="json")}
                 for entry, order in orders
             ],
+            "outside": {
+                origin: {name: asdict(item) for name, item in attempts.items()}
+                for origin, attempts in tried.items()
+            },
         }
         click.echo(json.dumps(document, indent=2))
     else:
         _print(output(), verified=verified, retained=retained, orders=orders)
+        _print_tried(output(), tried)
     if verified.missing or verified.unfinished:
         context.exit(UNANSWERED)
+
+
+def _tried(reader: TrailReader) -> dict[str, dict[str, Attempt]]:
+    """Return what came of the last attempt at each place outside, by origin."""
+    from policyguard.audit.outside.shelf import Shelf
+
+    shelves = {
+        log.origin: Shelf(folder=log.outside)
+        for log in reader.logs
+        if log.outside is not None
+    }
+    return {
+        origin: found
+        for origin, shelf in shelves.items()
+        if (found := shelf.attempts())
+    }
+
+
+def _print_tried(console: Console, tried: dict[str, dict[str, Attempt]]) -> None:
+    from rich.text import Text
+
+    from policyguard.cli.audit_view import heading
+
+    if not tried:
+        return
+    heading(console, "Outside")
+    table = plain_table()
+    for name in ("log", "records", "last", "place"):
+        side: JustifyMethod = "right" if name == "records" else "left"
+        table.add_column(name, no_wrap=name != "place", justify=side, overflow="fold")
+    for origin, attempts in tried.items():
+        for place, item in sorted(attempts.items()):
+            said = Text(printable(place))
+            if item.failure is not None:
+                said.append(f"\nfailed: {printable(item.failure)}", "bold yellow")
+            slot = Text(origin.rpartition("/")[2], "dim")
+            table.add_row(slot, str(item.size), item.time[:16].replace("T", " "), said)
+    console.print(table)
 
 
 def _retained(reader: TrailReader, *, keeping: Keeping, today: date) -> _Retained:

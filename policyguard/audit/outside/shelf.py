@@ -5,7 +5,7 @@
                         checkpoint's text, its lines before the empty one
     state.json          the last attempt at each place: when, and what came of it
 
-Owner: whoever runs `policyguard audit anchor`; each file is replaced whole. A crash
+Owner: whoever takes the log outside, one at a time; each file is replaced whole. A crash
 leaves a checkpoint without its cosignatures at worst, which the next run asks for
 again. Nothing here is trusted when it is read: `attested` verifies it. Whoever can
 write here can take memory away, never add any; what was handed out stays.
@@ -169,6 +169,15 @@ class Shelf:
             for key, item in known.items()
         }
         write_small(self._there() / _STATE, canonical_bytes(document) + b"\n")
+
+    def gate(self) -> Path:
+        """Return the file whose lock whoever writes here holds.
+
+        Raises:
+            TrailError: the folder cannot be made.
+        """
+        make_folder(self._there())
+        return self._there() / "gate"
 
     def path(self, size: int, kind: str) -> Path:
         """Return where a file of a checkpoint is."""

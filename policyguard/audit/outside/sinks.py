@@ -1,8 +1,8 @@
 """Places that a checkpoint is sent to: a command, a directory, a URL.
 
 A sink is memory that the writer cannot take back: another machine's repository, a
-write-once volume, a mailbox. It is told by whoever runs `policyguard audit anchor`,
-never by the process that writes the log: what a sink does delays no decision.
+write-once volume, a mailbox. It is told by `policyguard audit anchor`, or by a thread
+beside the one that writes the log: what a sink does delays no decision.
 """
 
 from __future__ import annotations
