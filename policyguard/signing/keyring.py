@@ -55,6 +55,14 @@ _PUBLIC_KEY_BYTES: Final = {
 }
 
 
+_REFUSED: Final = {
+    0x02: "ECDSA, with which C2SP defines no cosignature: ask for the witness's Ed25519"
+    " key, of type 0x04",
+    0x05: "a tree head of RFC 6962, which is no checkpoint: ask for an Ed25519 key",
+}
+"""Types that foreign files have, and why they count for nothing here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifierKey:
     """A public key under a name; a `Verifier` for Ed25519 note signatures."""
@@ -154,6 +162,12 @@ def _signature_type(type_byte: bytes, *, vkey: str) -> SignatureType:
     try:
         return SignatureType(int.from_bytes(type_byte, "big"))
     except ValueError as cause:
+        number = int.from_bytes(type_byte, "big")
+        if number in _REFUSED:
+            raise FormatError(
+                f"vkey `{excerpt(vkey)}` has the signature type `0x{number:02x}`,"
+                f" {_REFUSED[number]}"
+            ) from cause
         known = ", ".join(f"0x{member:02x}" for member in SignatureType)
         raise FormatError(
             f"vkey `{excerpt(vkey)}` has the signature type `0x{type_byte.hex()}`: "

@@ -162,6 +162,36 @@ def test_proofs_of_a_query_fill_the_quorum(world: World) -> None:
     assert (asked.exit_code, verified.exit_code) == (0, 0), asked.output
 
 
+def test_an_export_of_lines_is_held_to_the_quorum(world: World) -> None:
+    out = world.folder / "out"
+    trust = world.folder / "trust"
+    reader = TrailReader.open(world.trail)
+    witnesses = (world.folder / "witnesses").read_text()
+    trust.write_text(f"log {reader.logs[0].vkey.format()}\n{witnesses}")
+    run("audit", "export", out, "--format", "jsonl")
+    before = run("audit", "verify", out, "--trust", trust, "--json")
+    run("audit", "anchor")
+    run("audit", "export", out, "--format", "jsonl")
+    after = run("audit", "verify", out, "--trust", trust, "--json")
+    kept = out / "app-1" / "outside" / "7.checkpoint"
+    *lines, cosigned = kept.read_text().splitlines()
+    forged = cosigned[:-9] + ("A" if cosigned[-9] != "A" else "B") + cosigned[-8:]
+    kept.write_text("\n".join([*lines, forged]) + "\n")
+
+    altered = run("audit", "verify", out, "--trust", trust, "--json")
+
+    assert [item.exit_code for item in (before, after, altered)] == [2, 0, 1]
+    outside = [
+        json.loads(item.stdout)["outside"]["acme.example/app-1"]
+        for item in (before, after)
+    ]
+    assert [(item["quorum"], item["cosigned_size"]) for item in outside] == [
+        (False, 0),
+        (True, 7),
+    ]
+    assert json.loads(altered.stdout)["intact"] is False
+
+
 def test_an_export_takes_cosignatures_and_stamps_along(world: World) -> None:
     out = world.folder / "out"
     trust = out / "trust"

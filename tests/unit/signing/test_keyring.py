@@ -69,6 +69,8 @@ def test_a_signers_vkey_has_the_bytes_of_the_specification() -> None:
         (OURS[:-4], "has 29 bytes, not 32"),
         (OURS.replace("+AQ", "+AA"), "signature type `0x00`"),
         ("a+00000000+", "signature type `0x`"),
+        (OURS.replace("+AQ", "+Ag"), "ECDSA, with which C2SP defines no cosignature"),
+        (OURS.replace("+AQ", "+BQ"), "a tree head of RFC 6962"),
         ("+49570613+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4", "name is empty"),
     ],
 )
