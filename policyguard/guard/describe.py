@@ -23,6 +23,9 @@ ADAPTERS: Final[Mapping[str, str]] = {
     "anthropic": "policyguard.integrations.anthropic",
     "openai": "policyguard.integrations.openai",
     "botocore": "policyguard.integrations.boto3",
+    "langchain_core": "policyguard.integrations.langchain",
+    "mcp": "policyguard.integrations.mcp",
+    "litellm": "policyguard.integrations.litellm",
     "httpx": "policyguard.integrations.httpx",
     "httpx2": "policyguard.integrations.httpx",
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.canonical import Json
 from policyguard.errors import PolicyGuardError
@@ -31,6 +31,9 @@ from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
 from policyguard.vocabulary.found import Found
 from policyguard.vocabulary.record import OutcomeRecord
+
+if TYPE_CHECKING:
+    from policyguard.guard.guard import Guard
 
 _LOST: Final = (
     "no context names the caller: context lost in a thread? hand work over with"
@@ -139,6 +142,7 @@ def _decided(core: Core, call: ModelCall | Decision, *, asking: Asking) -> Decis
 def _state_of(decision: Decision, *, asking: Asking, facts: Facts) -> wire.CallState:
     if not decision.goes_ahead:
         log.info("call.refused", decision=decision.id, verdict=decision.verdict)
+        wire.refused(decision)
         raise not_allowed(decision)
     return wire.CallState(call_id=asking.call_id, decision=decision, facts=facts)
 
@@ -181,6 +185,11 @@ def at_wire(  # noqa: PLR0913 -- all that a transport knows
         kept = core.keeps(state.decision, asking=asking)
         return wire.Wire(decision=kept, state=state if kept.allowed else None)
     return wire.Wire(decision=core.decide(call, asking=asking))
+
+
+def facts_here(guard: Guard) -> Facts:
+    """Return what is declared where the running code is, and for a guard."""
+    return guard._facts.over(context_facts())  # noqa: SLF001 -- a part of the guard
 
 
 def question(

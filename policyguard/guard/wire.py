@@ -8,6 +8,8 @@ the wrapper owns; a crash loses it together with the call.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 
@@ -67,6 +69,9 @@ class Wire:
 
 
 _CURRENT: ContextVar[CallState | None] = ContextVar("policyguard_call", default=None)
+_NOTED: ContextVar[list[Decision] | None] = ContextVar(
+    "policyguard_refused", default=None
+)
 
 
 def current() -> CallState | None:
@@ -99,8 +104,27 @@ def leave(token: Token[CallState | None]) -> None:
     _CURRENT.reset(token)
 
 
+@contextmanager
+def noting() -> Iterator[list[Decision]]:
+    """Collect the refusals inside a block, whoever swallows their exceptions."""
+    noted: list[Decision] = []
+    token = _NOTED.set(noted)
+    try:
+        yield noted
+    finally:
+        _NOTED.reset(token)
+
+
+def refused(decision: Decision) -> None:
+    """Note a refusal for whoever collects them."""
+    noted = _NOTED.get()
+    if noted is not None:
+        noted.append(decision)
+
+
 def denied(decision: Decision) -> None:
     """Note a denial for the wrapper, which raises it in place of the SDK's error."""
+    refused(decision)
     state = _CURRENT.get()
     if state is not None:
         state.denied = decision

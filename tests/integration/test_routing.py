@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from guards import CN, FR, MESSAGES, NOWHERE, SUMMER, TICKETS, guard_in, settings
-from integration.loopback import remembered
+from integration.loopback import Since
 from offline import Upstream
 
 from policyguard import Guard, NoDecision, PolicyDenied
@@ -51,10 +51,16 @@ BLOG: dict[str, Any] = {
 """Public text, which Fable 5 may see whenever it is not switched off."""
 
 
-@pytest.fixture
-def guard(tmp_path: Path) -> Iterator[Guard]:
-    with guard_in(tmp_path) as made:
+@pytest.fixture(scope="module")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
+    # One for all: what takes time is to make it.
+    with guard_in(tmp_path_factory.mktemp("guard")) as made:
         yield made
+
+
+@pytest.fixture
+def trail(guard: Guard) -> Since:
+    return Since(guard)
 
 
 def vaulted(guard: Guard) -> list[dict[str, Any]]:
@@ -93,11 +99,13 @@ def test_the_cheapest_permitted_host_of_the_model_is_the_route(guard: Guard) -> 
     assert {"GDPR-01", "GDPR-04"} <= set(route.decision.rejected[0].rules)
 
 
-def test_a_route_leaves_one_record_with_the_rejected_in_its_vault(guard: Guard) -> None:
+def test_a_route_leaves_one_record_with_the_rejected_in_its_vault(
+    guard: Guard, trail: Since
+) -> None:
     route = guard.bind(**TICKETS).route("glm-5.2")
 
-    (leaf,) = remembered(guard)
-    (content,) = vaulted(guard)
+    (leaf,) = trail.records
+    content = vaulted(guard)[-1]
     assert (leaf["id"], leaf["kind"], leaf["verdict"], leaf["deployments"]) == (
         route.decision.id,
         "check",
@@ -110,10 +118,12 @@ def test_a_route_leaves_one_record_with_the_rejected_in_its_vault(guard: Guard) 
     ]
 
 
-def test_where_nothing_is_permitted_there_is_no_route(guard: Guard) -> None:
+def test_where_nothing_is_permitted_there_is_no_route(
+    guard: Guard, trail: Since
+) -> None:
     route = guard.bind(**TICKETS).route("kimi-k2")
 
-    (leaf,) = remembered(guard)
+    (leaf,) = trail.records
     assert route.to is None
     assert not route.decision.allowed
     assert [item.deployment for item in route.decision.rejected] == [
@@ -173,18 +183,20 @@ def test_a_rank_of_ones_own_orders_the_candidates(guard: Guard) -> None:
     ],
 )
 def test_what_cannot_be_ranked_is_said(
-    guard: Guard, given: dict[str, Any], said: str
+    guard: Guard, trail: Since, given: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=said):
         guard.bind(**TICKETS).route("glm-5.2", **given)
 
-    assert remembered(guard) == []
+    assert trail.records == []
 
 
-def test_alternatives_of_a_refusal_are_asked_without_a_record(guard: Guard) -> None:
+def test_alternatives_of_a_refusal_are_asked_without_a_record(
+    guard: Guard, trail: Since
+) -> None:
     with pytest.raises(PolicyDenied) as caught:
         ask(guard.bind(**TICKETS), Upstream().client(CN))
-    before = remembered(guard)
+    before = trail.records
 
     same = guard.alternatives(caught.value.decision)
     wider = guard.alternatives(caught.value.decision, models="any")
@@ -194,7 +206,7 @@ def test_alternatives_of_a_refusal_are_asked_without_a_record(guard: Guard) -> N
         "glm-5.2@api.scaleway.ai",
         "gpt-oss-120b@api.scaleway.ai",
     ]
-    assert remembered(guard) == before
+    assert trail.records == before
 
 
 def test_a_refusal_names_the_cheapest_and_its_price_to_the_operator_alone(
@@ -215,19 +227,22 @@ def test_a_refusal_names_the_cheapest_and_its_price_to_the_operator_alone(
     ]
     # Whom else rules object to, and why, is nothing that a caller may learn.
     assert "baseten" not in str(caller_view(decision))
-    assert vaulted(guard)[0]["rejected"] == [
+    assert vaulted(guard)[-1]["rejected"] == [
         item.model_dump(mode="json") for item in decision.rejected
     ]
 
 
-def test_an_allowed_call_asks_about_no_other_deployment(guard: Guard) -> None:
-    ask(guard.bind(**TICKETS), Upstream().client(FR))
+def test_an_allowed_call_asks_about_no_other_deployment(tmp_path: Path) -> None:
+    with guard_in(tmp_path) as guard:
+        ask(guard.bind(**TICKETS), Upstream().client(FR))
 
     counts = guard.core.policies.newest.memo.use
     assert (counts.misses, counts.entries) == (1, 1)
 
 
-def test_a_refused_call_moves_to_a_client_that_may_be_used(guard: Guard) -> None:
+def test_a_refused_call_moves_to_a_client_that_may_be_used(
+    guard: Guard, trail: Since
+) -> None:
     upstream = Upstream()
     support = guard.bind(
         **TICKETS,
@@ -237,7 +252,7 @@ def test_a_refused_call_moves_to_a_client_that_may_be_used(guard: Guard) -> None
 
     reply = ask(support, upstream.client(CN))
 
-    refused, decision, outcome = remembered(guard)
+    refused, decision, outcome = trail.records
     assert reply.choices[0].message.content == "hello"
     assert upstream.hosts == ["api.scaleway.ai"]
     assert [refused["verdict"], decision["verdict"]] == ["deny", "allow"]
@@ -357,8 +372,9 @@ def test_a_failed_engine_gives_no_route_and_moves_nothing(tmp_path: Path) -> Non
     assert upstream.hosts == []
 
 
-def test_a_route_without_a_durable_record_is_none(guard: Guard) -> None:
-    guard.core.trail.close()
+def test_a_route_without_a_durable_record_is_none(tmp_path: Path) -> None:
+    with guard_in(tmp_path) as guard:
+        pass
 
     route = guard.bind(**TICKETS).route("glm-5.2")
 
@@ -399,12 +415,13 @@ def test_observing_makes_the_call_where_it_was_asked(tmp_path: Path) -> None:
 
 def test_many_threads_find_the_same_route_and_leave_a_record_each(
     guard: Guard,
+    trail: Since,
 ) -> None:
     support = guard.bind(**TICKETS)
     with ThreadPoolExecutor(8) as pool:
         routes = list(pool.map(support.route, ["glm-5.2"] * 32))
 
-    records = remembered(guard)
+    records = trail.records
     assert {item.to.deployment for item in routes if item.to} == {
         "glm-5.2@api.scaleway.ai"
     }

@@ -1,0 +1,193 @@
+"""Makes calls by LiteLLM behind a guard, and prints what became of each as JSON.
+
+Usage: `python litellm_program.py FOLDER`. In a process of its own: LiteLLM takes seconds
+to import, starts threads and is changed as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+import httpx
+import litellm
+from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from integration.loopback import Loopback, Since
+from integration.test_routing import BLOG
+
+from policyguard import Guard, context, denial_of
+from policyguard.integrations import httpx as adapter
+from policyguard.integrations import litellm as guarded
+
+logging.disable(logging.CRITICAL)
+AZURE = "https://acme.openai.azure.com"
+NAMED = {"model": "openai/glm-5.2", "api_key": "none"}
+SENT = {"messages": MESSAGES}
+THERE: dict[str, Any] = {**NAMED, "api_base": CN}
+HERE: dict[str, Any] = {**NAMED, "api_base": FR}
+FABLE: dict[str, Any] = {"model": "anthropic/claude-fable-5", "api_key": "none"}
+BEDROCK: dict[str, Any] = {
+    "model": "bedrock/converse/eu.anthropic.claude-fable-5",
+    "aws_access_key_id": "none",
+    "aws_secret_access_key": "none",
+    "aws_region_name": "eu-central-1",
+}
+
+
+class Tried:
+    """Makes calls, and notes what each came to."""
+
+    def __init__(self, guard: Guard, server: Loopback) -> None:
+        self.guard = guard
+        self.server = server
+        self.found: dict[str, Any] = {}
+
+    def ask(
+        self, name: str, call: Callable[[], Any], facts: dict[str, Any] = TICKETS
+    ) -> None:
+        trail = Since(self.guard)
+        self.server.hits.clear()
+        try:
+            with context(**facts):
+                answer = call()
+                if asyncio.iscoroutine(answer):
+                    answer = asyncio.run(answer)
+                if isinstance(answer, litellm.CustomStreamWrapper):
+                    answer = list(answer)
+            word = type(answer).__name__
+        except Exception as error:  # noqa: BLE001 -- it is what is noted
+            decision = denial_of(error)
+            word = type(error).__name__ if decision is None else "denied"
+        self.found[name] = [
+            word,
+            sum(self.server.hits.values()),
+            trail.verdicts,
+            [outcome for outcome, _ in trail.endings],
+        ]
+
+
+def matrix(tried: Tried) -> None:
+    """Try each operation, where it is allowed and where it is not."""
+    guard = tried.guard
+    tried.ask("here", lambda: litellm.completion(**HERE, **SENT))
+    tried.ask("ahere", lambda: litellm.acompletion(**HERE, **SENT))
+    tried.ask("stream", lambda: litellm.completion(**HERE, **SENT, stream=True))
+    tried.ask("call", lambda: guard.call(litellm.completion, **HERE, **SENT))
+    tried.ask("acall", lambda: guard.acall(litellm.acompletion, **HERE, **SENT))
+    tried.ask("fable", lambda: litellm.completion(**FABLE, **SENT), BLOG)
+    for name, fn, more in (
+        ("there", litellm.completion, SENT),
+        ("athere", litellm.acompletion, SENT),
+        ("tstream", litellm.completion, {**SENT, "stream": True}),
+        ("retries", litellm.completion, {**SENT, "num_retries": 2}),
+        ("aretries", litellm.acompletion, {**SENT, "num_retries": 2}),
+        ("text", litellm.text_completion, {"prompt": "canary-prompt"}),
+        ("atext", litellm.atext_completion, {"prompt": "canary-prompt"}),
+        ("responses", litellm.responses, {"input": "canary-prompt"}),
+        ("aresponses", litellm.aresponses, {"input": "canary-prompt"}),
+        ("embedding", litellm.embedding, {"input": ["canary-prompt"]}),
+        ("aembedding", litellm.aembedding, {"input": ["canary-prompt"]}),
+        ("image", litellm.image_generation, {"prompt": "canary-prompt"}),
+        ("aimage", litellm.aimage_generation, {"prompt": "canary-prompt"}),
+    ):
+        tried.ask(name, lambda fn=fn, more=more: fn(**THERE, **more))  # type: ignore[misc]
+    tried.ask("wrapped", lambda: guard.call(litellm.completion, **THERE, **SENT))
+    tried.ask("fallback", lambda: litellm.completion(**THERE, **SENT, fallbacks=[HERE]))
+    tried.ask("own client", lambda: guard.call(
+        litellm.completion, **HERE, **SENT, client=object()
+    ))  # fmt: skip
+    tried.ask("messages", lambda: litellm.anthropic_messages(
+        **FABLE, **SENT, max_tokens=9
+    ))  # fmt: skip
+
+
+def providers(tried: Tried) -> None:
+    """Try each provider that is known, and some that are not."""
+    for provider in sorted(guarded.PROVIDERS - {"bedrock", "azure", "anthropic"}):
+        given = {"model": f"{provider}/glm-5.2", "api_key": "none", **SENT}
+        if provider == "hosted_vllm":
+            given["api_base"] = CN
+        for kind, fn in (("", litellm.completion), ("a", litellm.acompletion)):
+            tried.ask(f"{kind}{provider}", lambda fn=fn, given=given: fn(**given))  # type: ignore[misc]
+    azure = {"model": "azure/dep", "api_base": AZURE, "api_version": "2024-10-21"}
+    for name, given in (("azure", {**azure, "api_key": "none"}), ("bedrock", BEDROCK)):
+        tried.ask(name, lambda given=given: litellm.completion(**given, **SENT))  # type: ignore[misc]
+        tried.ask(f"a{name}", lambda given=given: litellm.acompletion(**given, **SENT))  # type: ignore[misc]
+    tried.ask("aiohttp", lambda: litellm.acompletion(
+        model="aiohttp_openai/glm-5.2", api_base=FR, api_key="none", **SENT
+    ))  # fmt: skip
+    tried.ask("ocr", lambda: litellm.ocr(
+        model="mistral/ocr", document={"type": "document_url", "document_url": FR}
+    ))  # fmt: skip
+    tried.ask("rerank", lambda: litellm.rerank(
+        model="cohere/rerank", query="canary", documents=["canary"]
+    ))  # fmt: skip
+
+
+def routers(tried: Tried) -> None:
+    """Try Routers, with one deployment and with two, without the hooks and with them."""
+    places = [{"model_name": "chat", "litellm_params": item} for item in (THERE, HERE)]
+    quick = {"num_retries": 1, "retry_after": 0, "disable_cooldowns": True}
+    one = litellm.Router(model_list=places[:1], **quick)
+    tried.ask("router", lambda: one.completion(model="chat", **SENT))
+    tried.ask("arouter", lambda: one.acompletion(model="chat", **SENT))
+    litellm.callbacks = [guarded.router_hooks(tried.guard)]
+    both = litellm.Router(model_list=places, **quick)
+    for number in range(3):
+        tried.ask(f"routed {number}", lambda: both.acompletion(model="chat", **SENT))
+    none = litellm.Router(model_list=places[:1], **quick)
+    tried.ask("nowhere", lambda: none.acompletion(model="chat", **SENT))
+    litellm.callbacks = []
+
+
+def refusal(guard: Guard) -> str:
+    """Return what is said of a guard that cannot be installed."""
+    try:
+        guarded.install(guard)
+    except Exception as error:  # noqa: BLE001 -- it is what is noted
+        return f"{type(error).__name__}: {error}"
+    return "installed"
+
+
+def main(folder: Path) -> None:
+    """Try all of it, and print it."""
+    with Loopback() as server, guard_in(folder) as guard:
+        install, plain = adapter.install, litellm.completion
+
+        def led(client: Any, by: Guard) -> None:
+            # Only the last step leads here: the guard stands before it.
+            if not adapter.is_protected(client):
+                sync = isinstance(client, httpx.Client)
+                client._mounts.clear()
+                made = server.client(httpx) if sync else server.aclient(httpx)
+                client._transport = made._transport
+            install(client, by)
+
+        adapter.install = led
+        uninstall = guarded.install(guard)
+        tried = Tried(guard, server)
+        for part in (matrix, providers, routers):
+            part(tried)
+        said = [refusal(guard)]
+        uninstall()
+        uninstall()
+        os.environ["LITELLM_RUST"] = "true"
+        said.append(refusal(guard))
+        restored = [litellm.completion is plain, litellm.client_session is None]
+        document = {"found": tried.found, "said": said, "restored": restored}
+        sys.stdout.write(f"\n{json.dumps(document)}\n")
+        sys.stdout.flush()
+    # LiteLLM's threads would be waited for.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

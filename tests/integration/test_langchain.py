@@ -1,0 +1,336 @@
+"""LangChain behind a guard: models, agents and the callback, refused without a byte.
+
+If this fails with another version of LangChain, it has changed what it calls models by.
+The package takes seconds to import, so it is imported where a test of it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from guards import CN, FR, TICKETS, guard_in
+from integration.loopback import Loopback, Since
+
+from policyguard import Guard, NotAllowed, PolicyDenied, context, denial_of
+from policyguard.errors import CannotProtect
+from policyguard.integrations import langchain as adapter
+
+PROMPT = "canary-prompt"
+
+
+# LangChain's models keep clients that nobody can close; they end with the test.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@pytest.fixture(autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+async def _all(source: Any) -> list[Any]:
+    return [item async for item in source]
+
+
+WAYS: dict[str, Any] = {
+    "invoke": lambda model, **more: model.invoke(PROMPT, **more),
+    "ainvoke": lambda model, **more: asyncio.run(model.ainvoke(PROMPT, **more)),
+    "stream": lambda model, **more: list(model.stream(PROMPT, **more)),
+    "astream": lambda model, **more: asyncio.run(_all(model.astream(PROMPT, **more))),
+    "batch": lambda model, **more: model.batch([PROMPT], **more),
+    "abatch": lambda model, **more: asyncio.run(model.abatch([PROMPT], **more)),
+}
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    with Loopback() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
+    with guard_in(tmp_path_factory.mktemp("guard")) as made:
+        yield made
+
+
+@pytest.fixture
+def trail(guard: Guard) -> Since:
+    return Since(guard)
+
+
+def chat(server: Loopback, base_url: str, **more: Any) -> Any:
+    from langchain_openai import ChatOpenAI
+
+    given = {
+        "model": "glm-5.2",
+        "base_url": base_url,
+        "api_key": "none",
+        "http_client": server.client(httpx2),
+        "http_async_client": server.aclient(httpx2),
+    }
+    return ChatOpenAI(**{**given, **more})
+
+
+def agent(model: Any, *middleware: Any) -> Any:
+    from langchain.agents import create_agent
+
+    return create_agent(model, [], middleware=list(middleware))
+
+
+ASKED = {"messages": [{"role": "user", "content": PROMPT}]}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_protected_model_sends_what_is_allowed(
+    server: Loopback, guard: Guard, trail: Since, way: str
+) -> None:
+    model = chat(server, FR)
+    guard.protect(model)
+
+    with context(**TICKETS):
+        assert WAYS[way](model)
+
+    assert server.hits == {"api.scaleway.ai": 1}
+    assert trail.verdicts == ["allow"]
+    assert trail.endings == [("complete", None)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_protected_model_sends_nothing_that_is_refused(
+    server: Loopback, guard: Guard, trail: Since, way: str
+) -> None:
+    model = chat(server, CN)
+    guard.protect(model)
+
+    with context(**TICKETS), pytest.raises(Exception) as caught:  # noqa: PT011 -- the SDK's
+        WAYS[way](model)
+
+    decision = denial_of(caught.value)
+    assert decision is not None
+    assert server.hits == {}
+    assert trail.verdicts == ["deny"]
+
+
+def test_a_wrapped_model_has_one_decision_and_says_what_it_denies(
+    server: Loopback, guard: Guard, trail: Since
+) -> None:
+    support = guard.bind(**TICKETS)
+    here, there = chat(server, FR), chat(server, CN)
+    guard.protect(here)
+
+    reply = support.call(here.invoke, PROMPT)
+    areply = asyncio.run(support.acall(here.ainvoke, PROMPT))
+    with pytest.raises(PolicyDenied, match="GDPR-01"):
+        support.call(there.invoke, PROMPT)
+    with pytest.raises(NotAllowed):
+        support.call(here.invoke, PROMPT, model="another-model")
+
+    assert (reply.content, areply.content) == ('{"text": "hello"}',) * 2
+    assert server.hits == {"api.scaleway.ai": 2}
+    assert trail.verdicts == ["allow", "allow", "deny", "require_approval"]
+
+
+def test_an_unprotected_model_records_its_tokens(
+    server: Loopback, guard: Guard, trail: Since
+) -> None:
+    guard.bind(**TICKETS).call(chat(server, FR).invoke, PROMPT)
+
+    outcome = trail.records[-1]
+    assert (outcome["outcome"], outcome["input_tokens"], outcome["output_tokens"]) == (
+        "complete",
+        3,
+        5,
+    )
+
+
+def test_what_hides_the_model_that_is_sent_is_not_sent(
+    server: Loopback, guard: Guard
+) -> None:
+    for call in (
+        chat(server, FR).bind(model="another-model").invoke,
+        chat(server, FR, extra_body={"model": "another-model"}).invoke,
+    ):
+        with pytest.raises(NotAllowed):
+            guard.bind(**TICKETS).call(call, PROMPT)
+
+    assert server.hits == {}
+
+
+def test_anthropics_models_are_protected_for_both_kinds_of_calls(
+    server: Loopback, guard: Guard
+) -> None:
+    from langchain_anthropic import ChatAnthropic
+
+    # An address of its own: LangChain shares HTTP clients by address.
+    model = ChatAnthropic(
+        model="claude-fable-5",
+        api_key="none",
+        base_url="https://api.anthropic.com/langchain",
+    )
+    for client, led in (
+        (model._client._client, server.client(httpx2)),
+        (model._async_client._client, server.aclient(httpx2)),
+    ):
+        client._transport = led._transport
+    guard.protect(model)
+
+    for way in ("invoke", "ainvoke", "stream", "astream"):
+        with context(**TICKETS), pytest.raises(Exception) as caught:  # noqa: PT011
+            WAYS[way](model)
+        assert denial_of(caught.value) is not None
+    assert server.hits == {}
+
+
+def test_embeddings_are_protected(server: Loopback, guard: Guard) -> None:
+    from langchain_openai import OpenAIEmbeddings
+
+    known = OpenAIEmbeddings(
+        model="glm-5.2",
+        base_url=CN,
+        api_key="none",
+        check_embedding_ctx_length=False,
+        http_client=server.client(httpx2),
+        http_async_client=server.aclient(httpx2),
+    )
+    guard.protect(known)
+
+    with context(**TICKETS):
+        for call in (
+            lambda: known.embed_query(PROMPT),
+            lambda: asyncio.run(known.aembed_query(PROMPT)),
+        ):
+            with pytest.raises(Exception) as caught:  # noqa: PT011 -- the SDK's
+                call()
+            assert denial_of(caught.value) is not None
+    assert server.hits == {}
+
+
+def test_a_model_without_known_clients_is_not_protected(guard: Guard) -> None:
+    from langchain_core.language_models import FakeListChatModel
+
+    with pytest.raises(CannotProtect, match="FakeListChatModel"):
+        guard.protect(FakeListChatModel(responses=["hello"]))
+
+
+def test_an_agent_asks_at_each_step_and_once_with_a_protected_model(
+    server: Loopback, guard: Guard, trail: Since
+) -> None:
+    model = chat(server, FR)
+    guard.protect(model)
+    made = agent(model, adapter.agent_middleware(guard.bind(**TICKETS)))
+
+    made.invoke(ASKED)
+    asyncio.run(made.ainvoke(ASKED))
+
+    assert server.hits == {"api.scaleway.ai": 2}
+    assert trail.verdicts == ["allow", "allow"]
+    assert trail.endings == [("complete", None)] * 2
+
+
+def test_a_refused_step_of_an_agent_raises_the_guards_own_error(
+    server: Loopback, guard: Guard
+) -> None:
+    made = agent(chat(server, CN), adapter.agent_middleware(guard.bind(**TICKETS)))
+
+    with pytest.raises(PolicyDenied, match="GDPR-01"):
+        made.invoke(ASKED)
+    with pytest.raises(PolicyDenied, match="GDPR-01"):
+        asyncio.run(made.ainvoke(ASKED))
+
+    assert server.hits == {}
+
+
+def test_a_fallback_is_seen_behind_the_middleware_and_below_it(
+    server: Loopback, guard: Guard
+) -> None:
+    from langchain.agents.middleware import ModelFallbackMiddleware
+
+    first, second = chat(server, FR), chat(server, CN)
+    server.failures = [400, 400]
+    asking = adapter.agent_middleware(guard.bind(**TICKETS))
+    # Last, it sees the second model too.
+    with pytest.raises(PolicyDenied, match="GDPR-01"):
+        agent(first, ModelFallbackMiddleware(second), asking).invoke(ASKED)
+    # First, it does not: the transport does.
+    guard.bind(**TICKETS).protect(second)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 -- the SDK's
+        agent(first, asking, ModelFallbackMiddleware(second)).invoke(ASKED)
+
+    assert denial_of(caught.value) is not None
+    assert server.hits == {"api.scaleway.ai": 2}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_callback_stops_what_is_refused_and_records_the_rest(
+    server: Loopback, guard: Guard, trail: Since, way: str
+) -> None:
+    asked = {"config": {"callbacks": [adapter.callback(guard)]}}
+
+    with context(**TICKETS):
+        WAYS[way](chat(server, FR), **asked)
+        with pytest.raises(PolicyDenied, match="GDPR-01"):
+            WAYS[way](chat(server, CN), **asked)
+
+    assert server.hits == {"api.scaleway.ai": 1}
+    assert trail.verdicts == ["allow", "deny"]
+    assert trail.endings == [("complete", None)]
+
+
+def test_a_callback_that_did_not_raise_would_be_open(
+    server: Loopback, guard: Guard
+) -> None:
+    """LangChain's default logs the refusal and makes the call: why ours insists."""
+    handler = adapter.callback(guard)
+    assert (handler.raise_error, handler.run_inline) == (True, True)
+    handler.raise_error = False
+
+    with context(**TICKETS):
+        chat(server, CN).invoke(PROMPT, config={"callbacks": [handler]})
+
+    assert server.hits == {"open.bigmodel.cn": 1}
+
+
+def test_a_callback_takes_a_model_without_address_for_unknown(
+    server: Loopback, guard: Guard, trail: Since
+) -> None:
+    from langchain_core.language_models import FakeListChatModel
+
+    model = FakeListChatModel(responses=["hello"])
+    with context(**TICKETS), pytest.raises(NotAllowed):
+        model.invoke(PROMPT, config={"callbacks": [adapter.callback(guard)]})
+
+    assert trail.verdicts == ["require_approval"]
+
+
+def test_a_callback_records_a_call_that_failed(
+    server: Loopback, guard: Guard, trail: Since
+) -> None:
+    server.failures = [400]
+    with context(**TICKETS), pytest.raises(Exception, match="try again"):
+        chat(server, FR).invoke(PROMPT, config={"callbacks": [adapter.callback(guard)]})
+
+    ((outcome, error),) = trail.endings
+    assert (outcome, error is not None and error.endswith("Error")) == ("error", True)
+
+
+def test_nothing_is_called_that_no_record_could_be_made_of(
+    server: Loopback, tmp_path: Path
+) -> None:
+    with guard_in(tmp_path) as guard:
+        handler = adapter.callback(guard)
+    with context(**TICKETS), pytest.raises(NotAllowed, match=r"trail\.not_durable"):
+        chat(server, FR).invoke(PROMPT, config={"callbacks": [handler]})
+
+    assert server.hits == {}

@@ -1,0 +1,178 @@
+"""MCP: facts reach what a tool calls, and a refusal leaves in the caller's view."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from integration.loopback import Since
+from offline import Upstream
+
+from policyguard import Guard
+from policyguard.errors import CannotProtect
+from policyguard.integrations import mcp as adapter
+
+
+@pytest.fixture(scope="module")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
+    with guard_in(tmp_path_factory.mktemp("guard")) as made:
+        yield made
+
+
+@pytest.fixture
+def trail(guard: Guard) -> Since:
+    return Since(guard)
+
+
+def who_asks(_: Any) -> dict[str, Any]:
+    return TICKETS
+
+
+def server_of(guard: Guard, upstream: Upstream, *middleware: Any) -> Any:
+    """Return a server whose tools call models in each of the ways that there are."""
+    from mcp.server.mcpserver import MCPServer
+
+    made = MCPServer("notes", middleware=list(middleware))
+
+    @made.tool()
+    def wrapped(base_url: str) -> str:
+        client = upstream.client(base_url)
+        reply = guard.call(
+            client.chat.completions.create, model="glm-5.2", messages=MESSAGES
+        )
+        return str(reply.choices[0].message.content)
+
+    @made.tool()
+    async def protected(base_url: str) -> str:
+        client = upstream.aclient(base_url)
+        guard.protect(client)
+        reply = await client.chat.completions.create(model="glm-5.2", messages=MESSAGES)
+        return str(reply.choices[0].message.content)
+
+    @made.tool()
+    def broken(base_url: str) -> str:
+        raise ZeroDivisionError(base_url)
+
+    return made
+
+
+def called(server: Any, tool: str, base_url: str) -> Any:
+    """Return the answer of a tool, or the error that its client gets."""
+    from mcp.client import Client
+    from mcp.shared.exceptions import MCPError
+
+    async def call() -> Any:
+        async with Client(server) as client:
+            try:
+                return await client.call_tool(tool, {"base_url": base_url})
+            except MCPError as error:
+                return error
+
+    return asyncio.run(call())
+
+
+@pytest.mark.parametrize("tool", ["wrapped", "protected"])
+def test_a_tool_calls_its_model_with_the_facts_of_who_asks(
+    guard: Guard, trail: Since, tool: str
+) -> None:
+    upstream = Upstream()
+    server = server_of(guard, upstream, adapter.server_middleware(facts=who_asks))
+
+    answer = called(server, tool, FR)
+
+    assert not answer.is_error
+    assert answer.content[0].text == "hello"
+    assert upstream.hosts == ["api.scaleway.ai"]
+    assert trail.verdicts == ["allow"]
+
+
+@pytest.mark.parametrize("tool", ["wrapped", "protected"])
+def test_a_refused_call_of_a_tool_sends_nothing_and_tells_the_callers_view(
+    guard: Guard, trail: Since, tool: str
+) -> None:
+    upstream = Upstream()
+    server = server_of(guard, upstream, adapter.server_middleware(facts=who_asks))
+
+    told = called(server, tool, CN)
+
+    (decision,) = trail.records
+    assert upstream.hosts == []
+    assert (told.code, told.data["decision"]) == (adapter.DENIED, decision["id"])
+    assert [rule["id"] for rule in told.data["rules"]] == ["GDPR-01", "GDPR-04"]
+    # Neither which fact decided nor how to say it otherwise.
+    for hidden in ("data.subjects", "transfer_tool", "declare", "baseten"):
+        assert hidden not in f"{told.message} {told.data}"
+
+
+def test_without_the_middleware_a_tool_has_no_facts_and_is_refused(
+    guard: Guard, trail: Since
+) -> None:
+    upstream = Upstream()
+
+    answer = called(server_of(guard, upstream), "wrapped", FR)
+
+    assert answer.is_error
+    assert "GDPR" not in str(answer)
+    assert upstream.hosts == []
+    assert trail.verdicts == ["require_approval"]
+
+
+def test_what_fails_otherwise_fails_as_it_would(guard: Guard) -> None:
+    server = server_of(guard, Upstream(), adapter.server_middleware(facts=who_asks))
+
+    answer = called(server, "broken", "canary")
+
+    assert answer.is_error
+    assert "canary" not in str(answer)
+
+
+def test_facts_that_cannot_be_had_end_the_request(guard: Guard) -> None:
+    def nobody(_: Any) -> dict[str, Any]:
+        raise LookupError("who is that?")
+
+    upstream = Upstream()
+    server = server_of(guard, upstream, adapter.server_middleware(facts=nobody))
+
+    told = called(server, "wrapped", FR)
+
+    assert str(told) == "Internal server error"
+    assert upstream.hosts == []
+
+
+@pytest.mark.parametrize(("base_url", "allowed"), [(FR, True), (CN, False)])
+def test_sampling_is_answered_or_refused_to_the_server(
+    guard: Guard, base_url: str, *, allowed: bool
+) -> None:
+    from mcp import types
+
+    upstream = Upstream()
+
+    async def answer(_context: Any, params: Any) -> Any:
+        reply = await guard.acall(
+            upstream.aclient(base_url).chat.completions.create,
+            model="glm-5.2",
+            messages=MESSAGES,
+        )
+        text = str(reply.choices[0].message.content)
+        content = types.TextContent(type="text", text=text)
+        return types.CreateMessageResult(
+            role="assistant", content=content, model="glm-5.2"
+        )
+
+    given = adapter.sampling_callback(answer, facts=TICKETS)
+    told = asyncio.run(given(None, None))
+
+    if allowed:
+        assert (told.content.text, upstream.hosts) == ("hello", ["api.scaleway.ai"])
+    else:
+        assert (told.code, upstream.hosts) == (adapter.DENIED, [])
+        assert told.data["verdict"] == "deny"
+        assert "data.subjects" not in str(told)
+
+
+def test_a_server_is_nothing_that_could_be_protected(guard: Guard) -> None:
+    with pytest.raises(CannotProtect, match="sends to no model"):
+        guard.protect(server_of(guard, Upstream()))
