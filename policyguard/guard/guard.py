@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, 
 from policyguard.canonical import Json
 from policyguard.engines.memo import MemoUse
 from policyguard.errors import CannotProtect
-from policyguard.guard import awaiting, endings, rerouting, running, wire
+from policyguard.guard import endings, rerouting, running, wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of
@@ -218,6 +218,8 @@ class Guard:
 
     async def acheck(self, call: ModelCall, /) -> Decision:
         """Do what `check` does, without blocking the event loop."""
+        from policyguard.guard import awaiting  # what runs no task needs none of it
+
         asking = Asking(call_id=new_id(), kind="check")
         return await awaiting.decide(self._core, call, asking=asking)
 
@@ -269,6 +271,8 @@ class Guard:
         self, fn: Callable[P, Awaitable[R] | R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Do what `call` does for a callable that returns an awaitable."""
+        from policyguard.guard import awaiting
+
         known = self._known(fn, args, kwargs)
         begun = await awaiting.begin(self._core, self._detour, **known)
         fn, state = begun.fn, begun.state
