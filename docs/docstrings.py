@@ -31,9 +31,16 @@ def as_markdown(thing: object) -> str:
         else:
             starts_code = line.startswith("    ")
             if line.strip() and starts_code != code:
-                lines += ["```"] if code else ["```python"]
+                lines = [*_ended(lines), "```", ""] if code else [*lines, "```python"]
                 code = starts_code
             lines.append(line.removeprefix("    ") if code else line)
     if code:
-        lines.append("```")
+        lines = [*_ended(lines), "```"]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _ended(lines: list[str]) -> list[str]:
+    """Return lines of code without the blank ones at their end."""
+    while lines and not lines[-1]:
+        lines = lines[:-1]
+    return lines
