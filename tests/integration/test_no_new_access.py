@@ -1,0 +1,77 @@
+"""The gate `against`: a test run fails where rules open what a revision of git closed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from integration.test_cli_policy_compare import OWN
+from integration.test_pytest_plugin import ran
+
+TEST = """package policyguard.tenant_test
+
+import data.policyguard.tenant
+
+test_training_is_denied if {
+	some finding in tenant.findings with input as {"purpose": {"kind": "train"}}
+	finding.effect == "deny"
+}
+"""
+
+
+def git(project: Path, *arguments: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=A", "-c", "user.email=a@acme.example", *arguments],
+        cwd=project,
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    policy = tmp_path / "policy"
+    policy.mkdir()
+    (policy / "own.rego").write_text(OWN, encoding="utf-8")
+    (policy / "own_test.rego").write_text(TEST, encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\ntestpaths = ["policy"]\n\n'
+        '[tool.policyguard]\nagainst = "HEAD"\n',
+        "utf-8",
+    )
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "Deny training")
+    return tmp_path
+
+
+def test_a_policy_as_it_was_opens_nothing(project: Path) -> None:
+    done = ran(project, "-v")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "policy: no new access PASSED" in done.stdout
+
+
+def test_a_rule_that_opens_something_fails_and_shows_the_call(project: Path) -> None:
+    opened = OWN.replace(', "embed"', "")
+    (project / "policy" / "own.rego").write_text(opened, encoding="utf-8")
+
+    done = ran(project)
+
+    assert done.returncode == 1
+    assert "ACME-01 deny before, and nothing objects now" in done.stdout
+    assert "{'purpose.kind': 'embed'}" in done.stdout
+    assert "no new access against HEAD is demanded" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_revision_that_git_does_not_know_fails_and_is_named(project: Path) -> None:
+    table = project / "pyproject.toml"
+    table.write_text(table.read_text("utf-8").replace("HEAD", "gone"), "utf-8")
+
+    done = ran(project)
+
+    assert done.returncode == 1
+    assert "gone" in done.stdout
+    assert "Traceback" not in done.stdout
