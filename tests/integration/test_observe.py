@@ -14,6 +14,7 @@ from policyguard import Guard, NoDecision, Settings
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import ConfigurationError, EvaluationError
+from policyguard.guard import running
 from policyguard.guard.policy import PolicyInUse
 from policyguard.settings import load_settings
 
@@ -115,7 +116,10 @@ def test_an_observed_call_without_an_outcome_is_a_gap(tmp_path: Path) -> None:
     client = Upstream().client(CN)
     with observing(tmp_path) as guard:
         bound = guard.bind(**TICKETS)
-        begun = bound._begin(client.chat.completions.create, (), {"model": "glm-5.2"})
+        create = client.chat.completions.create
+        begun = running.begin(
+            bound.core, **bound._known(create, (), {"model": "glm-5.2"})
+        )
 
     assert not begun.state.decision.allowed
     assert verify_trail(tmp_path / "trail").pending == 1
