@@ -24,6 +24,23 @@ SECONDS: Final = 60
 MEGABYTES: Final = 2_000
 
 
+_WHY: Final = (
+    "*Proved* rests on two things that the cross-checks watch and no proof covers: the",
+    "view of the facts exists, and groups of countries and lists are looked up by one",
+    "name at a time. The exceptions are meant:",
+    "",
+    "- Whether a law reaches beyond its own country (`exporter.article_3`,",
+    "  `exporter.uk_article_3`, `exporter.swiss_effect`) is asked for where the",
+    "  establishment or the people whom the data is about point at it. Elsewhere a reach",
+    "  that nobody declares counts as none: else every call would have to deny the reach",
+    "  of all laws.",
+    "- `tenant.retention_max_days` is a demand and no fact: whoever makes none has none.",
+    "- A rule without a call that makes it find something waits for a model or a host that",
+    "  the catalog does not have, or for a proposal that is switched on (`OPEN-01`).",
+    "",
+)
+
+
 def page(proof: Proof) -> str:
     """Return the page for the docs."""
     names = list(PROPERTIES)
@@ -56,7 +73,7 @@ def page(proof: Proof) -> str:
         by_rule.setdefault(claim.rule, {})[claim.property] = claim
     for rule, claims in by_rule.items():
         lines.append(f"| {rule} | {' | '.join(_cell(claims[n]) for n in names)} |")
-    lines += ["", "## What breaks, and what is not proved", ""]
+    lines += ["", "## What breaks, and what is not proved", "", *_WHY, ""]
     for claim in proof.claims:
         if claim.tier == "VIOLATED":
             lines.append(f"- **{claim.rule}** `{claim.property}`: {_broken(claim)}")
