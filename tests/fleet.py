@@ -24,7 +24,8 @@ KEYS: Final = FileKeys(passphrase=lambda: SECRET)
 NAME: Final = "fleet.example"
 
 WRITE: Final = """
-import sys
+import logging, sys
+logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # it tells of ended sessions
 from fleet import KEYS
 from trails import append_pair
 from policyguard.audit.trail import Trail
