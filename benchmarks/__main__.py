@@ -27,11 +27,16 @@ from policyguard.audit.reader import TrailReader
 from policyguard.canonical import canonical_bytes
 from policyguard.guard.answer import read_answer
 from policyguard.guard.describe import Described
-from policyguard.guard.facts import facts_of
+from policyguard.guard.facts import ContextForm, facts_of
 from policyguard.settings import TenantSettings, TrailSettings
 from policyguard.vocabulary.call import Contract
 
 RAW = "raw SQLite commit of a decision's leaf"
+CONTEXT: ContextForm = {
+    "dod_contract": False,
+    "gsa_schedule": False,
+    "state_body": "none",
+}
 NOTED = datetime(2026, 7, 10, 12, tzinfo=UTC)
 
 
@@ -53,12 +58,20 @@ def main() -> int:
 
 def cases(folder: Path) -> dict[str, Callable[[], object]]:
     """Return what is measured, by name; each is one decision, commit or call."""
-    contract = Contract(operator="scaleway", dpa=True, transfer_tool="none")
+    contract = Contract(
+        operator="scaleway",
+        dpa=True,
+        transfer_tool="none",
+        training=False,
+        retention_days=30,
+        remote_access_countries=("FR",),
+        sub_processors=True,
+    )
     guard = Guard(
         settings=Settings(
             trail=TrailSettings(directory=folder / "trail"),
             tenant=TenantSettings(
-                id="bench", establishment="DE", contracts=(contract,)
+                id="bench", establishment="DE", sectors=(), contracts=(contract,)
             ),
         ),
         clock=lambda: NOTED,
@@ -67,6 +80,7 @@ def cases(folder: Path) -> dict[str, Callable[[], object]]:
         caller="bench",
         data={"classes": ["pii"], "subjects": ["DE"]},
         purpose="inference",
+        context=CONTEXT,
     )
     client = _offline_client()
     core = guard.core
@@ -113,6 +127,7 @@ def _question(guard: Guard, *, host: str) -> ModelCall:
             "ear": {"classification": "EAR99", "us_origin": True},
         },
         purpose="inference",
+        context=CONTEXT,
     )
     return guard.core.question(
         described=Described(model="glm-5.2", host=host), facts=facts

@@ -8,7 +8,7 @@ not accepted at all, because whoever can verify with one can also sign with it. 
 Specification: RFC 7519, RFC 7515 and RFC 7517, as RFC 8725 asks to use them.
 
 Owner: one `JwtCallers` is shared by all requests. It keeps the key set, which a crash
-loses; it is got again. An attacker who sends tokens with unknown key ids makes it ask
+loses; it is got again, at the latest after `OLDEST_SECONDS`. An attacker who sends tokens with unknown key ids makes it ask
 for the key set once in `REFRESH_SECONDS` and no more often.
 """
 
@@ -31,7 +31,9 @@ ALGORITHMS: Final = (
     *(f"{kind}{bits}" for kind in ("ES", "PS", "RS") for bits in (256, 384, 512)),
 )
 REFRESH_SECONDS: Final = 60.0
-"""For so long a key set is not asked for again because a key is unknown."""
+"""For so long a key set that was asked for is not asked for again."""
+OLDEST_SECONDS: Final = 3_600.0
+"""A key set that can be got again is not used when it is older: a key may be withdrawn."""
 _LONGEST_TOKEN: Final = 16 << 10
 _LEAST_RSA_BITS: Final = 2_048
 _MOST_LEEWAY: Final = 300
@@ -45,7 +47,7 @@ class JwtCallers:
     """Takes the caller from the bearer token of a request."""
 
     keys: KeySet | Callable[[], KeySet]
-    """The issuer's key set; or what gets it, at once and when a key is unknown."""
+    """The issuer's key set; or what gets it: at once, each hour, for unknown keys."""
     issuer: str
     """What `iss` has to be."""
     audience: str
@@ -60,6 +62,7 @@ class JwtCallers:
     """Seconds that never go back."""
     _known: Mapping[str, Any] = field(init=False, repr=False)
     _asked: float = field(init=False, repr=False, default=0.0)
+    _got: float = field(init=False, repr=False, default=0.0)
     _lock: threading.Lock = field(
         init=False, repr=False, default_factory=threading.Lock
     )
@@ -88,7 +91,7 @@ class JwtCallers:
                 f"`leeway_seconds` is not between 0 and {_MOST_LEEWAY}"
             )
         self._known = _read_keys(self.keys() if callable(self.keys) else self.keys)
-        self._asked = self.clock()
+        self._asked = self._got = self.clock()
 
     @property
     def own_headers(self) -> frozenset[str]:
@@ -162,7 +165,8 @@ class JwtCallers:
             raise CallerRefused(
                 "the token names no key, or has an extension", reason="invalid_token"
             )
-        key = self._known.get(name) or self._newest().get(name)
+        known = self._newest() if self._too_old() else self._known
+        key = known.get(name) or self._newest().get(name)
         if key is None:
             raise CallerRefused("the token's key is unknown", reason="unknown_key")
         # INVARIANT: the key's own algorithm decides; the header can only agree.
@@ -176,16 +180,25 @@ class JwtCallers:
             )
         return key
 
+    def _too_old(self) -> bool:
+        return callable(self.keys) and self.clock() - self._got >= OLDEST_SECONDS
+
     def _newest(self) -> Mapping[str, Any]:
         """Get the key set again, unless that was tried a moment ago."""
         if not callable(self.keys):
             return self._known
         with self._lock:
             if self.clock() - self._asked < REFRESH_SECONDS:
+                if self._too_old():
+                    raise CallerRefused(
+                        "the key set is too old, and a newer one could not be had",
+                        reason="unknown_key",
+                    )
                 return self._known
             self._asked = self.clock()
             try:
                 self._known = _read_keys(self.keys())
+                self._got = self._asked
             except Exception as error:
                 raise CallerRefused(
                     f"the key set could not be had: {type(error).__name__}",

@@ -19,7 +19,7 @@ from tokens import AUDIENCE, ISSUER, Issuer
 
 from policyguard.errors import CallerRefused, ConfigurationError
 from policyguard.integrations.callers import ProxyCallers
-from policyguard.integrations.jwt import REFRESH_SECONDS, JwtCallers
+from policyguard.integrations.jwt import OLDEST_SECONDS, REFRESH_SECONDS, JwtCallers
 from policyguard.vocabulary.call import Caller
 
 ISSUED = Issuer()
@@ -211,6 +211,27 @@ def test_keys_that_cannot_be_had_leave_the_known_ones() -> None:
 
     assert unknown == (401, "unknown_key")
     assert known.caller_of(bearer(ISSUED.token()), peer=None) is not None
+
+
+def test_a_key_that_the_issuer_withdrew_is_not_accepted_after_an_hour() -> None:
+    now, other = [0.0], Issuer()
+    answers = [{"keys": [{**other.keys["keys"][0], "kid": "new"}]}, ISSUED.keys]
+    known = callers(keys=answers.pop, clock=lambda: now[0])
+
+    now[0] = OLDEST_SECONDS - 1
+    assert known.caller_of(bearer(ISSUED.token()), peer=None) is not None
+    now[0] = OLDEST_SECONDS
+
+    assert refusal(known, bearer(ISSUED.token())) == (401, "unknown_key")
+
+
+def test_keys_that_are_too_old_are_not_used_while_newer_ones_cannot_be_had() -> None:
+    now, answers = [0.0], [ISSUED.keys]
+    known = callers(keys=answers.pop, clock=lambda: now[0])
+    now[0] = OLDEST_SECONDS
+
+    for _ in range(2):
+        assert refusal(known, bearer(ISSUED.token())) == (401, "unknown_key")
 
 
 def small_rsa() -> dict[str, Any]:
