@@ -1,6 +1,6 @@
-"""Records how runs of decorated functions end, also those that nobody ends.
+"""Records how runs of decorated functions end, and streams, also those that nobody ends.
 
-A generator that nobody resumes ends when it is thrown away: mostly at once, sometimes
+A generator that nobody resumes, or a stream that nobody reads, ends when it is thrown away: mostly at once, sometimes
 by Python's garbage collector. That one may run in the middle of anything, in code that
 holds the trail's own lock too. So an end that it causes is laid aside, and recorded with
 the next end, when the guard is closed, or when the program ends.
@@ -22,8 +22,9 @@ from typing import Final, Literal
 from policyguard.guard import running, wire
 from policyguard.guard.core import Core
 from policyguard.guard.recording import Ending, OutcomeWord
+from policyguard.vocabulary.decision import Decision
 
-_ASIDE: Final[deque[tuple[Core, wire.CallState, Ending]]] = deque()
+_ASIDE: Final[deque[tuple[Core, Decision, Ending]]] = deque()
 
 
 class _Collecting(threading.local):
@@ -47,9 +48,7 @@ class Ends:
 
     def __post_init__(self) -> None:
         """Begin to notice when the garbage collector runs."""
-        if _notice not in gc.callbacks:
-            gc.callbacks.append(_notice)
-            atexit.register(flush)
+        notice_collections()
 
     def returned(self, state: wire.CallState, result: object) -> None:
         """Record a function that has come to its end.
@@ -82,8 +81,26 @@ class Ends:
             return
         # Its type alone: an exception would keep what it came from alive.
         name = type(error).__qualname__ if error is not None else None
-        _ASIDE.append((self.core, state, Ending(outcome=word, error=name)))
-        flush()
+        ended(self.core, state.decision, Ending(outcome=word, error=name))
+
+
+def notice_collections() -> None:
+    """Begin to notice when the garbage collector runs; more than once does nothing."""
+    if _notice not in gc.callbacks:
+        gc.callbacks.append(_notice)
+        atexit.register(flush)
+
+
+def ended(core: Core, decision: Decision, ending: Ending) -> None:
+    """Record an end from wherever it is noticed, `__del__` too; never raises.
+
+    Args:
+        core: Records it.
+        decision: Of the call that has ended.
+        ending: How it has.
+    """
+    _ASIDE.append((core, decision, ending))
+    flush()
 
 
 def flush() -> None:
@@ -92,5 +109,5 @@ def flush() -> None:
         return
     with contextlib.suppress(IndexError):
         while True:
-            core, state, ending = _ASIDE.popleft()
-            running.record_outcome(core, state.decision, ending)
+            core, decision, ending = _ASIDE.popleft()
+            running.record_outcome(core, decision, ending)

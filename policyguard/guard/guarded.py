@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -124,10 +124,8 @@ class _Guarding:
             )
             raise not_allowed(refusal) from error
         facts = wire.known_facts(own)
-        asked = Asking(
-            call_id=asking.call_id,
-            sending=asking.sending,
-            prompt=asking.prompt,
+        asked = replace(
+            asking,
             persons=facts.persons or NOBODY,
             found=running.found_in(core, content, facts=facts),
             path=described.path,

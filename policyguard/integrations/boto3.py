@@ -23,9 +23,9 @@ from urllib.parse import quote, urlsplit
 
 from policyguard.catalog.endpoints import endpoint_of, model_in_path
 from policyguard.errors import CannotProtect
-from policyguard.guard import wire
+from policyguard.guard import endings, wire
 from policyguard.guard.describe import Described, Observed
-from policyguard.guard.recording import OutcomeWord
+from policyguard.guard.recording import Ending, OutcomeWord
 from policyguard.guard.refusal import not_allowed
 from policyguard.integrations.wire_body import LONGEST_BODY
 from policyguard.integrations.wire_document import model_in, parse_object
@@ -126,6 +126,7 @@ class _Events:
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         self._thread = _Thread()
+        endings.notice_collections()
 
     def before_call(self, **_: Any) -> None:
         """Begin to count attempts."""
@@ -183,7 +184,9 @@ class _Events:
     def _record(
         self, leave: wire.Wire, word: OutcomeWord, error: str | None, **more: Any
     ) -> None:
-        self.guard.record_outcome(leave.decision, outcome=word, error=error, **more)
+        # A stream that nobody reads may be collected while the trail's lock is held.
+        ending = Ending(outcome=word, error=error, **more)
+        endings.ended(self.guard.core, leave.decision, ending)
 
 
 class _Raw:

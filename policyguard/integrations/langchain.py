@@ -24,9 +24,15 @@ from policyguard.catalog.endpoints import endpoint_of
 from policyguard.errors import CannotProtect, ConfigurationError
 from policyguard.guard.asking import Asking
 from policyguard.guard.describe import Described, Observed
+from policyguard.guard.persons import NOBODY
 from policyguard.guard.recording import Ending, prompt_of
 from policyguard.guard.refusal import not_allowed
-from policyguard.guard.running import facts_here, question, record_outcome
+from policyguard.guard.running import (
+    facts_here,
+    found_in,
+    question,
+    record_outcome,
+)
 from policyguard.identity import new_id
 from policyguard.integrations.wire_body import host_of, path_of
 from policyguard.vocabulary.decision import Decision
@@ -203,9 +209,14 @@ class _Calls:
         """
         core = self._guard.core
         facts = facts_here(self._guard)
+        content = (
+            prompt_of((sent,), {}) if core.searching or core.keep_prompts else None
+        )
         asking = Asking(
             call_id=new_id(),
-            prompt=prompt_of((sent,), {}) if core.keep_prompts else None,
+            prompt=content if core.keep_prompts else None,
+            persons=facts.persons or NOBODY,
+            found=found_in(core, content, facts=facts),
         )
         described = _told(serialized or {}, more.get("invocation_params") or {})
         put = question(core, described=described, facts=facts, asking=asking)

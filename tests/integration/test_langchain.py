@@ -15,12 +15,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from guards import CN, FR, TICKETS, guard_in
+from guards import CN, FR, SUMMER, TICKETS, guard_in, settings
 from integration.loopback import Loopback, Since
 
 from policyguard import Guard, NotAllowed, PolicyDenied, context, denial_of
 from policyguard.errors import CannotProtect
 from policyguard.integrations import langchain as adapter
+from policyguard.settings import DetectionSettings
 
 PROMPT = "canary-prompt"
 
@@ -286,6 +287,20 @@ def test_a_callback_stops_what_is_refused_and_records_the_rest(
     assert server.hits == {"api.scaleway.ai": 1}
     assert trail.verdicts == ["allow", "deny"]
     assert trail.endings == [("complete", None)]
+
+
+def test_a_callback_searches_what_is_sent_too(server: Loopback, tmp_path: Path) -> None:
+    own = settings(tmp_path).model_copy(
+        update={"detection": DetectionSettings(undeclared="refuse")}
+    )
+    with Guard(settings=own, clock=lambda: SUMMER) as guard:
+        asked = {"callbacks": [adapter.callback(guard)]}
+        with context(**{**TICKETS, "data": {"classes": ["none"]}}):
+            chat(server, FR).invoke("write a haiku", config=asked)
+            with pytest.raises(NotAllowed, match="undeclared"):
+                chat(server, FR).invoke("write to jo@acme.example", config=asked)
+
+    assert server.hits == {"api.scaleway.ai": 1}
 
 
 def test_a_callback_that_did_not_raise_would_be_open(

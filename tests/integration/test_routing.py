@@ -396,6 +396,32 @@ def test_what_is_withdrawn_after_the_route_is_not_called(tmp_path: Path) -> None
     assert upstream.hosts == []
 
 
+def test_a_call_moves_on_where_the_first_place_is_withdrawn_on_the_way(
+    tmp_path: Path,
+) -> None:
+    upstream = Upstream()
+    before, after = (datetime(2026, 6, 12, 21, n, tzinfo=UTC) for n in (20, 22))
+    trails: list[Since] = []
+
+    def clock() -> datetime:
+        # Fable 5 is withdrawn once the refusal is recorded, before the call moves.
+        return after if any(trail.records for trail in trails) else before
+
+    with Guard(settings=settings(tmp_path), clock=clock) as guard:
+        trails.append(Since(guard))
+        moving = guard.bind(
+            **BLOG,
+            on_deny="reroute",
+            clients=[upstream.client(ANTHROPIC), upstream.client(FR)],
+            models=("glm-5.2",),
+        )
+        ask(moving, upstream.client(NOWHERE), model="claude-fable-5")
+        verdicts = trails[0].verdicts
+
+    assert verdicts == ["require_approval", "deny", "allow"]
+    assert upstream.hosts == ["api.scaleway.ai"]
+
+
 def test_observing_makes_the_call_where_it_was_asked(tmp_path: Path) -> None:
     upstream = Upstream()
     with guard_in(tmp_path, mode="observe") as guard:
