@@ -210,6 +210,7 @@ def test_a_trail_that_cannot_be_read_is_told_and_stops_nothing(trail: Trail) -> 
     running.close()
 
     assert told.events[0][0] == "outside.failed"
+    assert running.failures == len(told.events)
     assert memory.sizes == [3]
 
 
