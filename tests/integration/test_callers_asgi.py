@@ -74,7 +74,6 @@ def application(seen: Seen) -> Starlette:  # noqa: C901 -- one endpoint after an
         for _ in range(3):
             await asyncio.sleep(0)
             yield f"{here()} ".encode()
-        seen.note("end of a stream")
 
     def sync_parts() -> Iterator[bytes]:
         for _ in range(3):
