@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policyguard.audit.creation import read_trust
-from policyguard.audit.layout import Layout, read_small
+from policyguard.audit.layout import read_small
 from policyguard.errors import ConfigurationError
 from policyguard.signing.trust_file import TrustFile
 from policyguard.trail_settings import OutsideSettings, SinkSettings
@@ -61,15 +61,10 @@ def hook_of(outside: OutsideSettings, *, trail: Trail) -> Hook | None:
     """Take checkpoints outside from now on, if the settings say how often.
 
     Raises:
-        ConfigurationError: nobody is named, or the trail is not in files.
+        ConfigurationError: nobody is named.
     """
     if outside.every_seconds is None:
         return None
-    if not isinstance(trail.place, Layout):
-        raise ConfigurationError(
-            "`every_seconds` under [outside] is for trails in files: export a trail in"
-            " PostgreSQL and watch the export, and leave it away here"
-        )
     if not (outside.witnesses or outside.timestamp_url or outside.sinks):
         raise ConfigurationError(
             "`every_seconds` under [outside] has nobody to take checkpoints to: add"

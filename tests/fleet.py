@@ -52,7 +52,11 @@ def database(server: Postgres, name: str, *, like: str = "template1") -> str:
 def logins(url: str) -> None:
     """Make the accounts that log in, with the roles that a preparation has made."""
     with psycopg.connect(url, autocommit=True) as session:
-        for user, role in (("app", "writer"), ("auditor", "reader")):
+        for user, role in (
+            ("app", "writer"),
+            ("auditor", "reader"),
+            ("notary", "anchor"),
+        ):
             with suppress(psycopg.errors.DuplicateObject):
                 session.execute(f"CREATE ROLE {user} LOGIN")
             session.execute(f"GRANT policyguard_{role} TO {user}")

@@ -41,7 +41,7 @@ def served(server: ThreadingHTTPServer) -> Iterator[str]:
 
 @contextmanager
 def witness_for(
-    directory: Path, state: Path, *, name: str = "witness.example/w1"
+    directory: Path | str, state: Path, *, name: str = "witness.example/w1"
 ) -> Iterator[tuple[Witness, TrustedWitness]]:
     """Run a witness that knows the logs of a trail."""
     witness = Witness(state, Ed25519PrivateKey.generate(), name)
@@ -169,10 +169,10 @@ ess_cert_id_alg = sha256
 
 
 def shelf_of(log: Log) -> Shelf:
-    return Shelf(folder=log.outside)
+    return Shelf(cabinet=log.outside)
 
 
-def taken(directory: Path, outside: Outside) -> Taken:
+def taken(directory: Path | str, outside: Outside) -> Taken:
     """Take the newest checkpoint of a trail's only log outside."""
     (log,) = TrailReader.open(directory).logs
     published = Published(

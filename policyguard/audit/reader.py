@@ -18,7 +18,7 @@ from policyguard.audit.creation import keys_by_origin, origin_of
 from policyguard.audit.layout import Layout
 from policyguard.audit.stores.files import FileLog, FileTrail
 from policyguard.audit.stores.place import is_url
-from policyguard.audit.stores.protocol import Head, LogSource, Row, TrailSource
+from policyguard.audit.stores.protocol import Cabinet, Head, LogSource, Row, TrailSource
 from policyguard.audit.vault import Sealed, pseudonym_of
 from policyguard.canonical import parse_canonical
 from policyguard.errors import ConfigurationError, FormatError, TrailError
@@ -111,11 +111,9 @@ class Log:
         return _in_files(self.source).path
 
     @property
-    def outside(self) -> Path | None:
-        """The folder with what others have said of it; `None`: not in files."""
-        if not isinstance(self.source, FileLog):
-            return None
-        return self.source.layout.outside(self.slot)
+    def outside(self) -> Cabinet:
+        """What keeps the words of others about it."""
+        return self.source.outside()
 
     def head(self) -> Head:
         """Return the newest head.

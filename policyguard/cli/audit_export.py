@@ -129,7 +129,7 @@ def _tiles(logs: Sequence[Log], folder: Path, *, bar: ProgressBar) -> Iterator[_
         done = export_tiles(
             log,
             folder / log.slot,
-            shelf=Shelf(folder=log.outside),
+            shelf=Shelf(cabinet=log.outside),
             progress=bar.advance,
         )
         new = done.checkpoint.size - done.before

@@ -25,9 +25,11 @@ def prepare(url: str, *, lock: str | None, name: str | None) -> None:
 
     Run it once, as the account that shall own the tables, and which may create roles.
     Applications log in with another account, which is granted `policyguard_writer`: it
-    adds records, and changes and removes none. Auditors get `policyguard_reader`.
+    adds records, and changes and removes none. Auditors get `policyguard_reader`, and
+    who takes checkpoints outside gets `policyguard_anchor`.
     """
     from policyguard.audit.stores.postgres_schema import (
+        ANCHOR,
         READER,
         WRITER,
         prepare_database,
@@ -43,4 +45,5 @@ def prepare(url: str, *, lock: str | None, name: str | None) -> None:
     click.echo("grant      to the accounts that log in, on each server:")
     click.echo(f"             GRANT {WRITER} TO …;   -- applications")
     click.echo(f"             GRANT {READER} TO …;   -- auditors")
+    click.echo(f"             GRANT {ANCHOR} TO …;   -- who runs audit anchor")
     click.echo("configure  url under [trail], and passphrase_file under [signing]")

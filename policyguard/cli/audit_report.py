@@ -101,11 +101,7 @@ def _tried(reader: TrailReader) -> dict[str, dict[str, Attempt]]:
     """Return what came of the last attempt at each place outside, by origin."""
     from policyguard.audit.outside.shelf import Shelf
 
-    shelves = {
-        log.origin: Shelf(folder=log.outside)
-        for log in reader.logs
-        if log.outside is not None
-    }
+    shelves = {log.origin: Shelf(cabinet=log.outside) for log in reader.logs}
     return {
         origin: found
         for origin, shelf in shelves.items()

@@ -47,8 +47,8 @@ def write_lines(
     for log in logs:
         place = folder / log.slot
         signed = export_jsonl(log, place, progress=bar.advance)
-        kept = Shelf(folder=log.outside)
-        kept.copy_to(Shelf(folder=place / OUTSIDE), largest=signed.size)
+        kept = Shelf(cabinet=log.outside)
+        kept.copy_to(Shelf.in_folder(place / OUTSIDE), largest=signed.size)
         yield Written(where=str(place), records=signed.size)
 
 

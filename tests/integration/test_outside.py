@@ -89,7 +89,7 @@ def test_a_witness_that_knows_another_size_is_asked_again(
         outside = Outside(trust=quorum_of(known))
         taken(trail, outside)
         # The shelf is lost, and with it what the witness is thought to know.
-        shutil.rmtree(shelf_of(the_log(trail)).folder)
+        shutil.rmtree(the_log(trail).layout.outside("app-1"))
         grown(trail)
         asked = witness.asked
 

@@ -112,7 +112,7 @@ def export_tiles(
         _write_records(log, writer=writer, old=old, head=head, progress=progress)
         writer.sync()
         if shelf is not None:
-            copy = Shelf(folder=place / OUTSIDE)
+            copy = Shelf.in_folder(place / OUTSIDE)
             cosigned = shelf.copy_to(copy, largest=head.size).get(head.size)
             if cosigned is not None and cosigned.text == Note.parse(note).text:
                 note = cosigned.format()

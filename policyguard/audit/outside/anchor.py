@@ -1,7 +1,7 @@
 """Takes a log's newest checkpoint outside: to witnesses, an authority, and sinks.
 
-Owner: whoever runs it, one at a time for a log, which a file lock sees to; it reads the
-log and writes its shelf. It runs beside the processes that write the log and never holds one up. What fails is
+Owner: whoever runs it, one at a time for a log, which the shelf's gate sees to; it reads
+the log and writes its shelf. It runs beside the processes that write the log and never holds one up. What fails is
 remembered on the shelf and shown, and tried again the next time; the rest is done.
 """
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from policyguard.audit.claim import Gate
 from policyguard.audit.outside.post import DEADLINE_SECONDS, post
 from policyguard.audit.outside.shelf import Attempt, Shelf
 from policyguard.audit.outside.witness import WitnessClient
@@ -99,26 +98,21 @@ def take_log(log: Log, *, outside: Outside, now: Callable[[], datetime]) -> Take
     """Take a log's newest checkpoint to everybody that there is, one run at a time.
 
     Args:
-        log: Of a trail in files.
+        log: The log.
         outside: Whom it is taken to.
         now: Returns the wall time.
 
     Raises:
         PolicyGuardError: as `take_outside` says.
     """
-    shelf = Shelf(folder=log.outside)
-    gate = Gate.at(shelf.gate())
-    try:
-        # Released by hand: a child that is forked meanwhile has the open file, too.
-        with gate:
-            published = Published(
-                note=Note.parse(log.head().note),
-                vkeys=log.vkeys,
-                leaves=lambda: [leaf_hash(entry.body) for entry in log.entries()],
-            )
-            return take_outside(published, shelf=shelf, outside=outside, now=now)
-    finally:
-        gate.close()
+    with log.outside.gate():
+        published = Published(
+            note=Note.parse(log.head().note),
+            vkeys=log.vkeys,
+            leaves=lambda: [leaf_hash(entry.body) for entry in log.entries()],
+        )
+        shelf = Shelf(cabinet=log.outside)
+        return take_outside(published, shelf=shelf, outside=outside, now=now)
 
 
 def take_outside(

@@ -67,7 +67,7 @@ class Vouchers:
     def of(self, log: Log) -> Attestations:
         """Return what others have said about a log, not verified yet."""
         return Attestations(
-            shelf=Shelf(folder=log.outside),
+            shelf=Shelf(cabinet=log.outside),
             origin=log.origin,
             vkeys=log.vkeys,
             trust=self.trust,

@@ -21,6 +21,7 @@ from typing import Final, Protocol
 from policyguard.audit.layout import Layout
 from policyguard.audit.outside.anchor import Outside, Taken, take_log
 from policyguard.audit.reader import TrailReader
+from policyguard.audit.stores.fleet import Fleet
 from policyguard.audit.trail import Trail
 from policyguard.identity import wall_clock
 from policyguard.signing.trust_file import TrustFile
@@ -63,7 +64,7 @@ class Hook:
         """Make a hook; `start` begins its rounds.
 
         Args:
-            trail: In files; kept alive by its guard alone.
+            trail: Kept alive by its guard alone.
             outside: Whom checkpoints are taken to, given the trail's trust file.
             every: Seconds between two rounds.
             patience: Seconds that closing waits for the last round.
@@ -138,14 +139,20 @@ class Hook:
 
     def _take(self, trail: Trail) -> Taken | None:
         origin = trail.origin
-        if origin is None or not isinstance(trail.place, Layout):
+        if origin is None:
             # Nothing was written here yet.
             return None
-        reader = TrailReader.open(trail.directory)
+        reader = _reader(trail.place)
         log = reader.log(origin)
         if log.head().size == self._done:
             return None
         return take_log(log, outside=self._outside(reader.trust), now=wall_clock)
+
+
+def _reader(place: Layout | Fleet) -> TrailReader:
+    if isinstance(place, Layout):
+        return TrailReader.open(place.directory)
+    return TrailReader.open(place.server.url)
 
 
 _RUNNING: Final[weakref.WeakSet[Hook]] = weakref.WeakSet()

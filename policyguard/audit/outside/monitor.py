@@ -155,7 +155,7 @@ class ExportedLog:
     def attestations(self, vouchers: Vouchers) -> Attestations:
         """Return what others have said about it, as it was exported."""
         return Attestations(
-            shelf=Shelf(folder=self.directory / "outside"),
+            shelf=Shelf.in_folder(self.directory / "outside"),
             origin=self.origin,
             vkeys=self.vkeys,
             trust=vouchers.trust,

@@ -1,14 +1,15 @@
-"""What others have said about the checkpoints of one log, in plain files.
+"""What others have said about the checkpoints of one log, in plain files or a table.
 
     <size>.checkpoint   the signed checkpoint with the cosignatures that it has
     <size>.tsr          the answer of a time-stamping authority (RFC 3161, DER) over the
                         checkpoint's text, its lines before the empty one
     state.json          the last attempt at each place: when, and what came of it
 
-Owner: whoever takes the log outside, one at a time; each file is replaced whole. A crash
+Owner: whoever takes the log outside, one at a time; each is replaced whole. A crash
 leaves a checkpoint without its cosignatures at worst, which the next run asks for
 again. Nothing here is trusted when it is read: `attested` verifies it. Whoever can
-write here can take memory away, never add any; what was handed out stays.
+write the files can take memory away, never add any; what was handed out stays. A
+table's rows are only added to.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from policyguard.audit.layout import make_folder, read_small, write_small
+from policyguard.audit.outside.folder import FolderCabinet
+from policyguard.audit.stores.protocol import Cabinet
 from policyguard.canonical import canonical_bytes, parse_json
 from policyguard.errors import FormatError, TamperedError, TrailError
 from policyguard.tlog import Checkpoint, Note
@@ -44,8 +46,13 @@ class Attempt:
 class Shelf:
     """Keeps what others have said about one log."""
 
-    folder: Path | None
-    """Where they are; `None`: the log is not in files, and nothing is kept."""
+    cabinet: Cabinet
+    """Where they are kept: a folder, or a table of the log's database."""
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """Return the shelf of a folder, which may not be there yet."""
+        return cls(cabinet=FolderCabinet(folder=folder))
 
     def sizes(self) -> list[int]:
         """Return the sizes of the checkpoints that are kept, ascending."""
@@ -62,15 +69,21 @@ class Shelf:
             TamperedError: it is none, or is of another size.
             TrailError: it cannot be read.
         """
-        path = self.path(size, "checkpoint")
-        try:
-            note = Note.parse(read_small(path))
-            stated = Checkpoint.parse(note.text).size
-        except FormatError as error:
-            raise TamperedError(f"`{path}` was changed: {error}") from error
-        if stated != size:
-            raise TamperedError(f"`{path}` is the checkpoint of size {stated}")
-        return note
+        name = f"{size}.checkpoint"
+        where = self.cabinet.where(name)
+        merged: Note | None = None
+        for data in self.cabinet.read(name):
+            try:
+                note = Note.parse(data)
+                stated = Checkpoint.parse(note.text).size
+            except FormatError as error:
+                raise TamperedError(f"`{where}` was changed: {error}") from error
+            if stated != size:
+                raise TamperedError(f"`{where}` is the checkpoint of size {stated}")
+            merged = _merged(merged, note, where=where)
+        if merged is None:
+            raise TrailError(f"`{where}` is gone: restore it")
+        return merged
 
     def stamp(self, size: int) -> bytes | None:
         """Read the time stamp of a checkpoint; `None`: there is none.
@@ -78,8 +91,7 @@ class Shelf:
         Raises:
             TrailError: it cannot be read.
         """
-        path = self.path(size, "tsr")
-        return read_small(path) if path.is_file() else None
+        return next(reversed(self.cabinet.read(f"{size}.tsr")), None)
 
     def add(self, size: int, note: Note) -> Note:
         """Keep a checkpoint, with the signatures that are kept of it already.
@@ -88,20 +100,11 @@ class Shelf:
             TamperedError: another checkpoint of that size is kept.
             TrailError: it cannot be written.
         """
-        make_folder(self._there())
-        known = (
-            self.checkpoint(size) if self.path(size, "checkpoint").exists() else note
-        )
-        if known.text != note.text:
-            raise TamperedError(
-                f"`{self.path(size, 'checkpoint')}` is another history of the log than"
-                " the one that is there now"
-            )
-        lines = {(line.key_name, line.key_id): line for line in known.signatures}
-        # The newer cosignature of one witness takes the place of the older.
-        lines |= {(line.key_name, line.key_id): line for line in note.signatures}
-        merged = Note(text=note.text, signatures=tuple(lines.values())[:MAX_SIGNATURES])
-        write_small(self.path(size, "checkpoint"), merged.format().encode())
+        name = f"{size}.checkpoint"
+        known = self.checkpoint(size) if name in self.cabinet.names() else None
+        merged = _merged(known, note, where=self.cabinet.where(name))
+        if merged != known:
+            self.cabinet.write(name, merged.format().encode())
         return merged
 
     def copy_to(self, other: Shelf, *, largest: int) -> dict[int, Note]:
@@ -129,8 +132,7 @@ class Shelf:
         Raises:
             TrailError: it cannot be written.
         """
-        make_folder(self._there())
-        write_small(self.path(size, "tsr"), token)
+        self.cabinet.write(f"{size}.tsr", token)
 
     def attempts(self) -> dict[str, Attempt]:
         """Return the last attempt at each place, by its name.
@@ -138,11 +140,11 @@ class Shelf:
         Raises:
             TrailError: the file is damaged: remove it.
         """
-        path = self._there() / _STATE
-        if not path.is_file():
+        newest = next(reversed(self.cabinet.read(_STATE)), None)
+        if newest is None:
             return {}
         try:
-            document: Any = parse_json(read_small(path))
+            document: Any = parse_json(newest)
             return {
                 str(name): Attempt(
                     time=str(item["time"]),
@@ -153,7 +155,8 @@ class Shelf:
             }
         except (FormatError, TypeError, KeyError, ValueError) as error:
             raise TrailError(
-                f"`{path}` is damaged: remove it, it says only what was tried last"
+                f"`{self.cabinet.where(_STATE)}` is damaged: remove it, it says only"
+                " what was tried last"
             ) from error
 
     def note_attempt(self, name: str, attempt: Attempt) -> None:
@@ -162,37 +165,27 @@ class Shelf:
         Raises:
             TrailError: it cannot be written.
         """
-        make_folder(self._there())
         known = self.attempts() | {name: attempt}
         document = {
             key: {"time": item.time, "size": item.size, "failure": item.failure}
             for key, item in known.items()
         }
-        write_small(self._there() / _STATE, canonical_bytes(document) + b"\n")
-
-    def gate(self) -> Path:
-        """Return the file whose lock whoever writes here holds.
-
-        Raises:
-            TrailError: the folder cannot be made.
-        """
-        make_folder(self._there())
-        return self._there() / "gate"
-
-    def path(self, size: int, kind: str) -> Path:
-        """Return where a file of a checkpoint is."""
-        return self._there() / f"{size}.{kind}"
-
-    def _there(self) -> Path:
-        if self.folder is None:
-            raise TrailError(
-                "cosignatures of a trail that is not in files are kept with its export:"
-                " export it first"
-            )
-        return self.folder
+        self.cabinet.write(_STATE, canonical_bytes(document) + b"\n")
 
     def _sizes(self, kind: str) -> list[int]:
-        if self.folder is None or not self.folder.is_dir():
-            return []
-        found = (_NAME.fullmatch(path.name) for path in self.folder.iterdir())
+        found = map(_NAME.fullmatch, self.cabinet.names())
         return sorted(int(match[1]) for match in found if match and match[2] == kind)
+
+
+def _merged(known: Note | None, note: Note, *, where: str) -> Note:
+    """Return a checkpoint with the signatures that are kept of it already."""
+    if known is None:
+        return note
+    if known.text != note.text:
+        raise TamperedError(
+            f"`{where}` is another history of the log than the one that is there now"
+        )
+    lines = {(line.key_name, line.key_id): line for line in known.signatures}
+    # The newer cosignature of one witness takes the place of the older.
+    lines |= {(line.key_name, line.key_id): line for line in note.signatures}
+    return Note(text=note.text, signatures=tuple(lines.values())[:MAX_SIGNATURES])

@@ -18,6 +18,7 @@ from typing import Final
 from policyguard.audit.creation import read_trust
 from policyguard.audit.heads import read_known_head
 from policyguard.audit.layout import Layout, read_identity, read_small
+from policyguard.audit.outside.folder import FolderCabinet
 from policyguard.audit.people import Person, read_people, read_vault_key
 from policyguard.audit.stores.database import (
     open_for_reading,
@@ -135,6 +136,10 @@ class FileLog:
     def known_head(self, *, origin: str) -> KnownHead:
         """Return what the lock database remembers of the log."""
         return read_known_head(self.layout.head(self.slot), origin=origin)
+
+    def outside(self) -> FolderCabinet:
+        """Return the folder with what others have said about the log."""
+        return FolderCabinet(folder=self.layout.outside(self.slot))
 
     def private_key(self) -> bytes | None:
         """Return the log's private key, where this process may read it."""

@@ -154,7 +154,7 @@ class PostgresWriter:
         self.connection = self.server.open(write=True)
         # Waits until the old session is over, or until lock_timeout.
         self.connection.execute(
-            "SELECT pg_advisory_lock(%s, %s)", (LOCKS, _number_of(self.slot))
+            "SELECT pg_advisory_lock(%s, %s)", (LOCKS, number_of(self.slot))
         )
         stored = self.connection.execute(_HEAD, (self.slot,)).fetchone()
         size, note = (stored[0], stored[2]) if stored else (0, "")
@@ -198,6 +198,7 @@ def _next_head(head: Head | None, leaves: Sequence[bytes], *, signer: Signer) ->
     return Head(size=frontier.size, frontier=frontier, note=note)
 
 
-def _number_of(slot: str) -> int:
+def number_of(slot: str) -> int:
+    """Return the number of a log among the advisory locks of its trail."""
     role, _, number = slot.rpartition("-")
     return POOLS[role] + int(number)

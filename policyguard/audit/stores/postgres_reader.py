@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from policyguard.audit.stores.postgres import read_head
+from policyguard.audit.stores.postgres_cabinet import PostgresCabinet
 from policyguard.audit.stores.postgres_keys import read_trust
 from policyguard.audit.stores.postgres_memory import read_remembered
 from policyguard.audit.stores.postgres_server import Server, missing
@@ -142,6 +143,10 @@ class PostgresLog:
                 " name the right one under [trail] lock_url"
             )
         return found[origin]
+
+    def outside(self) -> PostgresCabinet:
+        """Return the table with what others have said about the log."""
+        return PostgresCabinet(server=self.server, slot=self.slot)
 
     def private_key(self) -> bytes | None:
         """Return nothing: the key is encrypted, and whoever reads has no passphrase."""

@@ -1,8 +1,9 @@
 """The tables of a trail in PostgreSQL, and who may do what with them.
 
-Owner: whoever prepares the database, who should be nobody that writes records. Three
+Owner: whoever prepares the database, who should be nobody that writes records. Four
 roles are granted to others: `policyguard_writer` adds and reads, `policyguard_reader`
-reads all but keys. Neither may update or delete a row of any table;
+reads all but keys, `policyguard_anchor` reads the logs and adds what witnesses say of
+them. None of these may update or delete a row of any table;
 `policyguard_eraser` may delete content and callers, and nothing else: records are added by
 a function that takes a log from one head to the next and never back. Whoever owns the
 tables, and every superuser, can change them: `verify_trail` shows it, and a lock
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 WRITER: Final = "policyguard_writer"
 READER: Final = "policyguard_reader"
+ANCHOR: Final = "policyguard_anchor"
 _ROLES: Final[LiteralString] = """
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'policyguard_writer') THEN
@@ -32,6 +34,9 @@ DO $$ BEGIN
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'policyguard_eraser') THEN
     CREATE ROLE policyguard_eraser NOLOGIN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'policyguard_anchor') THEN
+    CREATE ROLE policyguard_anchor NOLOGIN;
   END IF;
 END $$"""
 # INVARIANT: `id` is computed from the bytes of `body`; nothing that is looked up is

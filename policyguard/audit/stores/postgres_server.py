@@ -102,12 +102,11 @@ class Server:
                 " owner grant policyguard_writer or policyguard_reader"
             ) from error
         except (driver.errors.UndefinedTable, driver.errors.InvalidSchemaName) as e:
-            raise missing(self.where) from e
+            if '.trail"' in str(e) or isinstance(e, driver.errors.InvalidSchemaName):
+                raise missing(self.where) from e
+            raise _outgrown(self.where) from e
         except driver.errors.UndefinedFunction as error:
-            raise TrailError(
-                f"the tables in `{self.where}` are of an older version of policyguard:"
-                " prepare a new database with `policyguard audit prepare URL`"
-            ) from error
+            raise _outgrown(self.where) from error
         except driver.errors.RaiseException as error:
             raise TrailError(f"{_first_line(error)}") from error
         except driver.Error as error:
@@ -143,6 +142,13 @@ def missing(where: str) -> TrailError:
     return TrailError(
         f"there is no trail in `{where}`: have its owner run `policyguard audit"
         " prepare URL`, or correct the URL"
+    )
+
+
+def _outgrown(where: str) -> TrailError:
+    return TrailError(
+        f"the tables in `{where}` are of an older version of policyguard: prepare a new"
+        " database with `policyguard audit prepare URL`"
     )
 
 

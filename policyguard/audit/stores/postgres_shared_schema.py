@@ -1,8 +1,8 @@
-"""The tables of what a fleet shares beside its logs: approvals, and counts of people.
+"""The tables of what a fleet shares beside its logs: approvals, counts, the shelf.
 
-Owner: whoever prepares the database. Rows are changed by the functions alone, which have
+The shelf is what others have said of checkpoints. Owner: whoever prepares the database. Rows are changed by the functions alone, which have
 their owner's rights: `policyguard_writer` may call them. `policyguard_eraser` may delete
-approvals.
+approvals. `policyguard_anchor` may add to the shelf, and reads no content.
 
 INVARIANT: `reserve` reads and adds under one lock, so that of calls at once each sees the
 others. `take` holds the rows of its approvals from its check to its commit. The key of
@@ -133,6 +133,30 @@ AS $$ BEGIN
   DELETE FROM policyguard.seen WHERE reservation = of_reservation;
   DELETE FROM policyguard.unnamed WHERE reservation = of_reservation;
 END $$;
+CREATE TABLE policyguard.shelf (
+  slot text NOT NULL, name text NOT NULL, version bigint NOT NULL,
+  data bytea NOT NULL CHECK (length(data) <= 1048576),
+  PRIMARY KEY (slot, name, version)
+);
+CREATE FUNCTION policyguard.shelve(of_slot text, of_name text, of_data bytea)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+  IF NOT EXISTS (SELECT FROM policyguard.head WHERE slot = of_slot) THEN
+    RAISE EXCEPTION 'there is no log of slot %', of_slot;
+  ELSIF of_name = 'state.json' THEN
+    INSERT INTO policyguard.shelf (slot, name, version, data)
+      VALUES (of_slot, of_name, 0, of_data)
+      ON CONFLICT (slot, name, version) DO UPDATE SET data = excluded.data;
+  ELSE
+    INSERT INTO policyguard.shelf (slot, name, version, data)
+      SELECT of_slot, of_name, coalesce(max(version), 0) + 1, of_data
+      FROM policyguard.shelf WHERE slot = of_slot AND name = of_name;
+  END IF;
+END $$;
+CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON policyguard.shelf
+  FOR EACH ROW WHEN (OLD.name <> 'state.json') EXECUTE FUNCTION policyguard.refuse();
+CREATE TRIGGER refuse_all BEFORE TRUNCATE ON policyguard.shelf
+  EXECUTE FUNCTION policyguard.refuse();
 CREATE TRIGGER refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON policyguard.count_key
   EXECUTE FUNCTION policyguard.refuse();
 CREATE TRIGGER refuse BEFORE TRUNCATE ON policyguard.approval
@@ -142,5 +166,9 @@ GRANT INSERT (id, tenant, caller, bundle, note) ON policyguard.approval
   TO policyguard_writer;
 GRANT EXECUTE ON FUNCTION policyguard.take, policyguard.revoke, policyguard.count_under,
   policyguard.reserve, policyguard.settle, policyguard.release TO policyguard_writer;
-GRANT SELECT ON policyguard.approval TO policyguard_reader;
+GRANT EXECUTE ON FUNCTION policyguard.shelve TO policyguard_writer, policyguard_anchor;
+GRANT USAGE ON SCHEMA policyguard TO policyguard_anchor;
+GRANT SELECT ON policyguard.trail, policyguard.trust, policyguard.entry,
+  policyguard.checkpoint, policyguard.head, policyguard.shelf TO policyguard_anchor;
+GRANT SELECT ON policyguard.approval, policyguard.shelf TO policyguard_reader;
 GRANT SELECT, DELETE ON policyguard.approval TO policyguard_eraser"""

@@ -12,6 +12,7 @@ a `CountStore`. These write; each of their works is one transaction.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -47,6 +48,33 @@ class KnownHead:
 
     size: int
     note: str
+
+
+class Cabinet(Protocol):
+    """Keeps small named things of one log: what others have said about it.
+
+    Every method raises `TrailError` for what cannot be read or kept.
+    """
+
+    def where(self, name: str) -> str:
+        """Return where a thing is, for messages."""
+        ...
+
+    def names(self) -> list[str]:
+        """Return the names of all that is kept, in any order."""
+        ...
+
+    def read(self, name: str) -> list[bytes]:
+        """Return what was kept under a name, oldest first; nothing: never."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Keep a thing durably; it counts before what has the same name."""
+        ...
+
+    def gate(self) -> AbstractContextManager[None]:
+        """Wait until nobody else writes here, and hold that for a block."""
+        ...
 
 
 class LogSource(Protocol):
@@ -113,6 +141,10 @@ class LogSource(Protocol):
 
     def known_head(self, *, origin: str) -> KnownHead:
         """Return what the lock database remembers of the log."""
+        ...
+
+    def outside(self) -> Cabinet:
+        """Return what keeps the words of others about the log; it may be written."""
         ...
 
     def private_key(self) -> bytes | None:

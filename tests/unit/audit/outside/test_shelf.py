@@ -28,7 +28,7 @@ def cosigned(note: Note, *, time: int) -> Note:
 
 
 def test_checkpoints_and_stamps_are_kept_by_size(tmp_path: Path) -> None:
-    shelf = Shelf(folder=tmp_path / "outside")
+    shelf = Shelf.in_folder(tmp_path / "outside")
     assert (shelf.sizes(), shelf.stamped_sizes(), shelf.attempts()) == ([], [], {})
 
     for size in (10, 9, 100):
@@ -47,7 +47,7 @@ def test_checkpoints_and_stamps_are_kept_by_size(tmp_path: Path) -> None:
 def test_cosignatures_add_up_and_the_newer_takes_the_older_ones_place(
     tmp_path: Path,
 ) -> None:
-    shelf = Shelf(folder=tmp_path)
+    shelf = Shelf.in_folder(tmp_path)
     note = note_of(5)
     shelf.add(5, note)
     shelf.add(5, cosigned(note, time=1))
@@ -61,7 +61,7 @@ def test_cosignatures_add_up_and_the_newer_takes_the_older_ones_place(
 def test_another_history_of_the_same_size_is_never_put_in_its_place(
     tmp_path: Path,
 ) -> None:
-    shelf = Shelf(folder=tmp_path)
+    shelf = Shelf.in_folder(tmp_path)
     shelf.add(5, note_of(5))
 
     with pytest.raises(TamperedError, match="another history"):
@@ -71,7 +71,7 @@ def test_another_history_of_the_same_size_is_never_put_in_its_place(
 
 
 def test_a_file_that_is_not_what_its_name_says_is_found(tmp_path: Path) -> None:
-    shelf = Shelf(folder=tmp_path)
+    shelf = Shelf.in_folder(tmp_path)
     (tmp_path / "7.checkpoint").write_text(note_of(8).format())
     (tmp_path / "9.checkpoint").write_text("nothing")
 
@@ -91,13 +91,13 @@ def test_other_files_are_none_of_its_business(tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_text("x")
 
-    shelf = Shelf(folder=tmp_path)
+    shelf = Shelf.in_folder(tmp_path)
 
     assert (shelf.sizes(), shelf.stamped_sizes()) == ([], [])
 
 
 def test_the_last_attempt_at_each_place_is_remembered(tmp_path: Path) -> None:
-    shelf = Shelf(folder=tmp_path / "outside")
+    shelf = Shelf.in_folder(tmp_path / "outside")
     first = Attempt(time="2026-07-10T12:00:00.000001Z", size=5, failure="no answer")
     later = Attempt(time="2026-07-10T13:00:00.000001Z", size=6)
 
@@ -110,7 +110,7 @@ def test_the_last_attempt_at_each_place_is_remembered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "7", '{"a":{}}', '{"a":7}', "{"])
 def test_a_damaged_state_says_that_it_may_be_removed(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text)
-    shelf = Shelf(folder=tmp_path)
+    shelf = Shelf.in_folder(tmp_path)
     if text == "[]":
         assert shelf.attempts() == {}
         return
