@@ -4,7 +4,8 @@ Owner: the process that holds the log's claim. In this order: the new key is mad
 the old one; the record `key.rotate` is committed with a checkpoint that both keys sign;
 the trust file names the new key, too; the new key takes the place of the old one, whose
 file is gone then. The old public key stays in the trust file: it has signed the log's
-older checkpoints, and may sign none after the handover (`key_history`).
+older checkpoints, and may sign none after the handover (`key_history`). In PostgreSQL
+all of it is one transaction.
 
 A crash before the commit leaves a key that nobody knows, which is removed; one after it
 is taken up again when the log is opened, before anything is written.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from policyguard.audit.claim import gate
 from policyguard.audit.creation import add_trusted, keys_by_origin, read_trust
+from policyguard.audit.layout import Layout
 from policyguard.audit.stores.database import is_blank, open_for_reading
 from policyguard.audit.stores.sqlite import read_head
 from policyguard.canonical import canonical_dump
@@ -31,26 +33,28 @@ from policyguard.errors import (
     VerificationError,
 )
 from policyguard.identity import new_id, record_time, wall_clock
+from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.keyring import VerifierKey
 from policyguard.tlog import open_checkpoint
 from policyguard.vocabulary.record import KeyRotateRecord
 
 if TYPE_CHECKING:
-    from policyguard.audit.layout import Layout
     from policyguard.audit.recorder import LogWriter, Recorder
+    from policyguard.audit.stores.fleet import Fleet
+    from policyguard.audit.stores.postgres import PostgresWriter
     from policyguard.audit.writer import Writer
     from policyguard.signing.key_source import KeySource
     from policyguard.signing.signer import Signer
 
 
-def rotate_key(writer: Writer, *, layout: Layout, keys: KeySource) -> VerifierKey:
+def rotate_key(
+    writer: LogWriter, *, place: Layout | Fleet, keys: KeySource
+) -> VerifierKey:
     """Hand a claimed log over to a new key, and return the new public key.
-
-    The gate must be held: the trust file is written.
 
     Args:
         writer: The log; the caller alone uses it.
-        layout: Where the trail is.
+        place: Where the trail is.
         keys: What makes the new key.
 
     Raises:
@@ -63,6 +67,45 @@ def rotate_key(writer: Writer, *, layout: Layout, keys: KeySource) -> VerifierKe
             f"the key of `{writer.origin}` is held by a service: a log that has records"
             " keeps its key there; begin a successor with `policyguard keys compromise`"
         )
+    from policyguard.audit.writer import Writer
+
+    if isinstance(place, Layout) and isinstance(writer, Writer):
+        # The trust file is written.
+        with gate(place.gate):
+            return _rotate_in_files(writer, layout=place, keys=keys)
+    from policyguard.audit.stores.postgres import PostgresWriter
+
+    if not isinstance(writer, PostgresWriter):
+        raise TrailError(f"the log `{writer.origin}` is in no store that rotates keys")
+    return _rotate_in_fleet(writer, keys=keys)
+
+
+def _rotate_in_fleet(writer: PostgresWriter, *, keys: KeySource) -> VerifierKey:
+    """Make a key, and write it in one transaction with the record that names it."""
+    from policyguard.audit.stores.postgres_keys import passphrase_of
+
+    successor = Ed25519Signer.generate(key_name=writer.origin)
+    old, new = VerifierKey.of_signer(writer.signer), VerifierKey.of_signer(successor)
+    writer.hand_over(
+        _handover(writer.origin, old=old, new=new),
+        successor=successor,
+        pem=successor.to_pem(passphrase=passphrase_of(keys)),
+    )
+    return new
+
+
+def _handover(origin: str, *, old: VerifierKey, new: VerifierKey) -> bytes:
+    record = KeyRotateRecord(
+        id=new_id(),
+        time=record_time(wall_clock()),
+        origin=origin,
+        old=old.format(),
+        new=new.format(),
+    )
+    return canonical_dump(record.model_dump(mode="json"))
+
+
+def _rotate_in_files(writer: Writer, *, layout: Layout, keys: KeySource) -> VerifierKey:
     slot = layout.slot_of(writer.origin)
     try:
         successor = keys.create(layout.next_key(slot), key_name=writer.origin)
@@ -70,22 +113,16 @@ def rotate_key(writer: Writer, *, layout: Layout, keys: KeySource) -> VerifierKe
         raise TrailError(
             f"no new key can be made for `{writer.origin}`: {error}"
         ) from error
-    old = VerifierKey.of_signer(writer.signer)
-    new = VerifierKey.of_signer(successor)
-    record = KeyRotateRecord(
-        id=new_id(),
-        time=record_time(wall_clock()),
-        origin=writer.origin,
-        old=old.format(),
-        new=new.format(),
-    )
-    body = canonical_dump(record.model_dump(mode="json"))
+    old, new = VerifierKey.of_signer(writer.signer), VerifierKey.of_signer(successor)
+    body = _handover(writer.origin, old=old, new=new)
     writer.append([body], sealed=(), successor=successor)
     _promote(layout, slot=slot, successor=successor)
     return new
 
 
-def rotate_own(recorder: Recorder, *, layout: Layout, keys: KeySource) -> VerifierKey:
+def rotate_own(
+    recorder: Recorder, *, place: Layout | Fleet, keys: KeySource
+) -> VerifierKey:
     """Hand the log that this process writes over to a new key; return its public key.
 
     Raises:
@@ -93,25 +130,16 @@ def rotate_own(recorder: Recorder, *, layout: Layout, keys: KeySource) -> Verifi
         TrailError: as `rotate_key`.
         ConfigurationError: as `rotate_key`.
     """
-
-    def rotate(writer: LogWriter) -> VerifierKey:
-        from policyguard.audit.writer import Writer
-
-        if not isinstance(writer, Writer):
-            raise TrailError(f"the log `{writer.origin}` is not in files")
-        with gate(layout.gate):
-            return rotate_key(writer, layout=layout, keys=keys)
-
-    return recorder.use_alone(rotate)
+    return recorder.use_alone(lambda writer: rotate_key(writer, place=place, keys=keys))
 
 
 def rotate_logs(
-    layout: Layout, *, origins: Sequence[str], keys: KeySource, all_of_them: bool
+    place: Layout | Fleet, *, origins: Sequence[str], keys: KeySource, all_of_them: bool
 ) -> dict[str, VerifierKey | None]:
     """Claim logs and hand each over to a new key.
 
     Args:
-        layout: Where the trail is.
+        place: Where the trail is.
         origins: Which logs.
         keys: What makes and reads keys.
         all_of_them: Whether a log that cannot be claimed is an error, or left alone.
@@ -124,20 +152,17 @@ def rotate_logs(
         ConfigurationError: as `rotate_key`.
         TrailError: as `rotate_key`.
     """
-    from policyguard.audit.writer import claim_log
-
     done: dict[str, VerifierKey | None] = {}
     for origin in origins:
         try:
-            writer = claim_log(layout, origin=origin, keys=keys)
+            writer = _claimed(place, origin=origin, keys=keys)
         except SlotError:
             if all_of_them:
                 raise
             done[origin] = None
             continue
         try:
-            with gate(layout.gate):
-                done[origin] = rotate_key(writer, layout=layout, keys=keys)
+            done[origin] = rotate_key(writer, place=place, keys=keys)
         except sqlite3.Error as error:
             raise TrailError(
                 f"the key of `{origin}` was not rotated: {error}: run"
@@ -146,6 +171,14 @@ def rotate_logs(
         finally:
             writer.close()
     return done
+
+
+def _claimed(place: Layout | Fleet, *, origin: str, keys: KeySource) -> LogWriter:
+    if not isinstance(place, Layout):
+        return place.claim_one(origin.rpartition("/")[2], keys=keys)
+    from policyguard.audit.writer import claim_log
+
+    return claim_log(place, origin=origin, keys=keys)
 
 
 def settle_rotation(layout: Layout, *, slot: str, origin: str, keys: KeySource) -> None:

@@ -6,25 +6,32 @@ which it ends, the root of its tree there, and why. Whoever verifies both refuse
 whatever the old key signs beyond that, or instead of it.
 
 Owner: the process that holds the claims of both logs. A crash leaves the old log closed
-(`LOCK/<slot>.closed`), and perhaps its successor begun: run it again.
+(`LOCK/<slot>.closed`, or a row of `policyguard.closed`), and perhaps its successor begun: run it again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from policyguard.audit.claim import Claim
 from policyguard.audit.layout import Layout, write_small
 from policyguard.audit.outside.attested import Vouchers
 from policyguard.audit.reader import Log, TrailReader
+from policyguard.audit.stores.fleet import Fleet, place_of
 from policyguard.audit.verify import Verified, verify_trail
-from policyguard.audit.writer import claim_writer
+from policyguard.audit.writer import Writer, claim_writer
 from policyguard.canonical import canonical_bytes
 from policyguard.errors import ConfigurationError, SlotError, TrailError
-from policyguard.signing.key_source import KeySource
+from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.keyring import VerifierKey
 from policyguard.vocabulary.record import GenesisRecord, Predecessor
+
+if TYPE_CHECKING:
+    from policyguard.audit.stores.postgres import PostgresWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,7 @@ def begin_successor(  # noqa: PLR0913 -- each by its name, once in a log's life
     *,
     origin: str,
     reason: str,
-    lock: Path | None = None,
+    lock: str | Path | None = None,
     keys: KeySource | None = None,
     vouchers: Vouchers | None = None,
 ) -> Successor:
@@ -52,10 +59,10 @@ def begin_successor(  # noqa: PLR0913 -- each by its name, once in a log's life
     records up to the end.
 
     Args:
-        directory: Where the trail is.
+        directory: Where the trail is: a directory, or the URI of its database.
         origin: The log whose key counts no more.
         reason: Why, in a sentence; it is public.
-        lock: The directory of the lock database; without it `<directory>.lock`.
+        lock: Where the lock database is; without it `<directory>.lock`.
         keys: Where keys come from; without it files.
         vouchers: Which witnesses and authorities are trusted: the new log says how many
             records of the old one they have seen.
@@ -67,17 +74,13 @@ def begin_successor(  # noqa: PLR0913 -- each by its name, once in a log's life
         TamperedError: the trail is not what was signed: restore it first.
         TrailError: something cannot be read or written.
     """
-    layout = Layout.of(directory, lock)
-    log = TrailReader.open(directory, lock=lock).log(origin)
+    place = place_of(directory, lock)
+    reader = TrailReader.open(directory, lock=lock)
+    log = reader.log(origin)
     _require_reason(reason)
-    _require_open_end(TrailReader.open(directory, lock=lock), log=log)
+    _require_open_end(reader, log=log, place=place)
     # Not opened for writing: the key may be lost, and must sign nothing more anyhow.
-    claim = Claim.take(layout.claim(log.slot))
-    if claim is None:
-        raise SlotError(
-            f"the log `{origin}` is in use: stop the process that writes it"
-        )
-    try:
+    with _held(place, log=log) as close:
         verified = verify_trail(directory, lock=lock, vouchers=vouchers)
         size, root = next(
             (size, root) for name, size, root in verified.logs if name == origin
@@ -90,20 +93,39 @@ def begin_successor(  # noqa: PLR0913 -- each by its name, once in a log's life
             reason=reason,
         )
         # From here on nobody claims the old log, even if this is cut off.
-        write_small(
-            layout.closed(log.slot),
-            canonical_bytes(predecessor.model_dump(mode="json")) + b"\n",
-        )
-        role = log.slot.partition("-")[0]
-        successor = claim_writer(
-            layout, name=None, role=role, keys=keys, predecessor=predecessor
-        )
+        close(canonical_bytes(predecessor.model_dump(mode="json")).decode())
+        successor = _begun(place, predecessor, slot=log.slot, keys=keys or FileKeys())
         vkey = VerifierKey.of_signer(successor.signer)
         successor.close()
+    _forget_key(place, slot=log.slot)
+    return Successor(predecessor=predecessor, vkey=vkey)
+
+
+@contextmanager
+def _held(place: Layout | Fleet, *, log: Log) -> Iterator[Callable[[str], None]]:
+    """Hold the claim of a log for a block, which is given what closes it for good."""
+    if not isinstance(place, Layout):
+        with place.closing(log.slot) as close:
+            yield close
+        return
+    claim = Claim.take(place.claim(log.slot))
+    if claim is None:
+        raise SlotError(
+            f"the log `{log.origin}` is in use: stop the process that writes it"
+        )
+    try:
+        yield lambda text: write_small(place.closed(log.slot), f"{text}\n".encode())
     finally:
         claim.release()
-    _forget_key(layout.key(log.slot))
-    return Successor(predecessor=predecessor, vkey=vkey)
+
+
+def _begun(
+    place: Layout | Fleet, predecessor: Predecessor, *, slot: str, keys: KeySource
+) -> Writer | PostgresWriter:
+    role = slot.partition("-")[0]
+    if not isinstance(place, Layout):
+        return place.continue_log(predecessor, role=role, keys=keys)
+    return claim_writer(place, name=None, role=role, keys=keys, predecessor=predecessor)
 
 
 def predecessor_of(log: Log) -> Predecessor | None:
@@ -125,12 +147,12 @@ def _witnessed(verified: Verified, *, origin: str) -> int:
     return max(attested.cosigned_size, stamped)
 
 
-def _require_open_end(reader: TrailReader, *, log: Log) -> None:
+def _require_open_end(reader: TrailReader, *, log: Log, place: Layout | Fleet) -> None:
     for other in reader.logs:
         old = predecessor_of(other)
         if old is not None and old.origin == log.origin:
             # A crash may have left it.
-            _forget_key(log.layout.key(log.slot))
+            _forget_key(place, slot=log.slot)
             raise ConfigurationError(
                 f"`{log.origin}` is closed already: `{other.origin}` continues it"
             )
@@ -145,7 +167,11 @@ def _require_reason(reason: str) -> None:
         )
 
 
-def _forget_key(path: Path) -> None:
+def _forget_key(place: Layout | Fleet, *, slot: str) -> None:
+    if not isinstance(place, Layout):
+        # It went when the log was closed, in the same transaction.
+        return
+    path = place.key(slot)
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -330,7 +330,7 @@ class Trail:
         Raises:
             PolicyGuardError: as `rotate_own` says.
         """
-        return rotate_own(self._here().recorder, layout=self._layout, keys=self._keys)
+        return rotate_own(self._here().recorder, place=self._place, keys=self._keys)
 
     def close(self) -> None:
         """Write what is left, and release the log for other processes.

@@ -88,13 +88,14 @@ def rotate(
     printed to whoever verifies the trail.
     """
     from policyguard.audit.rotation import rotate_logs
-    from policyguard.cli.trail_reading import layout_of, opened
+    from policyguard.audit.stores.fleet import place_of
+    from policyguard.cli.trail_reading import lock_of, opened
 
     place = trail_of(directory)
     reader = opened(place)
     chosen = [reader.log(origin)] if origin else list(reader.logs)
     done = rotate_logs(
-        layout_of(place),
+        place_of(place, lock_of(place)),
         origins=[log.origin for log in chosen],
         keys=keys_given(secret_file, ask=ask),
         all_of_them=origin is not None,
@@ -138,16 +139,16 @@ def compromise(
     """
     from policyguard.audit.succession import begin_successor
     from policyguard.cli.outside_settings import vouchers_of
-    from policyguard.cli.trail_reading import layout_of, opened
+    from policyguard.cli.trail_reading import lock_of, opened
 
-    layout = layout_of(trail_of(directory))
+    place = trail_of(directory)
     successor = begin_successor(
-        layout.directory,
+        place,
         origin=origin,
         reason=reason,
-        lock=layout.lock,
+        lock=lock_of(place),
         keys=keys_given(secret_file, ask=ask),
-        vouchers=vouchers_of(opened(layout.directory).trust),
+        vouchers=vouchers_of(opened(place).trust),
     )
     old, vkey = successor.predecessor, successor.vkey
     if as_json:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from policyguard.audit.creation import read_trust
-from policyguard.audit.layout import Layout
 from policyguard.audit.reader import Entry, Log, TrailReader
 from policyguard.errors import ConfigurationError
 from policyguard.settings import load_settings
@@ -49,31 +48,6 @@ def opened(place: str | Path) -> TrailReader:
     if witnesses is None:
         return reader
     return replace(reader, trust=replace(read_trust(witnesses), logs=reader.trust.logs))
-
-
-def layout_of(place: str | Path) -> Layout:
-    """Return where the parts of a trail in files are, by the settings or beside it.
-
-    Raises:
-        ConfigurationError: the trail is in a database.
-    """
-    directory = in_files(place)
-    lock = lock_of(directory)
-    return Layout.of(directory, Path(lock) if lock else None)
-
-
-def in_files(place: str | Path) -> Path:
-    """Return the directory of a trail in files.
-
-    Raises:
-        ConfigurationError: the trail is in a database.
-    """
-    if isinstance(place, str):
-        raise ConfigurationError(
-            "this is done for trails in files, and not for one in PostgreSQL: give its"
-            " directory with `--trail`"
-        )
-    return place
 
 
 def chosen_log(reader: TrailReader, origin: str | None) -> Log:

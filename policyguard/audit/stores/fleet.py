@@ -6,6 +6,8 @@ Light: the driver is imported when the first session begins.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from policyguard.audit.stores.postgres_counts import PostgresCounts
     from policyguard.audit.stores.postgres_versions import PostgresVersions
     from policyguard.signing.key_source import KeySource
+    from policyguard.vocabulary.record import Predecessor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +73,36 @@ class Fleet:
 
     def claim(self, *, name: str | None, role: str, keys: KeySource) -> PostgresWriter:
         """Claim a log for this process; raises as `claim_log` does."""
-        from policyguard.audit.stores.postgres_claim import claim_log
+        from policyguard.audit.stores.postgres_claim import Wanted, claim_log
 
-        return claim_log(self, name=name, role=role, keys=keys)
+        return claim_log(self, Wanted(role=role), name=name, keys=keys)
+
+    def claim_one(self, slot: str, *, keys: KeySource) -> PostgresWriter:
+        """Claim one log that there is; raises as `claim_log` does."""
+        from policyguard.audit.stores.postgres_claim import Wanted, claim_log
+
+        wanted = Wanted(role=slot.partition("-")[0], slot=slot)
+        return claim_log(self, wanted, name=None, keys=keys)
+
+    def continue_log(
+        self, predecessor: Predecessor, *, role: str, keys: KeySource
+    ) -> PostgresWriter:
+        """Begin the log that continues another; raises as `claim_log` does."""
+        from policyguard.audit.stores.postgres_claim import Wanted, claim_log
+
+        wanted = Wanted(role=role, predecessor=predecessor)
+        return claim_log(self, wanted, name=None, keys=keys)
+
+    def closing(self, slot: str) -> AbstractContextManager[Callable[[str], None]]:
+        """Hold a log that nobody writes; the block closes it for good.
+
+        Raises:
+            SlotError: a process writes it.
+            TrailError: the server cannot be reached.
+        """
+        from policyguard.audit.stores.postgres_closing import closing
+
+        return closing(self.server, slot=slot)
 
     def versions(self) -> PostgresVersions:
         """Return what keeps the bundles and catalogs that decided."""

@@ -15,11 +15,12 @@ committed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.audit.heads import Cadence
+from policyguard.audit.stores.postgres_keys import LOCKS, Handover, hand_over
 from policyguard.audit.stores.postgres_server import Server, is_lost, let_go
 from policyguard.audit.stores.protocol import Head
 from policyguard.audit.stores.sqlite import CHECKPOINT_EVERY
@@ -27,6 +28,7 @@ from policyguard.errors import (
     FormatError,
     TrailError,
 )
+from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.signer import Signer
 from policyguard.tlog import (
     Checkpoint,
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
 
     from policyguard.audit.vault import Sealed
 
-LOCKS: Final = 0x70677472
-"""First key of all advisory locks of a trail; the second says which log."""
 POOLS: Final = {"app": 0, "cli": 1_000}
 _ATTEMPTS: Final = 5
 """So often a session may be lost while one batch is written."""
@@ -77,22 +77,36 @@ class PostgresWriter:
         before = self.head.size if self.head else 0
         leaves = [leaf_hash(body) for body in bodies]
         head = _next_head(self.head, leaves, signer=self.signer)
-        lost = False
-        with self.server.speaking():
-            for left in reversed(range(_ATTEMPTS)):
-                try:
-                    if not (lost and self._resumed(head)):
-                        self._commit(head, bodies, leaves=leaves, sealed=sealed)
-                    break
-                except Exception as error:
-                    # Lost again and again, nobody knows what is stored.
-                    lost = is_lost(error) and self.connection.closed
-                    if not (lost and left):
-                        raise
-        if self.memory is not None:
-            self.memory.advance(size=head.size, note=head.note)
-        self.head = head
+        self._advance(
+            head, lambda: self._commit(head, bodies, leaves=leaves, sealed=sealed)
+        )
         return before
+
+    def hand_over(self, body: bytes, *, successor: Signer, pem: bytes) -> None:
+        """Append the record of a rotation, after which another key signs.
+
+        INVARIANT: record, key and trust file are one transaction.
+
+        Args:
+            body: The record.
+            successor: The key that takes over: it signs this head beside the old key,
+                and every later one alone. The checkpoint with both is kept.
+            pem: The same key, encrypted.
+
+        Raises:
+            TrailError: as `append`.
+        """
+        leaf = leaf_hash(body)
+        head = _next_head(self.head, [leaf], signer=self.signer, successor=successor)
+        self._advance(
+            head,
+            lambda: hand_over(
+                self.connection,
+                Handover(slot=self.slot, head=head, body=body, leaf=leaf, pem=pem),
+                vkey=VerifierKey.of_signer(successor),
+            ),
+        )
+        self.signer = successor
 
     def begin(self, genesis: bytes) -> None:
         """Write the first record; the transaction is the caller's."""
@@ -114,6 +128,24 @@ class PostgresWriter:
         if self.memory is not None:
             self.memory.leak()
         let_go(self.connection)
+
+    def _advance(self, head: Head, commit: Callable[[], None]) -> None:
+        """Commit a head, once, whatever becomes of the session meanwhile."""
+        lost = False
+        with self.server.speaking():
+            for left in reversed(range(_ATTEMPTS)):
+                try:
+                    if not (lost and self._resumed(head)):
+                        commit()
+                    break
+                except Exception as error:
+                    # Lost again and again, nobody knows what is stored.
+                    lost = is_lost(error) and self.connection.closed
+                    if not (lost and left):
+                        raise
+        if self.memory is not None:
+            self.memory.advance(size=head.size, note=head.note)
+        self.head = head
 
     def _commit(
         self,
@@ -189,12 +221,18 @@ def read_head(
         ) from error
 
 
-def _next_head(head: Head | None, leaves: Sequence[bytes], *, signer: Signer) -> Head:
+def _next_head(
+    head: Head | None,
+    leaves: Sequence[bytes],
+    *,
+    signer: Signer,
+    successor: Signer | None = None,
+) -> Head:
     frontier = (head.frontier if head else Frontier()).extend(leaves)
     checkpoint = Checkpoint(
         origin=signer.key_name, size=frontier.size, root=frontier.root()
     )
-    note = sign_checkpoint(checkpoint, signer=signer)
+    note = sign_checkpoint(checkpoint, signer=signer, successor=successor)
     return Head(size=frontier.size, frontier=frontier, note=note)
 
 

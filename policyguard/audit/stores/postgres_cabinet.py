@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-from policyguard.audit.stores.postgres import LOCKS, number_of
+from policyguard.audit.stores.postgres import number_of
+from policyguard.audit.stores.postgres_keys import LOCKS
 from policyguard.audit.stores.postgres_server import Server
 
 _GATES: Final = 2_000_000

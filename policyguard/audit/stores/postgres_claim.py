@@ -8,18 +8,23 @@ first record.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from policyguard.audit.creation import origin_of
 from policyguard.audit.heads import Cadence
 from policyguard.audit.stores.fleet import Fleet
 from policyguard.audit.stores.postgres import (
-    LOCKS,
     POOLS,
     PostgresWriter,
+    number_of,
     read_head,
 )
-from policyguard.audit.stores.postgres_keys import ready_signer
+from policyguard.audit.stores.postgres_keys import (
+    GATE,
+    LOCKS,
+    known_keys,
+    ready_signer,
+)
 from policyguard.audit.stores.postgres_memory import RemoteMemory
 from policyguard.audit.stores.postgres_server import Server, missing
 from policyguard.audit.stores.sqlite import require_signed
@@ -37,29 +42,51 @@ from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.signer import Signer
 from policyguard.tlog import Frontier, leaf_hash, open_checkpoint
 from policyguard.version import __version__
-from policyguard.vocabulary.record import GenesisRecord
+from policyguard.vocabulary.record import GenesisRecord, Predecessor
 
 if TYPE_CHECKING:
     import psycopg
 
 MOST_SLOTS: Final = 999
-_GATE: Final = 1_000_000
+# Materialised: only of logs that may be claimed is a lock asked for.
+_FREE: Final[LiteralString] = """
+WITH open AS MATERIALIZED (
+  SELECT n FROM generate_series(1, %(most)s) AS n
+  WHERE NOT EXISTS (SELECT FROM policyguard.closed c WHERE c.slot = %(pool)s || n)
+    AND NOT (%(fresh)s
+      AND EXISTS (SELECT FROM policyguard.head h WHERE h.slot = %(pool)s || n))
+  ORDER BY n
+)
+SELECT n FROM open WHERE pg_try_advisory_lock(%(locks)s, %(first)s + n) LIMIT 1"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Says which log is claimed."""
+
+    role: str
+    """The pool of logs: `app` for applications, `cli` for the command line."""
+    slot: str | None = None
+    """One log that there is; without it any of the pool that nobody writes."""
+    predecessor: Predecessor | None = None
+    """The log that a new one continues; then none that was begun before is claimed."""
 
 
 def claim_log(
-    fleet: Fleet, *, name: str | None, role: str, keys: KeySource
+    fleet: Fleet, wanted: Wanted, *, name: str | None, keys: KeySource
 ) -> PostgresWriter:
     """Claim a log of the trail for this process; begin one if all are in use.
 
     Args:
         fleet: The servers.
+        wanted: Which log.
         name: The name that the trail must have.
-        role: The pool of logs: `app` for applications, `cli` for the command line.
         keys: Where the keys of logs come from.
 
     Raises:
         TrailError: the trail or the log is missing, damaged, put back or unwritable.
-        SlotError: every log of the pool is in use.
+        SlotError: every log of the pool is in use, or the one that was wanted is, or is
+            closed for good.
         ConfigurationError: the trail has another name, or no key can be made.
     """
     server, lock = fleet.server, fleet.lock
@@ -68,7 +95,7 @@ def claim_log(
     try:
         with server.speaking():
             own = _require_name(connection, server=server, lock=lock, name=name)
-            slot = _claim_slot(connection, role=role, where=server.where)
+            slot = _claim_slot(connection, wanted, where=server.where)
         origin = origin_of(own, slot)
         if lock is not None:
             memory = Cadence(RemoteMemory(lock, origin=origin), every=fleet.lock_every)
@@ -80,7 +107,7 @@ def claim_log(
                 slot=slot,
                 origin=origin,
             )
-            writer = _begun(claimed, keys=keys)
+            writer = _begun(claimed, keys=keys, predecessor=wanted.predecessor)
             _require_kept(writer)
     except BaseException:
         if memory is not None:
@@ -101,14 +128,16 @@ class _Claimed:
     origin: str
 
 
-def _begun(log: _Claimed, *, keys: KeySource) -> PostgresWriter:
+def _begun(
+    log: _Claimed, *, keys: KeySource, predecessor: Predecessor | None
+) -> PostgresWriter:
     """Return the writer of a claimed log, whose first record is there.
 
     INVARIANT: key, trust file and first record of a log are one transaction.
     """
     session, origin = log.connection, log.origin
     with session.transaction():
-        session.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, _GATE))
+        session.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCKS, GATE))
         head = read_head(session, slot=log.slot, where=log.server.where)
         if head is None and log.memory is not None and log.memory.known().size:
             raise TrailError(
@@ -125,7 +154,7 @@ def _begun(log: _Claimed, *, keys: KeySource) -> PostgresWriter:
             head=head,
         )
         if new:
-            writer.begin(_genesis(signer))
+            writer.begin(_genesis(signer, predecessor=predecessor))
     return writer
 
 
@@ -157,12 +186,39 @@ def _require_name(
     return own
 
 
-def _claim_slot(connection: psycopg.Connection[Any], *, role: str, where: str) -> str:
+def claim_slot(connection: psycopg.Connection[Any], *, slot: str) -> bool:
+    """Lock one log for a session; say whether nobody else had it."""
+    query = "SELECT pg_try_advisory_lock(%s, %s)"
+    return connection.execute(query, (LOCKS, number_of(slot))).fetchone() == (True,)
+
+
+def _claim_slot(
+    connection: psycopg.Connection[Any], wanted: Wanted, *, where: str
+) -> str:
+    role = wanted.role
+    if wanted.slot is not None:
+        query = "SELECT 1 FROM policyguard.closed WHERE slot = %s"
+        if connection.execute(query, (wanted.slot,)).fetchone():
+            raise SlotError(
+                f"the log `{wanted.slot}` is closed: its key was compromised, and another"
+                " log continues it"
+            )
+        if not claim_slot(connection, slot=wanted.slot):
+            raise SlotError(
+                f"the log `{wanted.slot}` is in use: stop the process that writes it, or"
+                " call `Trail.rotate_key()` in that process"
+            )
+        return wanted.slot
     # LIMIT stops at the first lock that can be had; locks of others are passed over.
     row = connection.execute(
-        "SELECT n FROM generate_series(1, %s) AS n"
-        " WHERE pg_try_advisory_lock(%s, %s + n) LIMIT 1",
-        (MOST_SLOTS, LOCKS, POOLS[role]),
+        _FREE,
+        {
+            "most": MOST_SLOTS,
+            "pool": f"{role}-",
+            "fresh": wanted.predecessor is not None,
+            "locks": LOCKS,
+            "first": POOLS[role],
+        },
     ).fetchone()
     if row is None:
         raise SlotError(
@@ -180,6 +236,8 @@ def _require_kept(writer: PostgresWriter) -> None:
     """
     head, origin = writer.head, writer.origin
     vkey = VerifierKey.of_signer(writer.signer)
+    # What is remembered may be from before a rotation.
+    vkeys = known_keys(writer.connection, origin=origin)
     last = writer.connection.execute(
         "SELECT max(idx) FROM policyguard.entry WHERE slot = %s", (writer.slot,)
     ).fetchone()
@@ -201,7 +259,7 @@ def _require_kept(writer: PostgresWriter) -> None:
                 f" {known.size}: restore the newer one"
             )
         if known.size and _root_at(writer, size=known.size) != (
-            open_checkpoint(known.note, vkeys=[vkey]).root
+            open_checkpoint(known.note, vkeys=vkeys).root
         ):
             raise TrailError(
                 f"the log `{origin}` is not the one that was written: its first"
@@ -232,12 +290,13 @@ def _root_at(writer: PostgresWriter, *, size: int) -> bytes:
         return Frontier().extend(leaf_hash(row[0]) for row in cursor).root()
 
 
-def _genesis(signer: Signer) -> bytes:
+def _genesis(signer: Signer, *, predecessor: Predecessor | None) -> bytes:
     record = GenesisRecord(
         id=new_id(),
         time=record_time(wall_clock()),
         origin=signer.key_name,
         vkey=VerifierKey.of_signer(signer).format(),
+        predecessor=predecessor,
         version=__version__,
     )
     return canonical_bytes(record.model_dump(mode="json"))

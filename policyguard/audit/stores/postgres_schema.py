@@ -5,7 +5,8 @@ roles are granted to others: `policyguard_writer` adds and reads, `policyguard_r
 reads all but keys, `policyguard_anchor` reads the logs and adds what witnesses say of
 them. None of these may update or delete a row of any table;
 `policyguard_eraser` may delete content and callers, and nothing else: records are added by
-a function that takes a log from one head to the next and never back. Whoever owns the
+a function that takes a log from one head to the next and never back. Keys are replaced
+by one more, and taken away by another, for who has claimed the log alone. Whoever owns the
 tables, and every superuser, can change them: `verify_trail` shows it, and a lock
 database on another server shows a log that was put back.
 """
@@ -103,6 +104,42 @@ AS $$ BEGIN
     INSERT INTO policyguard.checkpoint VALUES (of_slot, to_size, to_note);
   END IF;
 END $$;
+CREATE TABLE policyguard.closed (slot text PRIMARY KEY, predecessor text NOT NULL);
+CREATE FUNCTION policyguard.require_claimed(of_slot text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+  IF NOT EXISTS (
+    SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND granted
+      AND locktype = 'advisory' AND classid = 1885828210 AND objsubid = 2
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND objid = split_part(of_slot, '-', 2)::integer
+        + CASE split_part(of_slot, '-', 1) WHEN 'cli' THEN 1000 ELSE 0 END
+  ) THEN
+    RAISE EXCEPTION 'this session has not claimed the log of slot %', of_slot;
+  END IF;
+END $$;
+CREATE FUNCTION policyguard.rotate(
+  of_slot text, to_size bigint, to_frontier bytea, to_note text, body bytea,
+  leaf bytea, new_pem bytea, of_version integer, new_trust text
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+  PERFORM policyguard.require_claimed(of_slot);
+  PERFORM policyguard.append(of_slot, to_size - 1, to_size, to_frontier, to_note,
+    ARRAY[body], ARRAY[leaf], '{}', '{}', '{}', true);
+  UPDATE policyguard.key SET pem = new_pem WHERE slot = of_slot;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the key of the log of slot % is not kept here', of_slot;
+  END IF;
+  INSERT INTO policyguard.trust (version, text) VALUES (of_version, new_trust);
+END $$;
+CREATE FUNCTION policyguard.close(of_slot text, of_predecessor text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+  PERFORM policyguard.require_claimed(of_slot);
+  INSERT INTO policyguard.closed (slot, predecessor) VALUES (of_slot, of_predecessor)
+    ON CONFLICT (slot) DO UPDATE SET predecessor = excluded.predecessor;
+  DELETE FROM policyguard.key WHERE slot = of_slot;
+END $$;
 CREATE FUNCTION policyguard.refuse() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN
   RAISE EXCEPTION 'rows of % are never changed or removed', TG_TABLE_NAME;
@@ -122,7 +159,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA policyguard TO policyguard_writer;
 GRANT INSERT ON policyguard.trust, policyguard.key, policyguard.caller,
   policyguard.version
   TO policyguard_writer;
-GRANT EXECUTE ON FUNCTION policyguard.append TO policyguard_writer;
+GRANT EXECUTE ON FUNCTION policyguard.append, policyguard.rotate, policyguard.close
+  TO policyguard_writer;
 GRANT SELECT ON policyguard.trail, policyguard.trust, policyguard.entry,
   policyguard.checkpoint, policyguard.head, policyguard.content, policyguard.caller,
   policyguard.version
