@@ -56,7 +56,7 @@ def check(
     call is allowed, with 1 when it is not, and with 2 when there is no decision. With
     --as-of it is the answer with what was known then that counts.
     """
-    question = _read_call(call)
+    question = read_call(call)
     if day is not None:
         from policyguard.cli.check_as_of import check_as_of
 
@@ -100,7 +100,7 @@ def show(decision: Decision) -> None:
     output().print(text, soft_wrap=True)
 
 
-def _read_call(name: str) -> ModelCall:
+def read_call(name: str) -> ModelCall:
     """Read a question.
 
     Raises:

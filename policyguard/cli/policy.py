@@ -13,6 +13,7 @@ from policyguard.cli.override import override
 from policyguard.cli.policy_compare import compare
 from policyguard.cli.policy_impact import impact
 from policyguard.cli.policy_lint import lint
+from policyguard.cli.policy_matrix import matrix
 from policyguard.cli.policy_prove import prove
 from policyguard.cli.policy_test import mutate, test
 from policyguard.errors import ConfigurationError
@@ -54,7 +55,7 @@ _config_option: Final = click.option(
 
 
 @click.group(
-    commands=(override, test, mutate, lint, impact, prove, compare),
+    commands=(override, test, mutate, lint, impact, prove, compare, matrix),
     short_help="Read, lint, test, prove, compare and soften rules.",
 )
 def policy() -> None:
