@@ -319,12 +319,14 @@ def policy_set_of(
 def keys_of(settings: Settings) -> KeySource:
     """Return where the keys of the trail's logs come from."""
     signing = settings.signing
+    file = signing.passphrase()
+    asked = passphrase_file(file) if file else None
     if signing.uri is not None and signing.public_key is not None:
         from policyguard.signing.kms import KmsKeys
 
-        return KmsKeys(uri=signing.uri, public_key=str(signing.public_key))
-    file = signing.passphrase()
-    return FileKeys(passphrase=passphrase_file(file) if file else None)
+        public = str(signing.public_key)
+        return KmsKeys(uri=signing.uri, public_key=public, passphrase=asked)
+    return FileKeys(passphrase=asked)
 
 
 @cache

@@ -190,7 +190,12 @@ def _carry_out(plan: Plan, *, reader: TrailReader) -> None:
     if plan.approvals:
         _approvals(reader).erase(plan.approvals)
     if isinstance(reader.source, PostgresTrail):
-        erase_rows(reader.source.server, records=plan.records, callers=plan.callers)
+        erase_rows(
+            reader.source.server,
+            records=plan.records,
+            callers=plan.callers,
+            people=plan.people,
+        )
     else:
         _erase_files(plan, layout=reader.layout)
 

@@ -20,6 +20,8 @@ from policyguard.errors import PolicyGuardError, TrailError
 if TYPE_CHECKING:
     from policyguard.audit.layout import Layout
     from policyguard.audit.stores.postgres_callers import PostgresCallers
+    from policyguard.audit.stores.postgres_people import PostgresPeople
+    from policyguard.signing.key_source import KeySource
 
 T = TypeVar("T")
 
@@ -27,14 +29,15 @@ T = TypeVar("T")
 class Names:
     """Opens callers and people when they are first needed, and anew after a failure."""
 
-    __slots__ = ("_callers", "_lock", "_people", "_place")
+    __slots__ = ("_callers", "_keys", "_lock", "_people", "_place")
 
-    def __init__(self, place: Layout | Fleet) -> None:
-        """Open nothing yet."""
+    def __init__(self, place: Layout | Fleet, *, keys: KeySource) -> None:
+        """Open nothing yet; the keys say what a fleet's vault key is locked under."""
         self._place = place
+        self._keys = keys
         self._lock = threading.Lock()
         self._callers: Callers | PostgresCallers | None = None
-        self._people: People | None = None
+        self._people: People | PostgresPeople | None = None
 
     def pseudonym(self, caller: str) -> str:
         """Return the pseudonym of a caller, and make it durable if it is new.
@@ -65,20 +68,19 @@ class Names:
         """Return content with whom it is about, and with its prompt if that is kept.
 
         Raises:
-            TrailError: it could not be written, or the trail keeps no people.
+            TrailError: it could not be written.
+            ConfigurationError: a fleet's passphrase is missing, or another one.
         """
-        if isinstance(self._place, Fleet):
-            raise TrailError(
-                "a trail in PostgreSQL keeps neither prompts nor people: keep prompts"
-                " off, or the trail in files"
-            )
-        layout = self._place
 
         def ask() -> Sealed:
             if self._people is None:
-                self._people = People(layout)
+                self._people = (
+                    self._place.people(self._keys)
+                    if isinstance(self._place, Fleet)
+                    else People(self._place)
+                )
             kept = self._people
-            found = sorted(map(kept.person, named), key=lambda item: item.pseudonym)
+            found = kept.persons(named)
             return replace(
                 sealed,
                 about=tuple(item.pseudonym for item in found),

@@ -112,20 +112,21 @@ class People:
             layout.people, schema=_SCHEMA, journal="DELETE"
         )
 
-    def person(self, name: str) -> Person:
-        """Return a person, made durable if new.
+    def persons(self, names: Collection[str]) -> list[Person]:
+        """Return people in the order of their pseudonyms, made durable if new.
 
         Raises:
-            sqlite3.Error: it could not be read or written.
+            sqlite3.Error: they could not be read or written.
         """
+        return sorted(map(self._person, names), key=lambda item: item.pseudonym)
+
+    def _person(self, name: str) -> Person:
         query = f"{_QUERY} WHERE id = ?"
         row = self._connection.execute(query, (name,)).fetchone()
         if row is None:
-            salt = secrets.token_bytes(SALT_BYTES)
-            wrapped = wrap_key(new_key(), under=self._vault_key)
             self._connection.execute(
                 "INSERT OR IGNORE INTO person VALUES (?, ?, ?, ?)",
-                (pseudonym_of(name, salt=salt), salt, name, wrapped),
+                new_person(name, under=self._vault_key),
             )
             row = self._connection.execute(query, (name,)).fetchone()
         return Person(pseudonym=row[0], id=row[2], key=row[3])
@@ -133,24 +134,8 @@ class People:
     def seal(
         self, prompt: bytes, *, people: Sequence[Person], leaf: bytes
     ) -> SealedPrompt:
-        """Seal a salted prompt under the keys of all whom it is about.
-
-        Args:
-            prompt: The salt of its commitment, and its bytes.
-            people: In the order of their pseudonyms.
-            leaf: The leaf hash of its record: it opens there and nowhere else.
-        """
-        if people:
-            keys = [unwrap_key(item.key, under=self._vault_key) for item in people]
-            wrapped = None
-        else:
-            keys = [new_key()]
-            wrapped = wrap_key(keys[0], under=self._vault_key)
-        return SealedPrompt(
-            body=seal(prompt, keys=keys, bound_to=leaf),
-            key=wrapped,
-            about=tuple(item.pseudonym for item in people),
-        )
+        """Seal a salted prompt; see `seal_prompt`."""
+        return seal_prompt(prompt, people=people, leaf=leaf, under=self._vault_key)
 
     def erase(self, pseudonyms: Collection[str]) -> None:
         """Delete people with their keys, and every trace of them in the file.
@@ -170,6 +155,37 @@ class People:
     def leak(self) -> None:
         """Let go of the file in a forked child, without closing it."""
         leak(self._connection)
+
+
+def new_person(name: str, *, under: bytes) -> tuple[str, bytes, str, bytes]:
+    """Return pseudonym, salt, id and wrapped data key of somebody new."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    wrapped = wrap_key(new_key(), under=under)
+    return pseudonym_of(name, salt=salt), salt, name, wrapped
+
+
+def seal_prompt(
+    prompt: bytes, *, people: Sequence[Person], leaf: bytes, under: bytes
+) -> SealedPrompt:
+    """Seal a salted prompt under the keys of all whom it is about.
+
+    Args:
+        prompt: The salt of its commitment, and its bytes.
+        people: In the order of their pseudonyms.
+        leaf: The leaf hash of its record: it opens there and nowhere else.
+        under: The trail's vault key.
+    """
+    if people:
+        keys = [unwrap_key(item.key, under=under) for item in people]
+        wrapped = None
+    else:
+        keys = [new_key()]
+        wrapped = wrap_key(keys[0], under=under)
+    return SealedPrompt(
+        body=seal(prompt, keys=keys, bound_to=leaf),
+        key=wrapped,
+        about=tuple(item.pseudonym for item in people),
+    )
 
 
 def salted(prompt: bytes) -> tuple[bytes, Commitment]:
@@ -196,13 +212,23 @@ def read_people(path: Path) -> Iterator[Person]:
         for name, salt, person, key in rows_of(
             connection, _QUERY, types=types, path=path
         ):
-            if pseudonym_of(person, salt=salt) != name:
-                raise TamperedError(
-                    f"the person behind the pseudonym {name} was changed in `{path}`"
-                )
-            yield Person(pseudonym=name, id=person, key=key)
+            yield person_of((name, salt, person, key), where=str(path))
     finally:
         connection.close()
+
+
+def person_of(row: tuple[str, bytes, str, bytes], *, where: str) -> Person:
+    """Return the person of a row: pseudonym, salt, id and wrapped data key.
+
+    Raises:
+        TamperedError: the pseudonym is not the person's.
+    """
+    pseudonym, salt, name, key = row
+    if pseudonym_of(name, salt=salt) != pseudonym:
+        raise TamperedError(
+            f"the person behind the pseudonym {pseudonym} was changed in `{where}`"
+        )
+    return Person(pseudonym=pseudonym, id=name, key=key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from policyguard.audit.vault import Sealed, pseudonym_of
 from policyguard.canonical import parse_canonical
 from policyguard.errors import ConfigurationError, FormatError, TrailError
 from policyguard.signing.keyring import VerifierKey
+from policyguard.signing.passphrase import Passphrase
 from policyguard.signing.trust_file import TrustFile
 from policyguard.tlog import (
     Checkpoint,
@@ -218,18 +219,24 @@ class TrailReader:
 
     @classmethod
     def open(
-        cls, place: str | os.PathLike[str], *, lock: str | Path | None = None
+        cls,
+        place: str | os.PathLike[str],
+        *,
+        lock: str | Path | None = None,
+        passphrase: Passphrase | None = None,
     ) -> Self:
         """Open a trail for reading.
 
         Args:
             place: The trail's directory, or the URI of its database.
             lock: Where the lock database is; without it `<directory>.lock`.
+            passphrase: What a database's vault key is locked under; without it the
+                prompts in it stay sealed. Files have a key file.
 
         Raises:
             TrailError: there is none, or its name or its keys cannot be read.
         """
-        source = source_of(place, lock=lock)
+        source = source_of(place, lock=lock, passphrase=passphrase)
         name = source.name()
         prefix = origin_of(name, "")
         slots = source.slots()
@@ -291,7 +298,10 @@ class TrailReader:
 
 
 def source_of(
-    place: str | os.PathLike[str], *, lock: str | Path | None = None
+    place: str | os.PathLike[str],
+    *,
+    lock: str | Path | None = None,
+    passphrase: Passphrase | None = None,
 ) -> TrailSource:
     """Return what reads the trail at a place; nothing is opened yet.
 
@@ -299,6 +309,7 @@ def source_of(
         place: The trail's directory, or the connection URI of a PostgreSQL database.
         lock: Where the lock database is: a directory, by default `<directory>.lock`,
             or another connection URI.
+        passphrase: What a database's vault key is locked under.
     """
     if not is_url(place):
         return FileTrail(layout=Layout.of(place, Path(lock) if lock else None))
@@ -306,7 +317,9 @@ def source_of(
     from policyguard.audit.stores.postgres_reader import PostgresTrail
     from policyguard.audit.stores.postgres_server import server_of
 
-    return PostgresTrail(server=server_of(place), lock=server_of(lock))
+    return PostgresTrail(
+        server=server_of(place), lock=server_of(lock), passphrase=passphrase
+    )
 
 
 def _in_files(source: LogSource) -> FileLog:

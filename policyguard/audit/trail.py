@@ -72,7 +72,7 @@ class Trail:
         self._role = role
         self._closed = False
         self._process = Process(
-            recorder=Recorder(weakly(self)), names=Names(self._place)
+            recorder=Recorder(weakly(self)), names=Names(self._place, keys=self._keys)
         )
         watch(self)
 
@@ -376,6 +376,6 @@ class Trail:
         if left.pid == os.getpid():
             return
         self._process = Process(
-            recorder=Recorder(weakly(self)), names=Names(self._place)
+            recorder=Recorder(weakly(self)), names=Names(self._place, keys=self._keys)
         )
         left.leak()

@@ -34,6 +34,7 @@ from policyguard.errors import (
     VerificationError,
 )
 from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.passphrase import Passphrase
 from policyguard.tlog import Checkpoint, open_checkpoint
 from policyguard.vocabulary.record import (
     AnyRecord,
@@ -78,6 +79,7 @@ def verify_trail(
     place: str | os.PathLike[str],
     *,
     lock: str | Path | None = None,
+    passphrase: Passphrase | None = None,
     vouchers: Vouchers | None = None,
     progress: Progress | None = None,
 ) -> Verified:
@@ -86,6 +88,8 @@ def verify_trail(
     Args:
         place: Where the trail is.
         lock: Where the lock database is; without it `<directory>.lock`.
+        passphrase: What a database's vault key is locked under; without it the prompts
+            in it are not opened.
         vouchers: Which witnesses and authorities are trusted; without them those that
             the trail's own trust file names.
         progress: Called as records are verified.
@@ -98,7 +102,7 @@ def verify_trail(
     # Where there is none, nobody has changed it.
     source_of(place, lock=lock).require_present()
     with _as_tampered("the trail"):
-        reader = TrailReader.open(place, lock=lock)
+        reader = TrailReader.open(place, lock=lock, passphrase=passphrase)
         memory = _require_complete(reader)
         _require_callers(reader)
         for _ in reader.source.people():

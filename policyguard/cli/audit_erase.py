@@ -85,7 +85,7 @@ def erase(
     """
     from policyguard.audit.erasure_plan import Wanted, plan_erasure
     from policyguard.cli.erase_view import document, print_plan
-    from policyguard.cli.erasing import keeping_of
+    from policyguard.cli.erasing import keeping_of, not_reached
     from policyguard.cli.trail_reading import opened
     from policyguard.settings import load_settings
 
@@ -123,11 +123,18 @@ def erase(
             yes=yes,
         )
     if as_json:
-        click.echo(
-            json.dumps(document(plan, orders=orders, done=not dry_run), indent=2)
+        report = document(
+            plan, orders=orders, done=not dry_run, not_reached=not_reached(place)
         )
+        click.echo(json.dumps(report, indent=2))
     else:
-        print_plan(output(), plan, orders=orders, done=not dry_run)
+        print_plan(
+            output(),
+            plan,
+            orders=orders,
+            done=not dry_run,
+            not_reached=not_reached(place),
+        )
     if plan.kept or plan.unknown:
         context.exit(UNANSWERED)
 
@@ -192,16 +199,21 @@ def _confirm(plan: Plan) -> None:
 def _finish(place: str | Path, *, as_json: bool) -> None:
     from policyguard.audit.erasure import finish
     from policyguard.cli.erase_view import document, print_plan
-    from policyguard.cli.erasing import erasers_of
+    from policyguard.cli.erasing import erasers_of, not_reached
     from policyguard.cli.trail_reading import opened
     from policyguard.settings import load_settings
 
     erasers = erasers_of(load_settings().trail)
     plan = finish(opened(place), erasers=erasers)
     if as_json:
-        found = document(plan, orders=[], done=True) if plan else {"done": True}
+        left = not_reached(place)
+        found = (
+            document(plan, orders=[], done=True, not_reached=left)
+            if plan
+            else {"done": True}
+        )
         click.echo(json.dumps(found, indent=2))
     elif plan is None:
         click.echo("every order was carried out")
     else:
-        print_plan(output(), plan, orders=[], done=True)
+        print_plan(output(), plan, orders=[], done=True, not_reached=not_reached(place))

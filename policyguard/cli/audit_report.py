@@ -55,14 +55,19 @@ def report(context: click.Context, *, as_json: bool, directory: Path | None) -> 
     from policyguard.audit.verify import verify_trail
     from policyguard.cli.audit_view import tampered
     from policyguard.cli.erasing import keeping_of
-    from policyguard.cli.trail_reading import lock_of, opened
+    from policyguard.cli.trail_reading import lock_of, opened, passphrase_set
     from policyguard.errors import TamperedError
     from policyguard.settings import load_settings
 
     place = trail_of(directory)
     try:
         with ProgressBar() as bar:
-            verified = verify_trail(place, lock=lock_of(place), progress=bar.advance)
+            verified = verify_trail(
+                place,
+                lock=lock_of(place),
+                passphrase=passphrase_set(),
+                progress=bar.advance,
+            )
     except TamperedError as error:
         reason = one_line(str(error))
         if as_json:

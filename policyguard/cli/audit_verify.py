@@ -123,7 +123,7 @@ def _trail(
     from policyguard.audit.reader import source_of
     from policyguard.audit.verify import verify_trail
     from policyguard.cli.outside_settings import vouchers_of
-    from policyguard.cli.trail_reading import lock_of
+    from policyguard.cli.trail_reading import lock_of, passphrase_set
     from policyguard.settings import load_settings
 
     vouchers: Vouchers | None = None
@@ -134,7 +134,11 @@ def _trail(
         source.require_present()
         vouchers = vouchers_of(source.trust(), roots=roots)
     return verify_trail(
-        place, lock=lock or lock_of(place), vouchers=vouchers, progress=bar.advance
+        place,
+        lock=lock or lock_of(place),
+        passphrase=passphrase_set(),
+        vouchers=vouchers,
+        progress=bar.advance,
     )
 
 

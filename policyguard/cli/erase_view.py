@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 
 def print_plan(
-    console: Console, plan: Plan, *, orders: Sequence[str], done: bool
+    console: Console,
+    plan: Plan,
+    *,
+    orders: Sequence[str],
+    done: bool,
+    not_reached: str | None = None,
 ) -> None:
-    """Print what was erased, or would be, and what was not."""
+    """Print what was erased, or would be, what was not, and what nobody has reached."""
     if plan.empty:
         console.print("nothing to erase")
     else:
@@ -32,10 +37,13 @@ def print_plan(
         ]
         said = ", ".join(part for part in parts if not part.startswith("0 "))
         console.print(Text.assemble((word, "bold green"), f": {said}"))
-        if done:
+        if done and not_reached is None:
             _remark(
                 console, "content, salts and keys are in no file of the trail any more"
             )
+        elif done:
+            _remark(console, "content, salts and keys are in no table any more")
+            _remark(console, f"not reached: {not_reached}")
         if orders:
             _remark(console, f"the order is recorded at {', '.join(orders)}")
     if plan.gone:
@@ -78,7 +86,13 @@ def _remark(console: Console, text: str) -> None:
     console.print(Text(f"  {text}", "dim"), soft_wrap=True)
 
 
-def document(plan: Plan, *, orders: Sequence[str], done: bool) -> dict[str, Any]:
+def document(
+    plan: Plan,
+    *,
+    orders: Sequence[str],
+    done: bool,
+    not_reached: str | None = None,
+) -> dict[str, Any]:
     """Return the report as JSON has it."""
     return {
         "done": done,
@@ -105,4 +119,5 @@ def document(plan: Plan, *, orders: Sequence[str], done: bool) -> dict[str, Any]
         ],
         "names_kept": list(plan.held_names),
         "unknown": list(plan.unknown),
+        "not_reached": not_reached,
     }

@@ -60,6 +60,15 @@ def keeping_of(settings: TrailSettings, *, reader: TrailReader) -> Keeping:
     return Keeping(retentions=(*SHIPPED, *retentions), holds=tuple(holds))
 
 
+def not_reached(place: str | Path) -> str | None:
+    """Return which copies of what was erased a database's server keeps; `None`: files."""
+    if isinstance(place, Path):
+        return None
+    from policyguard.audit.stores.postgres_erasing import NOT_REACHED
+
+    return NOT_REACHED
+
+
 def eraser(
     path: Path, *, erasers: tuple[VerifierKey, ...], passphrase: bytes | None = None
 ) -> Ed25519Signer:

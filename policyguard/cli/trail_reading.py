@@ -12,6 +12,7 @@ from policyguard.audit.creation import read_trust
 from policyguard.audit.reader import Entry, Log, TrailReader
 from policyguard.errors import ConfigurationError
 from policyguard.settings import load_settings
+from policyguard.signing.passphrase import Passphrase, passphrase_file
 from policyguard.vocabulary.record import AnyRecord
 
 SHORTEST_PREFIX: Final = 8
@@ -37,13 +38,23 @@ def lock_of(place: str | Path) -> str | Path | None:
     return trail.remembered() if meant == place else None
 
 
+def passphrase_set() -> Passphrase | None:
+    """Return the passphrase of a fleet's keys, if the settings name one.
+
+    Raises:
+        ConfigurationError: the settings cannot be used.
+    """
+    file = load_settings().signing.passphrase()
+    return passphrase_file(file) if file else None
+
+
 def opened(place: str | Path) -> TrailReader:
     """Open a trail for reading.
 
     Raises:
         TrailError: there is none, or it cannot be read.
     """
-    reader = TrailReader.open(place, lock=lock_of(place))
+    reader = TrailReader.open(place, lock=lock_of(place), passphrase=passphrase_set())
     witnesses = load_settings().outside.witnesses
     if witnesses is None:
         return reader

@@ -24,6 +24,11 @@ class KeySource(Protocol):
         """Whether keys are files that this library may make, replace and remove."""
         ...
 
+    @property
+    def passphrase(self) -> Passphrase | None:
+        """What secrets are encrypted with that cannot be files here, of a fleet."""
+        ...
+
     def create(self, path: Path, *, key_name: str) -> Signer:
         """Return the key of a log that begins.
 

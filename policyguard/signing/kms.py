@@ -18,6 +18,7 @@ from typing import Any, Final
 from policyguard.errors import ConfigurationError, FormatError, InvalidSignatureError
 from policyguard.signing.ed25519 import ALG, parse_public_pem, verify_ed25519
 from policyguard.signing.key_file import read_key_file
+from policyguard.signing.passphrase import Passphrase
 from policyguard.signing.signer import Signer
 from policyguard.signing.text import excerpt, validate_key_name
 
@@ -115,6 +116,8 @@ class KmsKeys:
     uri: str
     public_key: str
     """Path of the public key in SPKI PEM."""
+    passphrase: Passphrase | None = field(default=None, repr=False)
+    """What a fleet's vault key is locked under; no key of a log is."""
 
     @property
     def makes_files(self) -> bool:

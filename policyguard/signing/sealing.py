@@ -97,6 +97,31 @@ def unwrap_key(wrapped: bytes, *, under: bytes) -> bytes:
         ) from error
 
 
+def lock_key(key: bytes, *, passphrase: bytes) -> bytes:
+    """Return a key locked under a passphrase: scrypt (RFC 7914), key wrapping."""
+    from cryptography.hazmat.primitives.keywrap import aes_key_wrap
+
+    salt = secrets.token_bytes(_SALT_BYTES)
+    return salt + aes_key_wrap(_stretched(passphrase, salt=salt), key)
+
+
+def unlock_key(locked: bytes, *, passphrase: bytes) -> bytes:
+    """Return the key that was locked.
+
+    Raises:
+        InvalidSignatureError: it was changed, or locked under another passphrase.
+    """
+    salt, wrapped = locked[:_SALT_BYTES], locked[_SALT_BYTES:]
+    return unwrap_key(wrapped, under=_stretched(passphrase, salt=salt))
+
+
+def _stretched(passphrase: bytes, *, salt: bytes) -> bytes:
+    # 32 MiB and a third of a second: once in the life of a process.
+    return hashlib.scrypt(
+        passphrase, salt=salt, n=2**15, r=8, p=3, maxmem=2**26, dklen=KEY_BYTES
+    )
+
+
 def _derived(keys: Sequence[bytes], *, salt: bytes) -> bytes:
     """Return HKDF-SHA256 (RFC 5869) of all keys together; one block is all we need."""
     if not keys or set(map(len, keys)) != {KEY_BYTES}:

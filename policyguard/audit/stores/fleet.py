@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from policyguard.audit.stores.postgres_approvals import PostgresApprovals
     from policyguard.audit.stores.postgres_callers import PostgresCallers
     from policyguard.audit.stores.postgres_counts import PostgresCounts
+    from policyguard.audit.stores.postgres_people import PostgresPeople
     from policyguard.audit.stores.postgres_versions import PostgresVersions
     from policyguard.signing.key_source import KeySource
     from policyguard.vocabulary.record import Predecessor
@@ -127,6 +128,18 @@ class Fleet:
         from policyguard.audit.stores.postgres_callers import PostgresCallers
 
         return PostgresCallers(self.server)
+
+    def people(self, keys: KeySource) -> PostgresPeople:
+        """Open the people whom records are about.
+
+        Raises:
+            ConfigurationError: there is no passphrase, or it is not the fleet's.
+            TrailError: the server cannot be reached.
+        """
+        from policyguard.audit.stores.postgres_keys import passphrase_of
+        from policyguard.audit.stores.postgres_people import PostgresPeople
+
+        return PostgresPeople(self.server, passphrase=passphrase_of(keys))
 
 
 def place_of(

@@ -49,6 +49,15 @@ _APPEND: Final = (
     "SELECT policyguard.append(%b::text, %b, %b, %b, %b::text, %b::bytea[],"
     " %b::bytea[], %b::text[], %b::bytea[], %b::bytea[], %b)"
 )
+_PROMPTS: Final = (
+    "INSERT INTO policyguard.prompt (slot, record, body, key)"
+    " SELECT %b::text, r, b, k FROM unnest(%b::text[], %b::bytea[], %b::bytea[])"
+    " AS x (r, b, k)"
+)
+_ABOUT: Final = (
+    "INSERT INTO policyguard.about (slot, record, person)"
+    " SELECT %b::text, r, p FROM unnest(%b::text[], %b::text[]) AS x (r, p)"
+)
 _HEAD: Final = "SELECT size, frontier, note FROM policyguard.head WHERE slot = %s"
 
 
@@ -155,7 +164,42 @@ class PostgresWriter:
         leaves: Sequence[bytes],
         sealed: Sequence[Sealed],
     ) -> None:
-        """Write all with one statement, which is one transaction and one round trip."""
+        """Write all in one transaction: of one statement, where nobody is named."""
+        if any(item.prompt or item.about for item in sealed):
+            with self.connection.transaction():
+                self._keep(sealed)
+                self._append(head, bodies, leaves=leaves, sealed=sealed)
+        else:
+            self._append(head, bodies, leaves=leaves, sealed=sealed)
+
+    def _keep(self, sealed: Sequence[Sealed]) -> None:
+        """Write whom records are about, and their sealed prompts."""
+        prompts = [(item.record, item.prompt) for item in sealed if item.prompt]
+        about = [(item.record, person) for item in sealed for person in item.about]
+        self.connection.execute(
+            _PROMPTS,
+            (
+                self.slot,
+                [record for record, _ in prompts],
+                [prompt.body for _, prompt in prompts],
+                [prompt.key for _, prompt in prompts],
+            ),
+            binary=True,
+        )
+        self.connection.execute(
+            _ABOUT,
+            (self.slot, [record for record, _ in about], [name for _, name in about]),
+            binary=True,
+        )
+
+    def _append(
+        self,
+        head: Head,
+        bodies: Sequence[bytes],
+        *,
+        leaves: Sequence[bytes],
+        sealed: Sequence[Sealed],
+    ) -> None:
         before = head.size - len(bodies)
         self.connection.execute(
             _APPEND,

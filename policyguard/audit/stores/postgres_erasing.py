@@ -3,7 +3,10 @@
 Owner: whoever erases, logged in with `policyguard_eraser` and as a member of the role
 that owns the tables. A crash leaves rows or dead rows, which the next call ends. Not
 reached are the server's own copies: its write-ahead log, archives of it, replicas and
-backups. They keep for as long as the server's administrator says.
+backups, and blocks of the file system that it has freed. They keep for as long as the
+server's administrator says: `NOT_REACHED` is what a report has to say of them. A prompt
+that is in one of them opens only with its people's data keys, which are in the same
+places, wrapped under a key that only the fleet's passphrase unlocks.
 
 INVARIANT: rows of records are never touched; the role has no right to.
 """
@@ -18,8 +21,17 @@ from policyguard.errors import TrailError
 if TYPE_CHECKING:
     from policyguard.audit.stores.postgres_server import Server
 
-_CONTENT: Final[LiteralString] = (
-    "DELETE FROM policyguard.content WHERE slot = %s AND record = ANY(%s)"
+NOT_REACHED: Final = (
+    "the server's write-ahead log and its archives, replicas, backups, and blocks that"
+    " the file system has not written anew"
+)
+_OF_RECORDS: Final[tuple[LiteralString, ...]] = (
+    "DELETE FROM policyguard.prompt WHERE slot = %s AND record = ANY(%s)",
+    "DELETE FROM policyguard.content WHERE slot = %s AND record = ANY(%s)",
+    "DELETE FROM policyguard.about WHERE slot = %s AND record = ANY(%s)",
+)
+_PEOPLE: Final[LiteralString] = (
+    "DELETE FROM policyguard.person WHERE pseudonym = ANY(%s)"
 )
 _CALLERS: Final[LiteralString] = (
     "DELETE FROM policyguard.caller WHERE pseudonym = ANY(%s)"
@@ -34,6 +46,9 @@ _REWRITES: Final[Mapping[str, LiteralString]] = {
     "policyguard.content": "VACUUM (FULL) policyguard.content",
     "policyguard.caller": "VACUUM (FULL) policyguard.caller",
     "policyguard.approval": "VACUUM (FULL) policyguard.approval",
+    "policyguard.prompt": "VACUUM (FULL) policyguard.prompt",
+    "policyguard.about": "VACUUM (FULL) policyguard.about",
+    "policyguard.person": "VACUUM (FULL) policyguard.person",
 }
 
 
@@ -42,23 +57,36 @@ def erase_rows(
     *,
     records: Mapping[str, Collection[str]],
     callers: Collection[str],
+    people: Collection[str] = (),
 ) -> None:
-    """Delete content and callers, and write their tables anew.
+    """Delete content, callers and people, and write their tables anew.
 
     Args:
         server: The trail's database, as somebody who may erase.
         records: Ids of records, by slot.
         callers: Pseudonyms.
+        people: Pseudonyms; their data keys go.
 
     Raises:
         TrailError: it could not be done, or the deleted rows cannot be overwritten.
     """
-    deletions: list[tuple[LiteralString, tuple[object, ...]]] = [
-        (_CONTENT, (slot, list(ids))) for slot, ids in records.items()
-    ]
+    deletions: list[tuple[LiteralString, tuple[object, ...]]] = []
+    tables: list[str] = []
+    if people:
+        deletions.append((_PEOPLE, (list(people),)))
+        tables.append("policyguard.person")
+    if records:
+        deletions += [
+            (statement, (slot, list(ids)))
+            for slot, ids in records.items()
+            for statement in _OF_RECORDS
+        ]
+        tables += [f"policyguard.{name}" for name in ("prompt", "content", "about")]
     if callers:
         deletions.append((_CALLERS, (list(callers),)))
-    _erase(server, deletions, tables=("policyguard.content", "policyguard.caller"))
+        tables.append("policyguard.caller")
+    if tables:
+        _erase(server, deletions, tables=tables)
 
 
 def erase_approvals(server: Server, *, names: Collection[str]) -> None:

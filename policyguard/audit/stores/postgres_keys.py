@@ -141,7 +141,7 @@ def passphrase_of(keys: KeySource) -> bytes:
     Raises:
         ConfigurationError: there is none.
     """
-    if not isinstance(keys, FileKeys) or keys.passphrase is None:
+    if keys.passphrase is None:
         raise ConfigurationError(
             "a trail in PostgreSQL needs the passphrase of its keys: name its file under"
             " [signing] passphrase_file"

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
+from policyguard.audit.people import person_of
 from policyguard.audit.stores.postgres import read_head
 from policyguard.audit.stores.postgres_cabinet import PostgresCabinet
 from policyguard.audit.stores.postgres_keys import read_trust
 from policyguard.audit.stores.postgres_memory import read_remembered
+from policyguard.audit.stores.postgres_people import PEOPLE, read_vault_key
 from policyguard.audit.stores.postgres_server import Server, missing
 from policyguard.audit.stores.postgres_versions import PostgresVersions
 from policyguard.audit.stores.protocol import Head, KnownHead, Row
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from policyguard.audit.people import Person
+    from policyguard.signing.passphrase import Passphrase
 
 _BATCH: Final = 4_096
 _ROWS: Final[LiteralString] = (
@@ -33,6 +36,16 @@ _ROWS: Final[LiteralString] = (
 )
 _SEALED: Final[LiteralString] = (
     "SELECT record, salt, body FROM policyguard.content WHERE slot = %s"
+)
+_PROMPT: Final[LiteralString] = (
+    "SELECT p.body, p.key, array(SELECT a.person FROM policyguard.about a"
+    " WHERE a.slot = p.slot AND a.record = p.record ORDER BY a.person)"
+    " FROM policyguard.prompt p WHERE p.slot = %s AND p.record = %s"
+)
+_KEPT: Final[LiteralString] = (
+    "SELECT record FROM policyguard.content WHERE slot = %s"
+    " UNION SELECT record FROM policyguard.prompt WHERE slot = %s"
+    " UNION SELECT record FROM policyguard.about WHERE slot = %s"
 )
 # A computed column whose expression was replaced would hide a record from whoever
 # looks it up.
@@ -119,17 +132,30 @@ class PostgresLog:
             for name, salt, body in batch:
                 yield Sealed(record=name, salt=salt, body=body)
 
-    def prompt(self, record: str) -> SealedPrompt | None:  # noqa: ARG002 -- the seam's
-        """Return nothing: no prompts are kept here."""
-        return None
+    def prompt(self, record: str) -> SealedPrompt | None:
+        """Return the sealed prompt of a record; `None`: there is none."""
+        with _reading(self.server) as session:
+            row = session.execute(_PROMPT, (self.slot, record)).fetchone()
+        return (
+            None
+            if row is None
+            else SealedPrompt(
+                body=bytes(row[0]), key=row[1] and bytes(row[1]), about=tuple(row[2])
+            )
+        )
 
-    def about(self, people: Collection[str]) -> set[str]:  # noqa: ARG002 -- the seam's
-        """Return nothing: it is not kept here whom records are about."""
-        return set()
+    def about(self, people: Collection[str]) -> set[str]:
+        """Return the ids of the records that are about somebody, by pseudonyms."""
+        if not people:
+            return set()
+        query: LiteralString = (
+            "SELECT record FROM policyguard.about WHERE slot = %s AND person = ANY(%s)"
+        )
+        return self._ids(query, self.slot, list(people))
 
     def kept(self) -> set[str]:
         """Return the ids of the records of which the vault has anything."""
-        return {sealed.record for sealed in self.sealed()}
+        return self._ids(_KEPT, *[self.slot] * 3)
 
     def known_head(self, *, origin: str) -> KnownHead:
         """Return what the lock database remembers of the log."""
@@ -162,6 +188,10 @@ class PostgresLog:
                 " restore it"
             )
 
+    def _ids(self, query: LiteralString, *values: object) -> set[str]:
+        batches = _batches(self.server, query, *values)
+        return {str(row[0]) for batch in batches for row in batch}
+
     def _one(self, query: LiteralString, value: object) -> Row | None:
         found: Iterator[list[Row]] = _batches(self.server, query, self.slot, value)
         return next((row for batch in found for row in batch), None)
@@ -173,6 +203,8 @@ class PostgresTrail:
 
     server: Server
     lock: Server | None
+    passphrase: Passphrase | None = field(default=None, repr=False)
+    """What the fleet's vault key is locked under; without it prompts stay sealed."""
 
     @property
     def where(self) -> str:
@@ -238,12 +270,25 @@ class PostgresTrail:
             yield from batch
 
     def people(self) -> Iterator[Person]:
-        """Read nobody: it is not kept here whom records are about."""
-        yield from ()
+        """Read everybody whom records are about, and who was not erased."""
+        for batch in _batches(self.server, PEOPLE):
+            for row in batch:
+                yield person_of(row, where=self.where)
 
     def vault_key(self) -> bytes | None:
-        """Return nothing: no prompts are kept here."""
-        return None
+        """Return the key that wraps data keys, where this process may read it."""
+        if self.passphrase is None:
+            return None
+        query: LiteralString = (
+            "SELECT has_table_privilege('policyguard.vault_key', 'SELECT')"
+        )
+        with _reading(self.server) as session:
+            if session.execute(query).fetchone() != (True,):
+                # An auditor has no keys.
+                return None
+            return read_vault_key(
+                session, passphrase=self.passphrase(), where=self.where
+            )
 
     def require_sound(self) -> None:
         """Refuse nothing: the callers are in a table, which the server keeps sound."""

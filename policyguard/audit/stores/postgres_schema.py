@@ -4,7 +4,7 @@ Owner: whoever prepares the database, who should be nobody that writes records. 
 roles are granted to others: `policyguard_writer` adds and reads, `policyguard_reader`
 reads all but keys, `policyguard_anchor` reads the logs and adds what witnesses say of
 them. None of these may update or delete a row of any table;
-`policyguard_eraser` may delete content and callers, and nothing else: records are added by
+`policyguard_eraser` may delete what the vault has, and nothing else: records are added by
 a function that takes a log from one head to the next and never back. Keys are replaced
 by one more, and taken away by another, for who has claimed the log alone. Whoever owns the
 tables, and every superuser, can change them: `verify_trail` shows it, and a lock
@@ -16,6 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, LiteralString
 
 from policyguard.audit.layout import FORMAT, new_name, require_name
+from policyguard.audit.stores.postgres_people_schema import (
+    GRANTS as PEOPLE_GRANTS,
+)
+from policyguard.audit.stores.postgres_people_schema import PEOPLE
 from policyguard.audit.stores.postgres_shared_schema import GRANTS, SHARED
 from policyguard.errors import TrailError
 
@@ -218,7 +222,7 @@ def prepare_database(
     if lock is not None:
         # First the memory of having begun: what is lost afterwards is noticed.
         _make(lock, _LOCK, schema="policyguard_lock", name=chosen)
-    tables = (_TRAIL, SHARED, _GRANTS, GRANTS)
+    tables = (_TRAIL, SHARED, PEOPLE, _GRANTS, GRANTS, PEOPLE_GRANTS)
     _make(server, *tables, schema="policyguard", name=chosen)
     return chosen
 

@@ -6,8 +6,10 @@ import pytest
 
 from policyguard.errors import ConfigurationError, InvalidSignatureError
 from policyguard.signing.sealing import (
+    lock_key,
     new_key,
     seal,
+    unlock_key,
     unseal,
     unwrap_key,
     wrap_key,
@@ -89,3 +91,19 @@ def test_the_derivation_is_that_of_the_specification() -> None:
     ).derive(ONE + TWO)
 
     assert AESGCM(key).decrypt(bytes(12), sealed[32:], b"leaf") == b"canary"
+
+
+def test_a_locked_key_opens_with_its_passphrase_alone_and_unchanged() -> None:
+    locked = lock_key(ONE, passphrase=b"of the fleet")
+
+    assert unlock_key(locked, passphrase=b"of the fleet") == ONE
+    assert ONE not in locked
+    assert lock_key(ONE, passphrase=b"of the fleet") != locked
+    for other, passphrase in (
+        (locked, b"of the flee"),
+        (locked[:-1] + bytes([locked[-1] ^ 1]), b"of the fleet"),
+        (locked[:40], b"of the fleet"),
+        (b"", b"of the fleet"),
+    ):
+        with pytest.raises(InvalidSignatureError):
+            unlock_key(other, passphrase=passphrase)
