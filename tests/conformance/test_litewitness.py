@@ -40,7 +40,7 @@ MISSING = "no foreign witness cosigned anything: "
 pytestmark = [
     pytest.mark.skipif(
         PROGRAM is None,
-        reason=f"{MISSING}`go install filippo.io/torchwood/cmd/litewitness@v0.9.0`",
+        reason=f"{MISSING}`make tools` builds one where there is Go",
     ),
     pytest.mark.skipif(
         shutil.which("ssh-agent") is None, reason=f"{MISSING}there is no `ssh-agent`"
