@@ -16,7 +16,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -34,7 +34,12 @@ from policyguard.errors import (
 )
 from policyguard.tlog import leaf_hash, open_checkpoint
 from policyguard.tlog.tile import TilePath, bundles_of
-from policyguard.vocabulary.record import DecisionRecord
+from policyguard.vocabulary.record import (
+    AnyRecord,
+    ApprovalRecord,
+    DecisionRecord,
+    OutcomeRecord,
+)
 
 LEAST_AGE: Final = timedelta(days=183)
 """Regulation (EU) 2024/1689 (AI Act), Art. 19 and 26(6): logs for six months at least."""
@@ -78,7 +83,7 @@ def prune_tiles(
         raise TrailError(f"there is no export as tiles at `{place}`: correct the path")
     with alone(place):
         try:
-            signed = open_checkpoint(read_small(place / "checkpoint"), vkeys=[log.vkey])
+            signed = open_checkpoint(read_small(place / "checkpoint"), vkeys=log.vkeys)
         except (FormatError, VerificationError) as error:
             raise TamperedError(
                 f"the checkpoint in `{place}` is none of {log.origin}: {error}"
@@ -89,14 +94,16 @@ def prune_tiles(
             if path.is_full and path.end <= below
         ]
         gone = []
+        rules = _Rules(keeping=keeping, today=today)
         for path in paths:
             if not (place / path.format()).exists():
                 continue
             entries = list(_entries(place, path, log=log))
-            if not any(map(_is_of_the_log, entries)):
+            stays = any(map(_is_of_the_log, entries))
+            if not stays:
                 gone.append(path)
-                for entry in entries:
-                    _require_prunable(entry, keeping=keeping, today=today)
+            for entry in entries:
+                rules.look_at(entry, stays=stays)
         for path in gone:
             _remove(place, path)
     return Pruned(minimum=paths[-1].end if paths else 0, bundles=len(gone))
@@ -113,22 +120,48 @@ def _is_of_the_log(entry: Entry) -> bool:
     return any(kind in entry.body for kind in _OF_THE_LOG)
 
 
-def _require_prunable(entry: Entry, *, keeping: Keeping, today: date) -> None:
-    try:
-        record = entry.record()
-    except FormatError as error:
-        raise TamperedError(f"the export was changed: {error}") from error
-    free = date.fromisoformat(record.time[:10]) + LEAST_AGE
-    reasons = [Reason(why=_LEAST_AGE_SOURCE, until=free)] if today < free else []
-    if isinstance(record, DecisionRecord):
-        reasons += keeping.reasons(record, today=today)
-    last = latest(reasons)
-    if last is not None:
+@dataclass(slots=True, kw_only=True)
+class _Rules:
+    """Says of one record after the other, in order, whether it has to be kept."""
+
+    keeping: Keeping
+    today: date
+    held: dict[str, Reason] = field(default_factory=dict)
+    """Decisions that stay where they are, and why: their outcomes stay as well."""
+
+    def look_at(self, entry: Entry, *, stays: bool) -> None:
+        """Refuse to go on if a record has to be kept, and would not be.
+
+        Raises:
+            ConfigurationError: it has.
+            TamperedError: it is none.
+        """
+        try:
+            record = entry.record()
+        except FormatError as error:
+            raise TamperedError(f"the export was changed: {error}") from error
+        last = latest(self._reasons(record))
+        if last is None:
+            return
+        if stays:
+            self.held[record.id] = last
+            return
         until = f"until {last.until}" if last.until else "until that is lifted"
         raise ConfigurationError(
             f"{entry.name} has to be kept {until} ({last.why}): nothing was removed:"
             f" prune below {entry.index}"
         )
+
+    def _reasons(self, record: AnyRecord) -> list[Reason]:
+        free = date.fromisoformat(record.time[:10]) + LEAST_AGE
+        reasons = (
+            [Reason(why=_LEAST_AGE_SOURCE, until=free)] if self.today < free else []
+        )
+        if isinstance(record, DecisionRecord | ApprovalRecord):
+            reasons += self.keeping.reasons(record, today=self.today)
+        elif isinstance(record, OutcomeRecord) and record.decision in self.held:
+            reasons.append(self.held[record.decision])
+        return reasons
 
 
 def _remove(place: Path, path: TilePath) -> None:

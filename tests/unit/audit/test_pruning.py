@@ -7,14 +7,17 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from trails import CALLER, decision, outcome
+from trails import CALLER, DIGEST, TIME, decision, outcome
 
 from policyguard.audit.export.pruning import Pruned, prune_tiles
 from policyguard.audit.export.tiles import export_tiles, verify_tiles
 from policyguard.audit.reader import Log, TrailReader
 from policyguard.audit.retention import Keeping, LegalHold
 from policyguard.audit.trail import Trail
+from policyguard.audit.vault import Sealed
 from policyguard.errors import ConfigurationError, TamperedError, TrailError
+from policyguard.identity import new_id
+from policyguard.vocabulary.record import ApprovalRecord
 
 LATER = date(2120, 1, 1)
 EAR = {"id": "EAR-01", "effect": "advise", "status": "in_force", "verified": True}
@@ -131,6 +134,46 @@ def test_a_legal_hold_keeps_what_it_fits(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="until that is lifted"):
         pruned(folder, below=768, keeping=keeping)
     assert pruned(folder, below=512, keeping=keeping).bundles == 1
+
+
+def approval() -> ApprovalRecord:
+    return ApprovalRecord(
+        kind="approval.grant", id=new_id(), time=TIME, approval=new_id(),
+        decision=new_id(), rule="OFAC-01", tenant="acme", caller="ab" * 16,
+        by="cd" * 16, until=TIME, uses=1, bundle=DIGEST,
+        input=Sealed.of("x", b"x").commitment(),
+    )  # fmt: skip
+
+
+def test_an_approval_and_the_end_of_a_kept_call_have_to_be_kept_too(
+    tmp_path: Path,
+) -> None:
+    trail = Trail.create(tmp_path / "trail", name="acme.example")
+    kept = decision(rules=[EAR])
+    trail.append_decision(kept, caller=CALLER, content={})
+    for index in range(2, 800):
+        if index == 300:
+            # The decision stays, in the bundle of the log's first record.
+            trail.append_later(outcome(kept["id"]), failed=lambda _: None)
+        elif index == 400:
+            trail.append(approval())
+        else:
+            trail.append_later(outcome("x"), failed=lambda _: None)
+    trail.close()
+    export_tiles(log_of(tmp_path), tmp_path / "out")
+
+    for index, year in ((300, 2028), (400, 2032)):
+        with pytest.raises(ConfigurationError, match=f"prune below {index}"):
+            pruned(tmp_path, below=512, today=date(year, 1, 1))
+    assert pruned(tmp_path, below=9_999).bundles == 2
+
+
+def test_an_export_from_before_a_rotation_is_pruned_as_well(folder: Path) -> None:
+    trail = Trail.open(folder / "trail")
+    trail.rotate_key()
+    trail.close()
+
+    assert pruned(folder, below=512).bundles == 1
 
 
 def test_an_export_goes_on_after_it_was_pruned(folder: Path) -> None:
