@@ -159,7 +159,26 @@ def _text(
         values["at"] = instant(str(values["at"]))
     if "caller" in values:
         values["caller"] = _pseudonym(str(values["caller"]), reader=reader)
+    if "person" in values:
+        values["person"] = _records_about(str(values["person"]), reader=reader)
     return sql, values
+
+
+def _records_about(person: str, *, reader: TrailReader) -> str:
+    """Return the ids of the records about somebody, each with a line end.
+
+    Raises:
+        ConfigurationError: nobody of that id is known: not an empty answer, which would
+            say that there is nothing.
+    """
+    names = {item.pseudonym for item in reader.source.people() if item.id == person}
+    if not names:
+        raise ConfigurationError(
+            "nobody of that id is known here: no call named the person among `people`,"
+            " or the person was erased"
+        )
+    found = set().union(*(log.source.about(names) for log in reader.logs))
+    return "".join(f"{record}\n" for record in sorted(found))
 
 
 def _pseudonym(caller: str, *, reader: TrailReader) -> str:

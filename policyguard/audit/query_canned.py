@@ -164,6 +164,22 @@ SELECT log, entry, time, kind, verdict, coalesce(deployment, model) AS deploymen
   data_classes, outcome, id
 FROM decisions WHERE caller = :caller ORDER BY log, entry""",
     ),
+    Canned(
+        name="about-person",
+        answers="every decision about one person, as the vault knows whom it was about",
+        takes={
+            "person": "the id that calls gave among `people`, while it is not erased"
+        },
+        # The ids of the records, each with a line end: no leaf names whom it is about.
+        sql="""
+WITH RECURSIVE about(id, rest) AS (
+  SELECT '', :person UNION ALL
+  SELECT substr(rest, 1, instr(rest, char(10)) - 1), substr(rest, instr(rest, char(10)) + 1)
+  FROM about WHERE rest <> '')
+SELECT log, entry, time, kind, verdict, coalesce(deployment, model) AS deployment,
+  purpose, data_classes, outcome, id
+FROM decisions WHERE id IN (SELECT id FROM about) ORDER BY log, entry""",
+    ),
 )
 
 CANNED: Final[Mapping[str, Canned]] = {item.name: item for item in _ALL}

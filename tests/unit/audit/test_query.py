@@ -177,8 +177,34 @@ def test_a_caller_is_found_by_id_and_by_pseudonym(trail: Path) -> None:
     assert answer(trail, "about-caller", values={"caller": "nobody"}).rows == ()
 
 
+def test_decisions_about_a_person_are_found_in_all_logs(tmp_path: Path) -> None:
+    place = tmp_path / "trail"
+    writers = [Trail.create(place), Trail.open(place)]
+    for writer in writers:
+        for people in (("patient-17",), ("patient-4", "patient-17"), ("patient-4",)):
+            writer.append_decision(decision(), caller=None, content={}, people=people)
+    for writer in writers:
+        writer.close()
+
+    found = answer(place, "about-person", values={"person": "patient-17"})
+
+    assert [row[:2] for row in found.rows] == [
+        ("app-1", 1), ("app-1", 2), ("app-2", 1), ("app-2", 2),
+    ]  # fmt: skip
+    with pytest.raises(ConfigurationError, match="nobody of that id is known"):
+        answer(place, "about-person", values={"person": "patient-99"})
+
+
 def test_every_question_with_a_name_can_be_asked(trail: Path) -> None:
-    given = {"at": "2026-07-10", "bundle": "1", "caller": CALLER}
+    writer = Trail.open(trail)
+    writer.append_decision(decision(), caller=None, content={}, people=("patient",))
+    writer.close()
+    given = {
+        "at": "2026-07-10",
+        "bundle": "1",
+        "caller": CALLER,
+        "person": "patient",
+    }
     assert len(CANNED) >= 10
 
     for name, question in CANNED.items():
