@@ -54,18 +54,20 @@ def verify_order(order: EraseRecord, *, trail: str) -> VerifierKey:
 
 def require_order(
     order: EraseRecord, *, trail: str, erasers: Collection[VerifierKey]
-) -> None:
-    """Refuse an order that no key has signed that may erase.
+) -> VerifierKey:
+    """Refuse an order that no key has signed that may erase; return the key.
 
     Raises:
         InvalidSignatureError: the signature does not hold or is a stranger's, or the
             order is for another trail.
     """
-    if verify_order(order, trail=trail) not in erasers:
+    key = verify_order(order, trail=trail)
+    if key not in erasers:
         raise InvalidSignatureError(
-            f"the key `{order.by}` may not erase: add it to `erasers` under [trail] if"
-            " it may"
+            f"the key `{order.by}` may not erase: if it may, add it to `erasers` under"
+            " [trail] or as `eraser` to the file of people"
         )
+    return key
 
 
 def _signed_bytes(order: EraseRecord) -> bytes:

@@ -10,13 +10,14 @@ written anew with the key. A kept checkpoint or a witness shows those.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hmac import compare_digest
 from pathlib import Path
 
-from policyguard.audit.erasure_order import verify_order
+from policyguard.audit.erasure_order import require_order, verify_order
 from policyguard.audit.key_history import KeyHistory
 from policyguard.audit.log_chain import require_continued
 from policyguard.audit.log_verification import Progress, verify_records
@@ -34,6 +35,7 @@ from policyguard.errors import (
     VerificationError,
 )
 from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.passphrase import Passphrase
 from policyguard.tlog import Checkpoint, open_checkpoint
 from policyguard.vocabulary.record import (
@@ -68,6 +70,10 @@ class Verified:
     """How far the memory of others reaches, by the origin of each log."""
     pending: int
     """Allowed decisions without an outcome: in flight, or cut off."""
+    orders: tuple[tuple[str, int], ...] = ()
+    """The names of the keys that have ordered erasures, and how many orders of each."""
+    orders_compared: bool = False
+    """Whether these keys are among those that may erase; else nobody has said which."""
 
     @property
     def lacks_quorum(self) -> bool:
@@ -75,12 +81,13 @@ class Verified:
         return any(attested.lacks_quorum for _, attested in self.outside)
 
 
-def verify_trail(
+def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
     place: str | os.PathLike[str],
     *,
     lock: str | Path | None = None,
     passphrase: Passphrase | None = None,
     vouchers: Vouchers | None = None,
+    erasers: Collection[VerifierKey] | None = None,
     progress: Progress | None = None,
 ) -> Verified:
     """Verify a trail, and say what was verified.
@@ -92,6 +99,8 @@ def verify_trail(
             in it are not opened.
         vouchers: Which witnesses and authorities are trusted; without them those that
             the trail's own trust file names.
+        erasers: The keys that may order an erasure, or might once: an order of another
+            is tampering. Without it an order has to be signed, by whomsoever.
         progress: Called as records are verified.
 
     Raises:
@@ -108,10 +117,14 @@ def verify_trail(
         for _ in reader.source.people():
             # Each is compared with its pseudonym on the way.
             pass
-        trusted = _vouchers(reader, given=vouchers)
+        trusted = replace(_vouchers(reader, given=vouchers), erasers=erasers)
     tallies = [
         _verify_log(
-            log, reader=reader, memory=memory, vouchers=trusted, progress=progress
+            log,
+            reader=reader,
+            memory=memory,
+            vouchers=trusted,
+            progress=progress,
         )
         for log in reader.logs
     ]
@@ -120,6 +133,7 @@ def verify_trail(
         {item.origin: item.predecessor for item in tallies},
     )
     ordered = set().union(*(item.ordered for item in tallies))
+    orders = sum((item.orders for item in tallies), Counter())
     gone = set().union(*(item.uncovered for item in tallies))
     return Verified(
         logs=tuple((item.origin, item.size, item.root) for item in tallies),
@@ -133,13 +147,23 @@ def verify_trail(
             set().union(*(item.allowed for item in tallies))
             - set().union(*(item.ended for item in tallies))
         ),
+        orders=tuple(sorted(orders.items())),
+        orders_compared=trusted.erasers is not None,
     )
 
 
 class _Tally:
     """Collects what one log says while it is read."""
 
-    def __init__(self, log: Log, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self,
+        log: Log,
+        checkpoint: Checkpoint,
+        *,
+        erasers: Collection[VerifierKey] | None,
+    ) -> None:
+        self.erasers = erasers
+        self.orders: Counter[str] = Counter()
         self.origin = log.origin
         self.size = checkpoint.size
         self.root = checkpoint.root
@@ -167,7 +191,12 @@ class _Tally:
         elif isinstance(record, OutcomeRecord):
             self.ended.add(record.decision)
         elif isinstance(record, EraseRecord):
-            verify_order(record, trail=self.origin.rpartition("/")[0])
+            trail = self.origin.rpartition("/")[0]
+            if self.erasers is None:
+                key = verify_order(record, trail=trail)
+            else:
+                key = require_order(record, trail=trail, erasers=self.erasers)
+            self.orders[key.key_name] += 1
             self.ordered.update(record.records)
 
 
@@ -187,7 +216,7 @@ def _verify_log(
         _require_own_key(log)
         head = log.head()
         checkpoint = require_signed(head, vkeys=log.vkeys, where=log.source.where)
-        tally = _Tally(log, checkpoint)
+        tally = _Tally(log, checkpoint, erasers=vouchers.erasers)
         known = _known(log, size=head.size) if memory else []
         attestations = vouchers.of(log)
         known += _attested(attestations, head=head, keys=tally.keys)

@@ -3,15 +3,19 @@
     # role      key of the person                        rules or regimes, or all
     approver    bob@acme.example+5d3c…+AX…               GDPR-01 licence
     overrider   ciso@acme.example+0b52…+AX…
+    eraser      privacy@acme.example+77aa…+AX…
+    ex-eraser   privacy@acme.example+1c09…+AX…
 
 Each line is a role, a verifier key (https://c2sp.org/signed-note), and the rules or
-regimes for which the person may use it; without any, all that the role can do. The file
+regimes for which the person may use it; without any, all that the role can do. Erasing
+knows no rules. What an `ex-eraser` has ordered stays ordered; nothing new is. The file
 is named by the settings alone; no environment variable can add a key.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
@@ -20,10 +24,11 @@ from policyguard.errors import ConfigurationError, FormatError
 from policyguard.signing.keyring import SignatureType, VerifierKey
 from policyguard.signing.text import decode_text, excerpt
 
-Role: TypeAlias = Literal["approver", "overrider"]
+Role: TypeAlias = Literal["approver", "overrider", "eraser", "ex-eraser"]
 
 MAX_BYTES: Final = 1_000_000
-_ROLES: Final = get_args(Role)
+_ROLES: Final[Mapping[str, Role]] = {role: role for role in get_args(Role)}
+_ERASING: Final = frozenset({"eraser", "ex-eraser"})
 _LEAST_ITEMS: Final = 2
 
 
@@ -112,12 +117,19 @@ def _person(items: list[str], *, known: list[Person]) -> Person:
             f"`{excerpt(' '.join(items))}` is no line of a file of people: write"
             " `approver <vkey> [<rule or regime> …]`"
         )
-    role: Role = "approver" if items[0] == "approver" else "overrider"
+    role = _ROLES[items[0]]
+    if role in _ERASING and items[_LEAST_ITEMS:]:
+        raise FormatError(
+            f"`{role}` is for all records: leave `{excerpt(items[_LEAST_ITEMS])}` away"
+        )
     vkey = VerifierKey.parse(items[1])
     if vkey.signature_type is not SignatureType.ED25519:
         raise FormatError(f"the key of `{excerpt(vkey.key_name)}` signs no notes")
     name = vkey.key_name
     # One name under two keys would let the weaker key speak for the person.
-    if any((item.role, item.vkey.key_name) == (role, name) for item in known):
+    single = role != "ex-eraser"
+    if single and any(
+        (item.role, item.vkey.key_name) == (role, name) for item in known
+    ):
         raise FormatError(f"`{excerpt(name)}` is `{role}` already: keep one line")
     return Person(role=role, vkey=vkey, scope=frozenset(items[2:]))

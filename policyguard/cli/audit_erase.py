@@ -156,7 +156,7 @@ def _order(
     from policyguard.cli.trail_reading import lock_of
     from policyguard.settings import load_settings
 
-    erasers = erasers_of(load_settings().trail)
+    erasers = erasers_of(load_settings())
     typed = click.prompt("Passphrase", hide_input=True, err=True) if ask else None
     signer = eraser(
         key, erasers=erasers, passphrase=str(typed).encode() if ask else None
@@ -199,12 +199,11 @@ def _confirm(plan: Plan) -> None:
 def _finish(place: str | Path, *, as_json: bool) -> None:
     from policyguard.audit.erasure import finish
     from policyguard.cli.erase_view import document, print_plan
-    from policyguard.cli.erasing import erasers_of, not_reached
+    from policyguard.cli.erasing import known_erasers, not_reached
     from policyguard.cli.trail_reading import opened
     from policyguard.settings import load_settings
 
-    erasers = erasers_of(load_settings().trail)
-    plan = finish(opened(place), erasers=erasers)
+    plan = finish(opened(place), erasers=known_erasers(load_settings()) or ())
     if as_json:
         left = not_reached(place)
         found = (

@@ -54,7 +54,7 @@ def report(context: click.Context, *, as_json: bool, directory: Path | None) -> 
     from policyguard.audit.erasure import orders_in
     from policyguard.audit.verify import verify_trail
     from policyguard.cli.audit_view import tampered
-    from policyguard.cli.erasing import keeping_of
+    from policyguard.cli.erasing import keeping_of, known_erasers
     from policyguard.cli.trail_reading import lock_of, opened, passphrase_set
     from policyguard.errors import TamperedError
     from policyguard.settings import load_settings
@@ -66,6 +66,7 @@ def report(context: click.Context, *, as_json: bool, directory: Path | None) -> 
                 place,
                 lock=lock_of(place),
                 passphrase=passphrase_set(),
+                erasers=known_erasers(load_settings()),
                 progress=bar.advance,
             )
     except TamperedError as error:

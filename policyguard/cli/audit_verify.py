@@ -37,6 +37,13 @@ TAMPERED = 1
     help="The certificates of time-stamping authorities that you trust, in PEM.",
 )
 @click.option(
+    "--people",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The file of people whom you trust: its erasers may order erasures, and nobody"
+    " else; without it as the settings say.",
+)
+@click.option(
     "--minimum",
     metavar="INDEX",
     type=click.IntRange(min=0),
@@ -61,6 +68,7 @@ def verify(
     lock: str | Path | None,
     trust: Path | None,
     roots: Path | None,
+    people: Path | None,
     minimum: int,
     as_json: bool,
     directory: str | Path | None,
@@ -83,7 +91,9 @@ def verify(
         with ProgressBar() as bar:
             if path is None:
                 place = trail_of(directory)
-                verified = _trail(place, lock=lock, trust=trust, roots=roots, bar=bar)
+                verified = _trail(
+                    place, lock=lock, trust=trust, roots=roots, people=people, bar=bar
+                )
             else:
                 verified = _handed_out(
                     path, trust=_given(trust), roots=roots, minimum=minimum, bar=bar
@@ -117,11 +127,13 @@ def _trail(
     lock: str | Path | None,
     trust: Path | None,
     roots: Path | None,
+    people: Path | None,
     bar: ProgressBar,
 ) -> Verified:
     from policyguard.audit.creation import read_trust
     from policyguard.audit.reader import source_of
     from policyguard.audit.verify import verify_trail
+    from policyguard.cli.erasing import known_erasers
     from policyguard.cli.outside_settings import vouchers_of
     from policyguard.cli.trail_reading import lock_of, passphrase_set
     from policyguard.settings import load_settings
@@ -138,6 +150,7 @@ def _trail(
         lock=lock or lock_of(place),
         passphrase=passphrase_set(),
         vouchers=vouchers,
+        erasers=known_erasers(load_settings(), people=people),
         progress=bar.advance,
     )
 
@@ -267,6 +280,8 @@ def verified_document(verified: Verified) -> dict[str, object]:
         "missing": verified.missing,
         "unfinished": verified.unfinished,
         "pending": verified.pending,
+        "orders": dict(verified.orders),
+        "orders_compared": verified.orders_compared,
         "lock_database": verified.memory,
         "outside": {
             origin: attested_document(attested) for origin, attested in verified.outside

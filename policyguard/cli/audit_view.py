@@ -10,7 +10,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from policyguard.cli.terminal import VERDICT_STYLE, plain_table
+from policyguard.cli.terminal import VERDICT_STYLE, plain_table, printable
 from policyguard.vocabulary.record import (
     ApprovalRecord,
     DecisionRecord,
@@ -174,6 +174,13 @@ def _remarks(verified: Verified) -> list[str]:
     if verified.erased:
         lines.append(
             f"records erased by a signed order, not replayable: {verified.erased}"
+        )
+    if verified.orders:
+        names = ", ".join(printable(name) for name, _ in verified.orders)
+        lines.append(
+            f"erasures were ordered by {names}, who may"
+            if verified.orders_compared
+            else f"erasures were ordered by {names}: say who may with --people FILE"
         )
     if verified.missing:
         lines.append(

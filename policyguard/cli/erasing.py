@@ -7,27 +7,56 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from policyguard.audit.retention import SHIPPED, Keeping, LegalHold, Retention
+from policyguard.authority.people import People
 from policyguard.errors import ConfigurationError, FormatError
 from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.keyring import VerifierKey
 
 if TYPE_CHECKING:
     from policyguard.audit.reader import TrailReader
-    from policyguard.settings import TrailSettings
+    from policyguard.settings import Settings, TrailSettings
 
 _UNNAMED: Final = "eraser"
 
 
-def erasers_of(settings: TrailSettings) -> tuple[VerifierKey, ...]:
-    """Return the keys that may order an erasure.
+def erasers_of(settings: Settings) -> tuple[VerifierKey, ...]:
+    """Return the keys that may order an erasure: of the settings and the file of people.
 
     Raises:
-        ConfigurationError: one is no verifier key.
+        ConfigurationError: one is no verifier key, or the file cannot be used.
     """
     try:
-        return tuple(VerifierKey.parse(item) for item in settings.erasers)
+        named = [VerifierKey.parse(item) for item in settings.trail.erasers]
     except FormatError as error:
         raise ConfigurationError(f"`erasers` under [trail]: {error}") from error
+    return (*named, *_people_of(settings).vkeys("eraser"))
+
+
+def known_erasers(
+    settings: Settings, *, people: Path | None = None
+) -> tuple[VerifierKey, ...] | None:
+    """Return the keys whose orders count: who may erase, and who might once.
+
+    Args:
+        settings: They name erasers, or a file of people that does.
+        people: A file of people that somebody has been given, in place of these.
+
+    Returns:
+        `None`: nobody has said who may.
+
+    Raises:
+        ConfigurationError: as `erasers_of`.
+    """
+    if people is not None:
+        given = People.load(people)
+        return (*given.vkeys("eraser"), *given.vkeys("ex-eraser"))
+    former = _people_of(settings).vkeys("ex-eraser")
+    return (*erasers_of(settings), *former) or None
+
+
+def _people_of(settings: Settings) -> People:
+    path = settings.authority.people
+    return People() if path is None else People.load(path)
 
 
 def keeping_of(settings: TrailSettings, *, reader: TrailReader) -> Keeping:
@@ -84,5 +113,6 @@ def eraser(
     vkey = VerifierKey.of_signer(signer).format()
     raise ConfigurationError(
         f"the key `{path}` may not erase: whoever decides that puts"
-        f' `erasers = ["{vkey}"]` under [trail]'
+        f' `erasers = ["{vkey}"]` under [trail], or a line `eraser {vkey}` into the'
+        " file of people"
     )

@@ -310,6 +310,8 @@ def test_an_intact_trail_verifies(made: Path) -> None:
         "missing": 0,
         "unfinished": 0,
         "pending": 0,
+        "orders": {},
+        "orders_compared": False,
         "lock_database": True,
         "outside": {
             "acme.example/app-1": {

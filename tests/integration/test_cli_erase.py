@@ -123,6 +123,51 @@ def test_a_person_is_erased_by_order_of_a_key(office: Office) -> None:
     assert "erased by a signed order, not replayable: 1" in verified.stdout
 
 
+def test_the_file_of_people_says_who_may_erase_and_whose_orders_count(
+    office: Office,
+) -> None:
+    called(office, "patient-17")
+    vkey = VerifierKey.of_signer(
+        Ed25519Signer.load(office.key, key_name="privacy@acme.example")
+    ).format()
+    settings = office.folder / "policyguard.toml"
+    text = settings.read_text()
+    settings.write_text(
+        text.replace(f'erasers = ["{vkey}"]', "") + '[authority]\npeople = "people"\n'
+    )
+    people = office.folder / "people"
+    people.write_text(f"ex-eraser {vkey}\n")
+
+    former = office.erase("--subject", "patient-17")
+    people.write_text(f"eraser {vkey}\n")
+    done = office.erase("--subject", "patient-17")
+    verified = office.verify()
+    people.write_text(f"ex-eraser {vkey}\n")
+    later = office.verify()
+    finished = run("audit", "erase", "--finish")
+    people.write_text("")
+    stranger = Ed25519Signer.generate(key_name="stranger")
+    (office.folder / "others").write_text(
+        f"eraser {VerifierKey.of_signer(stranger).format()}\n"
+    )
+    unknown = office.verify()
+    compared = run("audit", "verify", "--people", office.folder / "others", "--json")
+
+    assert (former.exit_code, "may not erase" in former.stderr) == (2, True)
+    assert (done.exit_code, done.stderr) == (0, "")
+    for said in (verified, later):
+        assert said.exit_code == 0
+        assert "erasures were ordered by privacy@acme.example, who may" in said.stdout
+    assert (finished.exit_code, finished.stdout) == (
+        0,
+        "every order was carried out\n",
+    )
+    assert unknown.exit_code == 0
+    assert "privacy@acme.example: say who may with --people" in unknown.stdout
+    assert compared.exit_code == 1
+    assert "may not erase" in json.loads(compared.stdout)["reason"]
+
+
 def test_a_caller_is_erased_with_name_and_prompts(office: Office) -> None:
     called(office, "patient-17")
 

@@ -22,7 +22,7 @@ from policyguard.tlog import Checkpoint, Note, verify_checkpoint
 from policyguard.tlog.quorum import cosigners, has_quorum
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from policyguard.audit.key_history import KeyHistory
     from policyguard.audit.reader import Log
@@ -57,12 +57,15 @@ class Attested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vouchers:
-    """Says which witnesses and authorities are trusted."""
+    """Says which witnesses, authorities and erasers are trusted."""
 
     trust: TrustFile = field(default_factory=TrustFile)
     """Its witnesses and its quorum; its logs, if it has any, are all that may be."""
     roots: TimeRoots | None = None
     """Certificates of time-stamping authorities."""
+    erasers: Collection[VerifierKey] | None = None
+    """The keys that may order an erasure, or might once: an order of another is
+    tampering. `None`: nobody has said, and an order is signed by whomsoever."""
 
     def of(self, log: Log) -> Attestations:
         """Return what others have said about a log, not verified yet."""

@@ -42,6 +42,11 @@ def test_without_a_scope_a_person_may_approve_every_rule() -> None:
         ("approver bob@acme.example", "is not `<name>+<key id>+<base64>`"),
         (line(BOB) + line(BOB), "line 2: `bob@acme.example` is `approver` already"),
         (line(BOB).replace("+A", "+B"), "line 1: "),
+        (line(BOB, "EAR-01", role="eraser"), "is for all records: leave `EAR-01` away"),
+        (
+            line(BOB, role="eraser") * 2,
+            "line 2: `bob@acme.example` is `eraser` already",
+        ),
     ],
 )
 def test_what_is_no_line_is_refused_with_its_number(text: str, says: str) -> None:
@@ -67,3 +72,12 @@ def test_a_person_is_the_same_however_the_name_is_written() -> None:
     assert same_person("Bob@Acme.example ", "bob@acme.example")
     assert same_person("ﬁona@acme.example", "fiona@acme.example")
     assert not same_person("bob@acme.example", "rob@acme.example")
+
+
+def test_who_erased_once_is_known_by_each_key_of_theirs() -> None:
+    text = line(BOB, role="eraser") + 2 * line(BOB, role="ex-eraser")
+
+    people = People.parse(text)
+
+    assert [len(people.vkeys(role)) for role in ("eraser", "ex-eraser")] == [1, 2]
+    assert people.vkeys("approver") == ()
