@@ -14,8 +14,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from trails import append_pair, entries, made_trail
+from trails import CALLER, append_pair, entries, made_trail
+from unit.audit.test_erasure import ERASERS
 
+from policyguard.audit.erasure import finish
+from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 
@@ -95,6 +98,71 @@ def test_what_was_told_is_kept_whatever_call_fails(
         trail.close()
         verify_trail(directory)
     assert hurt > len(MOMENTS) // 2
+
+
+CHANGE = """
+import sys
+from pathlib import Path
+from trails import CALLER, append_pair
+from unit.audit.test_erasure import append, erased
+from policyguard.audit.trail import Trail
+place = Path(sys.argv[1])
+trail = Trail.open(place)
+print(append(trail, caller=CALLER, about=("patient",), prompt=b"canary"), flush=True)
+trail.rotate_key()
+print(append_pair(trail, caller="somebody else"), flush=True)
+trail.close()
+erased(place, callers=(CALLER,), people=("patient",))
+print("erased", flush=True)
+"""
+
+
+def ended_well(directory: Path, told: set[str]) -> bool:
+    """Say whether an erasure was carried out; what it has to be is asserted.
+
+    A rotation and an erasure that were cut off are finished first, as the next process
+    and `audit erase --finish` do.
+    """
+    trail = Trail.open(directory)
+    last = append_pair(trail, caller="afterwards")
+    trail.close()
+    finish(TrailReader.open(directory), erasers=ERASERS)
+    kept = {entry.record().id for entry in entries(directory)}
+    assert told - kept - {"erased"} == set()
+    verified = verify_trail(directory)
+    assert (verified.missing, verified.unfinished) == (0, 0)
+    (keys,) = {log.vkeys for log in TrailReader.open(directory).logs if log.find(last)}
+    assert len(keys) <= 2
+    gone = verified.erased > 0
+    assert gone or "erased" not in told
+    if gone:
+        files = [path for path in directory.rglob("*") if path.is_file()]
+        assert not any(CALLER.encode() in path.read_bytes() for path in files)
+    return gone
+
+
+@pytest.mark.parametrize(
+    ("call", "moments"),
+    [
+        ("fdatasync", (4, 8, 11, 16, 22)),
+        ("pwrite64", (30, 60, 90, 130)),
+        ("rename,renameat2", (1, 2, 3)),
+    ],
+)
+def test_a_rotation_and_an_erasure_that_are_cut_off_anywhere_are_finished(
+    tmp_path: Path, call: str, moments: tuple[int, ...]
+) -> None:
+    cut = 0
+    for moment in moments:
+        directory = made_trail(tmp_path / f"trail-{moment}", pairs=1)
+
+        fault = f"{call}:signal=SIGKILL:when={moment}"
+        told, said, code = run_with(fault, CHANGE, directory)
+        cut += code != 0
+
+        assert "Traceback" not in said, said
+        ended_well(directory, told)
+    assert cut > 1
 
 
 BEGIN = """

@@ -65,8 +65,15 @@ class FileLog:
         return self.layout.log(self.slot)
 
     def exists(self) -> bool:
-        """Say whether the log is there."""
-        return self.path.exists()
+        """Say whether the log is there; one whose beginning was cut off is not yet."""
+        if not self.path.exists():
+            return False
+        query = "SELECT count(*) FROM sqlite_master"
+        with _reading(self.path) as connection:
+            found = rows_of(connection, query, types=(int,), path=self.path)
+            if next(found) == (0,):
+                return False
+        return self.head() is not None or next(self.rows(), None) is not None
 
     def head(self) -> Head | None:
         """Return the newest head; `None`: nothing was written."""
