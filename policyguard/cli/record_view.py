@@ -167,6 +167,8 @@ def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
         }
     findings = [_finding(item) for item in content.get("findings") or []]
     fields["findings"] = Text("\n\n").join(findings) if findings else Text(_NOTHING)
+    if content.get("requests"):
+        fields["requests"] = Text(_plain(", ".join(map(str, content["requests"]))))
     if content.get("found"):
         fields["found"] = Text(_found(content["found"]))
     if content.get("rejected"):

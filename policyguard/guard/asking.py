@@ -32,5 +32,7 @@ class Asking:
     """What a search in the data found; `None`: nobody searched."""
     path: str = ""
     """Of the URL, as far as it is known."""
+    why: str = ""
+    """Why something that is sent could not be read, for a person."""
     begun: int = field(default_factory=perf_counter_ns)
     """When the question was put, for whoever measures."""

@@ -17,7 +17,7 @@ from time import perf_counter_ns
 from typing import Any, TypeAlias, TypeVar
 
 from policyguard.errors import NotAllowed
-from policyguard.guard import recording, rerouting, running
+from policyguard.guard import recording, rerouting, running, wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.recording import Ending
@@ -50,11 +50,7 @@ async def begin(
         NotAllowed: it may not be made.
     """
     asked = await asyncio.to_thread(lambda: running.put(core, **call))
-    decision = (
-        asked.call
-        if isinstance(asked.call, Decision)
-        else await decide(core, asked.call, asking=asked.asking)
-    )
+    decision = await _answered(core, asked)
     try:
         return running.begun(decision, asked=asked)
     except NotAllowed as refused:
@@ -67,6 +63,18 @@ async def begin(
     return await _unless_cancelled(
         core, work, decision_of=lambda begun: begun.state.decision
     )
+
+
+async def _answered(core: Core, asked: running.Put) -> Decision:
+    call = asked.call
+    if isinstance(call, Decision):
+        return call
+    if not isinstance(call, wire.Batch):
+        return await decide(core, call, asking=asked.asking)
+    from policyguard.guard import many
+
+    work = asyncio.to_thread(many.decide, core, call)
+    return await _unless_cancelled(core, work, decision_of=lambda decision: decision)
 
 
 async def _unless_cancelled(

@@ -43,6 +43,7 @@ from policyguard.guard.refusal import refused, unrecorded
 from policyguard.guard.routing import NOTHING
 from policyguard.guard.tally import NOT_MADE, Counted, Tally, with_counts
 from policyguard.guard.watching import Watching
+from policyguard.guard.wire import Batches
 from policyguard.identity import new_id, wall_clock
 from policyguard.vocabulary.call import (
     Asked,
@@ -106,6 +107,7 @@ class Core:
     stop: Callable[[], None] | None = None
     """Ends what looks for new policy, if anything does."""
     watching: Watching = field(default_factory=Watching, repr=False)
+    batches: Batches = field(default_factory=Batches, repr=False)
 
     def close(self) -> None:
         """Stop looking for new policy, and release the trail."""
@@ -174,7 +176,7 @@ class Core:
             policy = self.policies.current
             decision = self.consider(call, asking=how, policy=policy)
             pairs.append((decision, how))
-        return self._recorded_all(pairs)
+        return self.record_all(pairs)
 
     def refuse(
         self, call: ModelCall, *, asking: Asking, code: str, detail: str
@@ -322,7 +324,7 @@ class Core:
             time=wall_clock(),
             verdict=answer.verdict if answer and code is None else "deny",
             code=code,
-            detail=detail,
+            detail=detail or asking.why,
             findings=answer.findings if answer else (),
             obligations=answer.obligations if answer else (),
             advice=answer.advice if answer else (),
@@ -343,9 +345,10 @@ class Core:
             enforced=self.enforced,
         )
 
-    def _recorded_all(
+    def record_all(
         self, pairs: Sequence[tuple[Decision, Asking]]
     ) -> tuple[Decision, ...]:
+        """Do what `record` does for many answers, in few commits."""
         began = perf_counter_ns()
         places: Sequence[Place | Exception]
         try:

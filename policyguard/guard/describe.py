@@ -42,6 +42,14 @@ class Described:
     """Whether something is sent that could not be read."""
     parameters: Mapping[str, Json] = field(default_factory=dict)
     """Fields of the body that obligations ask about, as far as it has them."""
+    calls: tuple[Described, ...] = ()
+    """The calls that one body holds, as a batch does: each is asked about."""
+    file: str | None = None
+    """The uploaded file that holds the calls."""
+    upload: bool = False
+    """Whether data is stored at a host, where any of its models may come to read it."""
+    why: str = ""
+    """Why something could not be read, for a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,8 @@ class Observed:
     output_tokens: int | None = None
     answer: Commitment | None = None
     """Binds its bytes, where they were seen."""
+    file: str | None = None
+    """The name that an uploaded file was given."""
     stream: bool = False
     """Whether the answer is a stream whose end the wrapper cannot see."""
 

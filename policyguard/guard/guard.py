@@ -15,12 +15,11 @@ import asyncio
 import importlib
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, cast, overload
 
-from policyguard.canonical import Json
 from policyguard.engines.memo import MemoUse
 from policyguard.errors import CannotProtect
 from policyguard.guard import endings, rerouting, running, wire
@@ -306,16 +305,14 @@ class Guard:
         adapter.protect(client, self)
         return client
 
-    def check_wire(  # noqa: PLR0913 -- all that a transport knows
+    def check_wire(
         self,
+        described: Described,
+        /,
         *,
-        host: str,
-        path: str,
-        model: str | None,
-        opaque: bool,
-        attempt: int,
+        attempt: int = 0,
         body: bytes | None = None,
-        parameters: Mapping[str, Json] | None = None,
+        text: bytes | None = None,
     ) -> wire.Wire:
         """Answer a transport that is about to send; never raises.
 
@@ -323,21 +320,18 @@ class Guard:
         a retry, a redirect or another model is a new question.
 
         Args:
-            host: Lower-case host, with `:port` unless it is the scheme's own.
-            path: The path of the URL.
-            model: The model that the body names, or `None`.
-            opaque: Whether the body could not be read.
+            described: What is sent where: the real host and path, and what the body says.
             attempt: 0 for the first try, as the SDK counts: a claim, and only recorded.
             body: What is sent, if it was read: kept where settings say so.
-            parameters: Fields of the body that obligations ask about.
+            text: A JSON document with the data that is sent, to be searched.
         """
         return running.at_wire(
             self._core,
-            Described(model=model, host=host, path=path, opaque=opaque),
+            described,
             own=self._facts,
             attempt=attempt,
             body=body,
-            parameters=parameters or {},
+            text=text,
         )
 
     def record_outcome(

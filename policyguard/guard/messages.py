@@ -21,6 +21,7 @@ _OBJECTIONS: Final = ("deny", "unavailable", "require_approval")
 _OPERATOR: Final = "deployment.operator"
 _LABEL_WIDTH: Final = 13
 _MOST_SHOWN: Final = 3
+_MOST_NUMBERS: Final = 20
 
 
 def objections(decision: Decision) -> tuple[Finding, ...]:
@@ -39,6 +40,7 @@ def operator_view(decision: Decision) -> str:
         lines = [_allowed(decision)]
     else:
         lines = [*_objections(decision), *_declare(decision)]
+        lines += _unread(decision)
         lines += _alternatives(decision.alternatives)
         if not decision.enforced:
             lines.append(_line("observed", "the tenant's mode stops no call for this"))
@@ -62,6 +64,7 @@ def caller_view(decision: Decision) -> dict[str, object]:
         "decision": decision.id,
         "verdict": decision.verdict,
         "code": decision.code,
+        **({"requests": list(decision.requests)} if decision.requests else {}),
         "rules": [
             {"id": item.id, "title": item.title, "citation": item.citation}
             for item in objections(decision)
@@ -147,6 +150,17 @@ def _declare(decision: Decision) -> list[str]:
     return [
         _line("" if number else "declare", text) for number, text in enumerate(shown)
     ]
+
+
+def _unread(decision: Decision) -> list[str]:
+    """Say what of a call could not be read, and which requests of a batch are refused."""
+    lines = [_line("note", decision.detail)] if decision.detail else []
+    if decision.requests:
+        named = ", ".join(map(str, decision.requests[:_MOST_NUMBERS]))
+        left = len(decision.requests) - _MOST_NUMBERS
+        more = f" and {left} more" if left > 0 else ""
+        lines.append(_line("requests", f"{named}{more} of the batch; none was sent"))
+    return lines
 
 
 def _alternatives(alternatives: tuple[Alternative, ...]) -> list[str]:

@@ -116,6 +116,8 @@ def _content_of(decision: Decision, *, made: bool) -> Mapping[str, object] | byt
             parts["rejected"] = canonical_bytes(_dumped(decision.rejected))
         if made:
             parts["answer_salt"] = canonical_bytes(answer_salt(decision.id).hex())
+        if decision.requests:
+            parts["requests"] = canonical_bytes(list(decision.requests))
         if decision.found:
             parts["found"] = canonical_bytes(decision.found.model_dump(mode="json"))
     except CanonicalError:
@@ -145,6 +147,8 @@ def content_document(decision: Decision, *, made: bool = False) -> dict[str, obj
         content["rejected"] = _dumped(decision.rejected)
     if made:
         content["answer_salt"] = answer_salt(decision.id).hex()
+    if decision.requests:
+        content["requests"] = list(decision.requests)
     if decision.found:
         content["found"] = decision.found.model_dump(mode="json")
     return content

@@ -9,11 +9,10 @@ and is durable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from policyguard.canonical import Json
 from policyguard.errors import PolicyGuardError
 from policyguard.guard import wire
 from policyguard.guard.asking import Asking
@@ -80,8 +79,8 @@ def begin(  # noqa: PLR0913 -- all that is known of a call
 class Put:
     """Is a call put as a question, with what is needed to make it."""
 
-    call: ModelCall | Decision
-    """The question, or the refusal of one that cannot even be put."""
+    call: ModelCall | wire.Batch | Decision
+    """The question, those of a batch, or the refusal of one that cannot even be put."""
     asking: Asking
     facts: Facts
     fn: Callable[..., Any]
@@ -98,7 +97,7 @@ def put(  # noqa: PLR0913 -- all that is known of a call
     call_id: str | None = None,
 ) -> Put:
     """Put a call as a question; takes what `begin` takes."""
-    described = describe(fn, args, kwargs)
+    described = _expanded(core, describe(fn, args, kwargs))
     content = prompt_of(args, kwargs) if core.searching or core.keep_prompts else None
     asking = Asking(
         call_id=call_id or wire.call_id(),
@@ -107,8 +106,9 @@ def put(  # noqa: PLR0913 -- all that is known of a call
         prompt=content if core.keep_prompts else None,
         found=found_in(core, content, facts=facts),
         path=described.path,
+        why=described.why,
     )
-    call = question(core, described=described, facts=facts, asking=asking)
+    call = _question(core, described, facts=facts, asking=asking)
     return Put(call=call, asking=asking, facts=facts, fn=fn, kwargs=kwargs)
 
 
@@ -135,7 +135,13 @@ def begin_described(
     return _state_of(decision, asking=asking, facts=facts)
 
 
-def _decided(core: Core, call: ModelCall | Decision, *, asking: Asking) -> Decision:
+def _decided(
+    core: Core, call: ModelCall | wire.Batch | Decision, *, asking: Asking
+) -> Decision:
+    if isinstance(call, wire.Batch):
+        from policyguard.guard import many
+
+        return many.decide(core, call)
     return call if isinstance(call, Decision) else core.decide(call, asking=asking)
 
 
@@ -154,7 +160,7 @@ def at_wire(  # noqa: PLR0913 -- all that a transport knows
     own: Facts,
     attempt: int,
     body: bytes | None,
-    parameters: Mapping[str, Json],
+    text: bytes | None,
 ) -> wire.Wire:
     """Answer a transport, as `Guard.check_wire` says; never raises.
 
@@ -164,8 +170,9 @@ def at_wire(  # noqa: PLR0913 -- all that a transport knows
         own: The facts of the guard that protects the transport.
         attempt: 0 for the first try.
         body: What is sent, if it was read.
-        parameters: Fields of the body that obligations ask about.
+        text: A JSON document with the data in it.
     """
+    described = _expanded(core, described)
     state = wire.current()
     known = state.known() if state else own.over(context_facts())
     asking = Asking(
@@ -173,18 +180,54 @@ def at_wire(  # noqa: PLR0913 -- all that a transport knows
         layer="http",
         attempt=attempt,
         prompt=body if core.keep_prompts else None,
-        found=found_in(core, body, facts=known),
+        found=found_in(core, text, facts=known),
         persons=known.persons or NOBODY,
-        sending=Sending(parameters=parameters),  # which it may not change
+        sending=Sending(parameters=described.parameters),  # which it may not change
         path=described.path,
+        why=described.why,
     )
-    call = question(core, described=described, facts=known, asking=asking)
+    call = _question(core, described, facts=known, asking=asking)
     if isinstance(call, Decision):
         return wire.Wire(decision=call)
-    if state and state.use_for(call):
+    if state and _uses(core, state, call):
+        if isinstance(call, wire.Batch):
+            return wire.Wire(decision=state.decision, state=state)
         kept = core.keeps(state.decision, asking=asking)
         return wire.Wire(decision=kept, state=state if kept.allowed else None)
-    return wire.Wire(decision=core.decide(call, asking=asking))
+    return wire.Wire(decision=_decided(core, call, asking=asking))
+
+
+def _expanded(core: Core, described: Described) -> Described:
+    if described.file is None and not (described.upload or described.calls):
+        return described
+    from policyguard.guard import many
+
+    return many.expanded(core, described)
+
+
+def _question(
+    core: Core, described: Described, *, facts: Facts, asking: Asking
+) -> ModelCall | wire.Batch | Decision:
+    """Return the question, or the questions of a batch; see `question`."""
+    if not described.calls:
+        return question(core, described=described, facts=facts, asking=asking)
+    from policyguard.guard import many  # most processes make no batches
+
+    return many.batch_of(
+        described,
+        asking=asking,
+        ask=lambda call, how: question(core, described=call, facts=facts, asking=how),
+    )
+
+
+def _uses(core: Core, state: wire.CallState, call: ModelCall | wire.Batch) -> bool:
+    """Say, once, whether the wrapper's decision answers what a transport asks."""
+    if not isinstance(call, wire.Batch):
+        return core.batches.find(state.decision) is None and state.use_for(call)
+    opened = core.batches.find(state.decision)
+    if opened is None or opened.described.calls != call.described.calls:
+        return False
+    return state.use_for(call.groups[0].call)
 
 
 def facts_here(guard: Guard) -> Facts:
@@ -259,7 +302,18 @@ def finished(
 
 
 def record_outcome(core: Core, decision: Decision, ending: Ending) -> None:
-    """Record what became of an allowed call; never raises."""
+    """Record what became of an allowed call, or of all of a batch; never raises."""
+    _record_outcome(core, decision, ending)
+    opened = core.batches.close(decision)
+    if opened is not None:
+        from policyguard.guard import many
+
+        same = many.ended(core, opened, ending)
+        for item in opened.others:
+            _record_outcome(core, item, same)
+
+
+def _record_outcome(core: Core, decision: Decision, ending: Ending) -> None:
     try:
         outcome = outcome_of(decision, ending=ending, catalog=core.catalog)
         if outcome.deviations:

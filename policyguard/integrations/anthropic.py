@@ -4,7 +4,7 @@
     guard.protect(client)
 
 Works as the adapter for `openai` does. A batch (`messages.batches.create`) is many
-calls, and names a model only if all of them name that one.
+calls: each is asked about, and all go out or none does.
 
 `policy_middleware` is for the SDK's own `middleware=`. It raises the guard's own errors
 where nobody wraps the calls, and puts into a body what obligations want in it, before a
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from policyguard.canonical import Json
@@ -24,8 +25,9 @@ from policyguard.errors import CannotProtect, ConfigurationError
 from policyguard.guard.describe import Described, Observed
 from policyguard.guard.refusal import DECISION, not_allowed
 from policyguard.integrations import httpx, sdk_methods
+from policyguard.integrations.wire_batch import contents_of, endpoint_in
 from policyguard.integrations.wire_body import host_of, path_of
-from policyguard.integrations.wire_document import BATCH, model_in, parameters_in
+from policyguard.integrations.wire_document import BATCH
 from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:
@@ -160,14 +162,11 @@ class _Attempt:
             or bool(options.files)
             or getattr(options, "content", None) is not None
         )
-        model, uncertain = model_in(body)
-        return Described(
-            model=model,
-            host=host_of(self._url),
-            path=path_of(self._url),
-            opaque=hidden or uncertain,
-            parameters=parameters_in(body),
-        )
+        path = path_of(self._url)
+        found = contents_of(body, endpoint=endpoint_in(path))
+        if hidden:
+            found = Described(opaque=True, why="its body is no JSON object")
+        return replace(found, host=host_of(self._url), path=path)
 
 
 @functools.cache

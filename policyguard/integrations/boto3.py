@@ -141,13 +141,9 @@ class _Events:
         self._settle("error", "RetriedError")
         attempt, self._thread.attempt = self._thread.attempt, self._thread.attempt + 1
         host, path, model, content = _sent(request)
+        described = Described(model=model, host=host, path=path, opaque=content is None)
         leave = self.guard.check_wire(
-            host=host or "",
-            path=path,
-            model=model,
-            opaque=content is None,
-            attempt=attempt,
-            body=content,
+            described, attempt=attempt, body=content, text=content
         )
         if not leave.decision.goes_ahead:
             wire.denied(leave.decision)

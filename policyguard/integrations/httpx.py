@@ -109,11 +109,7 @@ def describe(
         sent = _sent(client, fn, args, kwargs)
     except Exception:  # noqa: BLE001 -- the call itself will raise what is wrong
         return None
-    if sent is None:
-        return None
-    return Described(
-        model=sent.model, host=sent.host, path=sent.path, opaque=sent.opaque
-    )
+    return None if sent is None else sent.described
 
 
 def observe(result: object) -> Observed:

@@ -11,17 +11,21 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from policyguard.canonical import Json
 from policyguard.guard.describe import Described, Observed, adapter_of
 from policyguard.integrations import httpx
+from policyguard.integrations.wire_batch import contents_of, endpoint_in, upload_of
 from policyguard.integrations.wire_body import host_of, path_of
-from policyguard.integrations.wire_document import BATCH, model_in, parameters_in
+from policyguard.integrations.wire_document import BATCH
+from policyguard.integrations.wire_form import Unclear
 from policyguard.integrations.wire_stream import observed_in
 
 _DEEPEST: Final = 16
 _CLIENT_VERBS: Final = frozenset({"post", "patch", "put", "delete", "get"})
+_FILES: Final = "files"
 _STREAMS: Final = frozenset({"Stream", "AsyncStream"})
 
 
@@ -43,25 +47,18 @@ def describe(
     client = owner if is_client(owner) else getattr(owner, "_client", None)
     if owner is None or not is_client(client):
         return None
-    document, opaque = _document(owner, method, args, kwargs)
     if owner is client and args:
         url = client._prepare_url(str(args[0]))  # noqa: SLF001 -- as the SDK sends it
     else:
         url = _base_url(client, method)
-    model, uncertain = model_in(document)
-    if _named_in_query(client, kwargs) - {model}:
-        model = None
+    path = path_of(url)
+    found = _contents(owner, method, args, kwargs, path=path)
+    if _named_in_query(client, kwargs) - {found.model}:
+        found = Described(opaque=found.opaque)
     moved = _has_host_header(
         getattr(client, "default_headers", None), kwargs.get("extra_headers")
     )
-    opaque = opaque or uncertain
-    return Described(
-        model=None if uncertain else model,
-        host=None if moved else host_of(url),
-        path=path_of(url),
-        opaque=opaque,
-        parameters=parameters_in(document),
-    )
+    return replace(found, host=None if moved else host_of(url), path=path)
 
 
 def with_fields(
@@ -134,7 +131,8 @@ def observe(result: object) -> Observed:
             "inference_geo",
         )
     }
-    return observed_in({"model": getattr(result, "model", None), "usage": counts})
+    said = {name: getattr(result, name, None) for name in ("model", "object", "id")}
+    return observed_in({**said, "usage": counts})
 
 
 def unwrapped(
@@ -164,22 +162,44 @@ def is_client(thing: object) -> bool:
     )
 
 
-def _document(
-    owner: object, method: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[Mapping[str, Any], bool]:
-    """Return the object that will be sent, as far as it is one, and what hides in it."""
+def _contents(
+    owner: object,
+    method: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    *,
+    path: str,
+) -> Described:
+    """Say what will be sent, as far as it can be read in one way alone."""
     if is_client(owner) and getattr(method, "__name__", "") in _CLIENT_VERBS:
         options = kwargs.get("options") or {}
         parts = [kwargs.get("body"), options.get("extra_json")]
-        opaque = bool(kwargs.get("files")) or kwargs.get("content") is not None
+        endpoint, files = endpoint_in(path), {}
+        hidden = bool(kwargs.get("files")) or kwargs.get("content") is not None
     else:
-        parts = [kwargs, kwargs.get("extra_body")]
-        opaque = any(_is_file(value) for value in (*args, *kwargs.values()))
+        endpoint = type(owner).__name__.removeprefix("Async").lower()
+        files = {key: value for key, value in kwargs.items() if _is_file(value)}
+        rest = {key: value for key, value in kwargs.items() if key not in files}
+        parts = [rest, kwargs.get("extra_body")]
+        hidden = any(map(_is_file, args))
     known = [part for part in parts if part is not None]
-    if not all(isinstance(part, Mapping) for part in known):
-        return {}, True
+    if hidden or not all(isinstance(part, Mapping) for part in known):
+        return Described(opaque=True, why="its body cannot be seen from its arguments")
     merged = {key: value for part in known for key, value in part.items()}
-    return merged, opaque
+    if not files or endpoint != _FILES:
+        return contents_of(merged, endpoint=endpoint)
+    if kwargs.get("extra_body"):
+        return Described(opaque=True, why="an upload has fields that are not known")
+    try:
+        return upload_of(_bytes_of(files.get("file")), purpose=merged.get("purpose"))
+    except Unclear as unclear:
+        return Described(opaque=True, why=str(unclear))
+
+
+def _bytes_of(file: object) -> bytes | None:
+    """Return what an uploaded file holds, if reading it takes nothing away."""
+    held = file[1] if isinstance(file, tuple) and len(file) > 1 else file
+    return bytes(held) if isinstance(held, (bytes, bytearray)) else None
 
 
 def _is_file(value: object) -> bool:

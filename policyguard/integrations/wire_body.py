@@ -1,24 +1,30 @@
-"""Reads from a request where it goes and which model it names.
+"""Reads from a request where it goes and which models it names.
 
-A body that two readers could understand differently is opaque: what `wire_document`
-finds uncertain, two lengths (RFC 9112, section 6.3), another encoding, or anything that
-is not UTF-8. What is opaque names no model, and an unknown model is not allowed.
+A body that two readers could understand differently is opaque: what `wire_document`,
+`wire_form` or `wire_batch` find uncertain, two lengths (RFC 9112, section 6.3), another
+encoding, or JSON that is not UTF-8. What is opaque names no model, and an unknown model
+is not allowed.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from policyguard.catalog.endpoints import endpoint_of, model_in_path
-from policyguard.integrations.wire_document import (
-    model_in,
-    parameters_in,
-    parse_object,
+from policyguard.guard.describe import Described
+from policyguard.integrations.wire_batch import (
+    contents_of,
+    contents_of_form,
+    endpoint_in,
 )
+from policyguard.integrations.wire_document import parse_object
+from policyguard.integrations.wire_form import Unclear, form_in
 
 if TYPE_CHECKING:
     from httpx2 import URL, Headers, Request
@@ -27,6 +33,7 @@ LONGEST_BODY: Final = 8 << 20
 """Bytes of a body that are read; a longer one is opaque."""
 _RETRIES: Final = "x-stainless-retry-count"
 _MOST_ATTEMPTS: Final = 1_000_000
+_IN_QUERY: Final = "its query names another model"
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s;,\"']*)", re.IGNORECASE)
 
 
@@ -34,14 +41,11 @@ _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s;,\"']*)", re.IGNORECASE
 class Sent:
     """Is what a request says about itself."""
 
-    host: str
-    """As `endpoint_of` writes it; empty: not plain to see."""
-    path: str
-    model: str | None
-    opaque: bool
+    described: Described
+    """Its host as `endpoint_of` writes it; `None`: not plain to see."""
     attempt: int
-    parameters: Mapping[str, Any]
-    """Fields of the body that obligations ask about, as far as it has them."""
+    text: bytes | None
+    """A JSON document with all that is sent, to be searched; `None`: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,21 +67,17 @@ def sent_by(request: Request, body: Body) -> Sent:
         body: Its body, as `read_body` or `aread_body` returns it.
     """
     path = path_of(request.url)
-    document = _document_in(request, body)
-    model, uncertain = (None, True) if document is None else model_in(document)
-    opaque = document is None or uncertain
-    if model is None and not opaque:
+    found = _contents(request, body, path=path)
+    model, named = found.model, named_in_query(request.url)
+    if model is None and not (found.opaque or found.calls or found.upload):
         # Bedrock's and Vertex' bodies have none.
         model = model_in_path(path)
-    if named_in_query(request.url) - {model}:
-        model = None
+    if named - {model}:
+        found, model = Described(opaque=found.opaque, why=_IN_QUERY), None
     return Sent(
-        host=_one_host(request),
-        path=path,
-        model=model,
-        opaque=opaque,
+        described=replace(found, host=_one_host(request), path=path, model=model),
         attempt=_attempt(request.headers.get(_RETRIES)),
-        parameters={} if document is None or opaque else parameters_in(document),
+        text=_text_in(request, body, found),
     )
 
 
@@ -134,24 +134,54 @@ async def aread_body(request: Request) -> Body:
     return _whole(request, chunks)
 
 
-def _document_in(request: Request, body: Body) -> Mapping[str, Any] | None:
-    """Return the object that is sent, an empty one for no body; `None`: it is hidden."""
-    headers = request.headers
-    if body.content is None or "upgrade" in headers or not _has_one_length(headers):
-        return None
-    if "target" in request.extensions:
-        # Sends another path than the URL's.
-        return None
+def _contents(request: Request, body: Body, *, path: str) -> Described:
+    """Return what is asked for, as far as it can be read in one way alone."""
+    why = _hidden(request, body)
+    if why:
+        return Described(opaque=True, why=why)
     if not body.content:
-        return {}
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        return None
-    if not _is_utf_8(headers.get("content-type", "")):
-        return None
-    return parse_object(body.content)
+        return Described()
+    endpoint = endpoint_in(path)
+    if _is_form(request):
+        kind = request.headers["content-type"]
+        try:
+            form = form_in(body.content, content_type=kind)
+            return contents_of_form(form, endpoint=endpoint)
+        except Unclear as unclear:
+            return Described(opaque=True, why=str(unclear))
+    document = parse_object(body.content)
+    if document is None:
+        return Described(opaque=True, why="its body is no plain JSON object")
+    return contents_of(document, endpoint=endpoint)
 
 
-def _one_host(request: Request) -> str:
+def _hidden(request: Request, body: Body) -> str:
+    """Say why nothing of a body is looked at; empty: it is."""
+    headers, full = request.headers, bool(body.content)
+    reasons = (
+        (body.content is None, f"its body has more than {LONGEST_BODY >> 20} MiB"),
+        ("upgrade" in headers, "it asks for another protocol"),
+        (not _has_one_length(headers), "its headers name two lengths of the body"),
+        ("target" in request.extensions, "it is sent to another path than the URL's"),
+        (full and _is_coded(headers), "its body is compressed"),
+        (
+            full and not _is_utf_8(headers.get("content-type", "")),
+            "its body is in another character set than UTF-8",
+        ),
+    )
+    return next((why for holds, why in reasons if holds), "")
+
+
+def _text_in(request: Request, body: Body, found: Described) -> bytes | None:
+    """Return what is searched: files of calls are text, other files are not read."""
+    if not _is_form(request) or body.content is None:
+        return body.content
+    if not found.calls:
+        return None
+    return orjson.dumps(body.content.decode("utf-8", "replace"))
+
+
+def _one_host(request: Request) -> str | None:
     """Return the host, unless URL, `Host` header and TLS name different ones."""
     host = host_of(request.url)
     named = request.headers.get_list("host")
@@ -159,7 +189,7 @@ def _one_host(request: Request) -> str:
         port = f":{request.url.port}" if request.url.port else ""
         named = [*named, f"{_text(request.extensions['sni_hostname'])}{port}"]
     others = {endpoint_of(f"{request.url.scheme}://{item}") for item in named}
-    return host if host is not None and others <= {host} else ""
+    return host if others <= {host} else None
 
 
 def _text(value: Any) -> str:
@@ -175,6 +205,10 @@ def _has_one_length(headers: Headers) -> bool:
     )
 
 
+def _is_coded(headers: Headers) -> bool:
+    return headers.get("content-encoding", "identity").lower() != "identity"
+
+
 def _is_utf_8(content_type: str) -> bool:
     charset = _CHARSET.findall(content_type)
     return {item.lower() for item in charset} <= {"utf-8", "utf8", "us-ascii"}
@@ -186,9 +220,12 @@ def _attempt(text: str | None) -> int:
     return min(int(text[:7]), _MOST_ATTEMPTS)
 
 
+def _is_form(request: Request) -> bool:
+    kind = request.headers.get("content-type", "")
+    return kind.strip().lower().startswith("multipart/")
+
+
 def _readable(request: Request) -> bool:
-    if request.headers.get("content-type", "").lower().startswith("multipart/"):
-        return False
     length = request.headers.get("content-length", "")
     known = length.isascii() and length.isdigit()
     return not (known and int(length[:20]) > LONGEST_BODY)

@@ -47,6 +47,7 @@ def denial(request: Request, decision: Decision, *, module: Any) -> Response:
         "verdict": view["verdict"],
         "rules": view["rules"],
         "permitted": view["permitted"],
+        **({"requests": view["requests"]} if "requests" in view else {}),
     }
     answer = _answer(request, error, module=module)
     # Stays in the process: for `denial_of`.

@@ -2,10 +2,8 @@
 
 Specification: RFC 8259, read more strictly than most servers do. What two readers
 could understand differently is uncertain: twice the same key, a key that differs from
-`model` only in case, a second model to fall back to or to use as a tool.
-
-A batch is many calls in one body, and all of them leave at once: it names a model only
-if all its calls name that one.
+`model` only in case, a second model to fall back to or to use as a tool. What has many
+calls names no model itself; `wire_batch` reads those.
 """
 
 from __future__ import annotations
@@ -19,19 +17,23 @@ from policyguard.guard.obligations import PARAMETERS
 
 BATCH: Final = "requests"
 """The field that holds the calls of a batch of Anthropic's."""
-_OTHER_MODELS: Final = frozenset({"models", "fallbacks", "fallback_models"})
-"""Fields by which gateways are told to try other models than `model`."""
+_OTHER_MODELS: Final = frozenset({"models", "fallbacks", "fallback_models", BATCH})
+"""Fields by which gateways are told to ask other models than `model`, or many."""
 
 
 def model_in(document: Mapping[Any, Any]) -> tuple[str | None, bool]:
     """Return the model that a JSON object names, and whether that is uncertain."""
-    if BATCH not in _folded(document):
-        return _model_of_call(document)
-    calls = calls_in(document)
-    if not calls or "model" in _folded(document):
+    for key in document:
+        if not isinstance(key, str):
+            return None, True
+        known = key.casefold()
+        if known in _OTHER_MODELS or (known == "model" and key != "model"):
+            return None, True
+    named = document.get("model")
+    model = named if isinstance(named, str) else None
+    if _models_of_tools(document.get("tools")) - {model}:
         return None, True
-    named = {_model_of_call(call) for call in calls}
-    return named.pop() if len(named) == 1 else (None, True)
+    return model, False
 
 
 def calls_in(document: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], ...] | None:
@@ -47,17 +49,13 @@ def calls_in(document: Mapping[Any, Any]) -> tuple[Mapping[Any, Any], ...] | Non
 
 
 def parameters_in(document: Mapping[str, Any]) -> dict[str, Json]:
-    """Return the fields that obligations ask about; of a batch, what all calls say."""
-    if BATCH not in document:
-        return {name: document[name] for name in PARAMETERS if name in document}
-    found: dict[str, Json] = {}
-    for name in PARAMETERS:
-        said = [call.get(name) for call in calls_in(document) or ()]
-        same = all(value == said[0] for value in said)
-        if said and any(value is not None for value in said):
-            # Where they differ, the list of them is what no obligation asks for.
-            found[name] = said[0] if same else said
-    return found
+    """Return the fields of a call that obligations ask about."""
+    return {name: document[name] for name in PARAMETERS if name in document}
+
+
+def folded(document: Mapping[Any, Any]) -> list[str]:
+    """Return the keys of an object as a careless reader may see them."""
+    return [str(key).casefold() for key in document]
 
 
 def parse_object(content: bytes) -> Mapping[str, Any] | None:
@@ -74,25 +72,7 @@ def parse_object(content: bytes) -> Mapping[str, Any] | None:
 
 
 def _has_one_call(item: object) -> bool:
-    return isinstance(item, Mapping) and _folded(item).count("params") == 1
-
-
-def _folded(document: Mapping[Any, Any]) -> list[str]:
-    return [str(key).casefold() for key in document]
-
-
-def _model_of_call(document: Mapping[Any, Any]) -> tuple[str | None, bool]:
-    for key in document:
-        if not isinstance(key, str):
-            return None, True
-        folded = key.casefold()
-        if folded in _OTHER_MODELS or (folded == "model" and key != "model"):
-            return None, True
-    named = document.get("model")
-    model = named if isinstance(named, str) else None
-    if _models_of_tools(document.get("tools")) - {model}:
-        return None, True
-    return model, False
+    return isinstance(item, Mapping) and folded(item).count("params") == 1
 
 
 def _models_of_tools(tools: object) -> set[str | None]:

@@ -46,6 +46,7 @@ def observed_in(document: object) -> Observed:
         served_region=_text(counts.get("inference_geo")),
         input_tokens=_count(counts, "prompt_tokens", "input_tokens"),
         output_tokens=_count(counts, "completion_tokens", "output_tokens"),
+        file=_text(document.get("id")) if document.get("object") == "file" else None,
     )
 
 

@@ -58,13 +58,7 @@ class Guarded:
         try:
             sent = sent_by(request, body)
             leave = self.guard.check_wire(
-                host=sent.host,
-                path=sent.path,
-                model=sent.model,
-                opaque=sent.opaque,
-                attempt=sent.attempt,
-                body=body.content,
-                parameters=sent.parameters,
+                sent.described, attempt=sent.attempt, body=body.content, text=sent.text
             )
             if leave.decision.goes_ahead:
                 return leave

@@ -139,7 +139,10 @@ class Decision(Value):
     code: str | None = None
     """Why there is no answer, as `engine.undefined`; `None` when the rules answered."""
     detail: str = ""
-    """What went wrong, when there is a `code`."""
+    """What went wrong, when there is a `code`; or what of the call could not be read."""
+    requests: tuple[int, ...] = ()
+    """Of a batch: the requests, from 1, that this is about, or the first ones of those
+    that are refused. Empty for what is no batch."""
     findings: tuple[Finding, ...] = ()
     obligations: tuple[Obligation, ...] = ()
     advice: tuple[Advice, ...] = ()

@@ -149,6 +149,8 @@ class Loopback:
         self.messages = message_stream()
         """The events of a streamed answer of Anthropic's."""
         self.message = MESSAGE
+        self.answers: dict[str, Any] = {}
+        """What is answered where a path ends so."""
         self.gzipped = False
         self.cut = False
         """Whether streams break off after their first event."""
@@ -290,6 +292,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(loopback.failures.pop(0))
         elif _asks_for_stream(body):
             self._events("/messages" in path or ":streamRawPredict" in path)
+        elif own := [
+            loopback.answers[end] for end in loopback.answers if path.endswith(end)
+        ]:
+            self._json(200, own[0])
         elif path.endswith("/count_tokens"):
             self._json(200, {"input_tokens": 3})
         elif path.endswith("/batches"):

@@ -123,7 +123,7 @@ def test_a_body_that_is_generated_is_asked_about_and_sent_once(
         {"content": b'{"model": "glm-5.2", "model": "other"}'},
         {"content": b"\x00\xff"},
         {"data": {"model": "glm-5.2"}},
-        {"files": {"file": b"{}"}, "data": {"model": "glm-5.2"}},
+        {"files": {"file": b"{}"}, "data": {"Model": "glm-5.2"}},
         {"content": b'{"model": "\\ud800"}'},
         {"content": json.dumps({"model": "x" * 5_000}).encode()},
         {"content": b"x" * (9 << 20)},

@@ -6,6 +6,7 @@ import functools
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,18 +87,22 @@ def test_what_a_partial_object_carries_counts_and_the_call_wins(
         ({"model": "a", "extra_body": {"Model": "b"}}, None, True),
         ({"model": "a", "extra_query": {"model": "b"}}, None, False),
         ({"model": "a", "extra_query": {"model": "a"}}, "a", False),
-        ({"model": "a", "file": b"x"}, "a", True),
-        ({"model": "a", "file": ("name", b"x")}, "a", True),
-        ({"model": "a", "image": [Path("picture")]}, "a", True),
+        ({"model": "a", "file": b"x"}, "a", False),
+        ({"model": "a", "file": ("name", b"x")}, "a", False),
+        ({"model": "a", "image": [Path("picture")]}, "a", False),
         ({"model": "a", "input": [1, 2, 3]}, "a", False),
     ],
 )
 def test_the_model_is_the_one_that_the_server_will_read(
     client: openai.OpenAI, kwargs: dict[str, Any], model: str | None, *, opaque: bool
 ) -> None:
-    assert describe(client.embeddings.create, (), kwargs) == Described(
+    found = describe(client.embeddings.create, (), kwargs)
+
+    assert found is not None
+    assert replace(found, why="") == Described(
         model=model, host="api.scaleway.ai", path="/v1/", opaque=opaque
     )
+    assert bool(found.why) == opaque
 
 
 def test_the_clients_own_verbs_are_read_as_the_sdk_sends_them(

@@ -12,6 +12,7 @@ import httpx
 import httpx2
 import pytest
 
+from policyguard.guard.describe import Described
 from policyguard.integrations.wire_body import (
     LONGEST_BODY,
     UNREAD,
@@ -38,12 +39,11 @@ def read(module: ModuleType, **request: Any) -> Sent:
 
 def test_a_plain_call_says_host_path_and_model(module: Any) -> None:
     assert read(module) == Sent(
-        host="api.scaleway.ai",
-        path="/v1/chat/completions",
-        model="glm-5.2",
-        opaque=False,
+        described=Described(
+            host="api.scaleway.ai", path="/v1/chat/completions", model="glm-5.2"
+        ),
         attempt=0,
-        parameters={},
+        text=BODY,
     )
 
 
@@ -76,7 +76,7 @@ def test_a_body_that_can_be_read_in_two_ways_names_no_model(
 ) -> None:
     sent = read(module, content=content)
 
-    assert (sent.model, sent.opaque) == (None, True)
+    assert (sent.described.model, sent.described.opaque) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_body_without_a_model_name_is_read_and_names_none(
 ) -> None:
     sent = read(module, content=content)
 
-    assert (sent.model, sent.opaque) == (None, False)
+    assert (sent.described.model, sent.described.opaque) == (None, False)
 
 
 def test_a_tool_that_uses_the_same_model_and_one_that_has_such_a_field_are_plain(
@@ -100,7 +100,7 @@ def test_a_tool_that_uses_the_same_model_and_one_that_has_such_a_field_are_plain
     ]
     sent = read(module, content=json.dumps({"model": "glm-5.2", "tools": tools}))
 
-    assert (sent.model, sent.opaque) == ("glm-5.2", False)
+    assert (sent.described.model, sent.described.opaque) == ("glm-5.2", False)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_headers_that_change_what_the_body_means_hide_it(
 ) -> None:
     sent = read(module, headers=headers)
 
-    assert (sent.model, sent.opaque) == (None, True)
+    assert (sent.described.model, sent.described.opaque) == (None, True)
 
 
 def test_ordinary_headers_hide_nothing(module: Any) -> None:
@@ -136,14 +136,15 @@ def test_ordinary_headers_hide_nothing(module: Any) -> None:
     assert read(module, headers=headers) == read(module)
 
 
-def test_an_upload_is_opaque_whatever_is_in_it(module: Any) -> None:
+def test_a_form_names_the_model_of_its_field(module: Any) -> None:
     request = module.Request(
-        "POST", URL, files={"file": ("x.jsonl", BODY)}, data={"model": "glm-5.2"}
+        "POST", URL, files={"image": ("x.png", BODY)}, data={"model": "glm-5.2"}
     )
 
     sent = sent_by(request, read_body(request))
 
-    assert (sent.model, sent.opaque) == (None, True)
+    assert (sent.described.model, sent.described.opaque) == ("glm-5.2", False)
+    assert sent.text is None
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_an_upload_is_opaque_whatever_is_in_it(module: Any) -> None:
 def test_the_host_is_the_one_that_is_connected_to(
     module: Any, url: str, host: str
 ) -> None:
-    assert read(module, url=url).host == host
+    assert read(module, url=url).described.host == host
 
 
 @pytest.mark.parametrize(
@@ -183,17 +184,17 @@ def test_the_host_is_the_one_that_is_connected_to(
     ],
 )
 def test_two_names_for_the_host_are_none(module: Any, more: dict[str, Any]) -> None:
-    assert read(module, **more).host == ""
+    assert read(module, **more).described.host is None
 
 
 def test_tls_may_name_the_same_host(module: Any) -> None:
     more = {"extensions": {"sni_hostname": "api.scaleway.ai"}}
 
-    assert read(module, **more).host == "api.scaleway.ai"
+    assert read(module, **more).described.host == "api.scaleway.ai"
     assert (
         read(
             module, url="https://h.example:8/", extensions={"sni_hostname": "h.example"}
-        ).host
+        ).described.host
         == "h.example:8"
     )
 
@@ -201,7 +202,7 @@ def test_tls_may_name_the_same_host(module: Any) -> None:
 def test_another_target_than_the_urls_hides_the_call(module: Any) -> None:
     sent = read(module, extensions={"target": b"/openai/deployments/other/x"})
 
-    assert (sent.model, sent.opaque) == (None, True)
+    assert (sent.described.model, sent.described.opaque) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,10 @@ def test_the_query_may_only_repeat_the_model(
 ) -> None:
     sent = read(module, url=URL + query)
 
-    assert (sent.model, sent.path) == (model, "/v1/chat/completions")
+    assert (sent.described.model, sent.described.path) == (
+        model,
+        "/v1/chat/completions",
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,7 +254,7 @@ def test_a_generated_body_is_read_once_and_sent_whole(module: Any) -> None:
 
     sent = sent_by(request, read_body(request))
 
-    assert (sent.model, sent.opaque) == ("glm-5.2", False)
+    assert (sent.described.model, sent.described.opaque) == ("glm-5.2", False)
     assert [b"".join(request.stream), b"".join(request.stream)] == [BODY, BODY]
 
 
@@ -266,7 +270,11 @@ def test_a_body_that_is_generated_asynchronously_is_sent_whole(module: Any) -> N
 
     sent, content = asyncio.run(main())
 
-    assert (sent.model, sent.opaque, content) == ("glm-5.2", False, BODY)
+    assert (sent.described.model, sent.described.opaque, content) == (
+        "glm-5.2",
+        False,
+        BODY,
+    )
 
 
 def test_a_body_that_is_too_long_is_opaque_and_still_whole(module: Any) -> None:
@@ -295,10 +303,7 @@ def test_a_listing_names_no_model_and_hides_nothing(module: Any) -> None:
     request = module.Request("GET", "https://api.scaleway.ai/v1/models")
 
     assert sent_by(request, read_body(request)) == Sent(
-        host="api.scaleway.ai",
-        path="/v1/models",
-        model=None,
-        opaque=False,
+        described=Described(host="api.scaleway.ai", path="/v1/models"),
         attempt=0,
-        parameters={},
+        text=b"",
     )
