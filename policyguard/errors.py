@@ -3,7 +3,8 @@
     PolicyGuardError
     ├── ConfigurationError        wrong settings, files or arguments, at construction
     ├── FormatError               bytes that are not what their format says
-    │   └── CanonicalError        a value that has no canonical form
+    │   ├── CanonicalError        a value that has no canonical form
+    │   └── UnclearError               a body that could be read in more than one way
     ├── BundleError               a policy bundle that cannot be used
     │   └── BundleRefused         one that was offered, and may not take over
     ├── CatalogError              a catalog that cannot be used
@@ -56,6 +57,10 @@ class FormatError(PolicyGuardError):
 
 class CanonicalError(FormatError):
     """Says that a value has no canonical JSON form."""
+
+
+class UnclearError(FormatError):
+    """Says why a body that is sent could be read in more than one way."""
 
 
 class BundleError(PolicyGuardError):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from policyguard.canonical import Json
-from policyguard.vocabulary.record import Commitment
+from policyguard.vocabulary.record import Commitment, Deviation
 
 if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
@@ -65,6 +65,12 @@ class Observed:
     """Binds its bytes, where they were seen."""
     file: str | None = None
     """The name that an uploaded file was given."""
+    tier: str | None = None
+    """In which of its provider's tiers the answer was made."""
+    has_output: bool | None = None
+    """Whether there is text in it; `None`: nobody has looked."""
+    deviations: tuple[Deviation, ...] = ()
+    """What in it contradicts what was asked for."""
     stream: bool = False
     """Whether the answer is a stream whose end the wrapper cannot see."""
 

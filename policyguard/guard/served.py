@@ -55,6 +55,7 @@ def served(decision: Decision, observed: Observed, *, catalog: Catalog) -> Serve
     deviations = (
         *_of_model(name, model, decision),
         *_of_region(observed.served_region, countries, decision, catalog=catalog),
+        *observed.deviations,
     )
     return Served(model=model, countries=countries, deviations=deviations)
 

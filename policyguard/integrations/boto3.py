@@ -27,8 +27,15 @@ from policyguard.guard import endings, wire
 from policyguard.guard.describe import Described, Observed
 from policyguard.guard.recording import Ending, OutcomeWord
 from policyguard.guard.refusal import not_allowed
+from policyguard.integrations.bedrock_events import Reading, said_in
 from policyguard.integrations.wire_body import LONGEST_BODY
 from policyguard.integrations.wire_document import model_in, parse_object
+from policyguard.integrations.wire_usage import (
+    NOTHING,
+    Expected,
+    compared,
+    expected_in,
+)
 
 if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
@@ -68,12 +75,7 @@ def observe(result: object) -> Observed:
     """Say what an answer tells; a stream's end is seen by a protected client alone."""
     if not isinstance(result, Mapping) or "stream" in result or "body" in result:
         return Observed(stream=True)
-    usage = result.get("usage")
-    counts = usage if isinstance(usage, Mapping) else {}
-    return Observed(
-        input_tokens=_count(counts.get("inputTokens")),
-        output_tokens=_count(counts.get("outputTokens")),
-    )
+    return said_in(result)
 
 
 def protect(client: object, guard: Guard) -> None:
@@ -118,6 +120,7 @@ class _Thread(threading.local):
 
     leave: wire.Wire | None = None
     attempt: int = 0
+    expected: Expected = NOTHING
 
 
 class _Events:
@@ -141,6 +144,7 @@ class _Events:
         self._settle("error", "RetriedError")
         attempt, self._thread.attempt = self._thread.attempt, self._thread.attempt + 1
         host, path, model, content = _sent(request)
+        self._thread.expected = expected_in(parse_object(content or b"") or {})
         described = Described(model=model, host=host, path=path, opaque=content is None)
         leave = self.guard.check_wire(
             described, attempt=attempt, body=content, text=content
@@ -158,14 +162,23 @@ class _Events:
             self._settle("error", "ClientError", status=status)
             return
         stream = parsed.get("stream") or parsed.get("body")
+        expected = self._thread.expected
         if not hasattr(stream, "_raw_stream"):
-            self._settle("complete", status=status, observed=observe(parsed))
+            seen = compared(observe(parsed), expected)
+            self._settle("complete", status=status, observed=seen)
             return
         leave, self._thread.leave = self._thread.leave, None
         if leave is not None:
             stream._raw_stream = _Raw(  # noqa: SLF001 -- the one place to see its end
                 stream._raw_stream,  # noqa: SLF001 -- the same
-                lambda word, error: self._record(leave, word, error, status=status),
+                lambda word, error, seen: self._record(
+                    leave,
+                    word,
+                    error,
+                    status=status,
+                    observed=compared(seen, expected),
+                ),
+                reading=Reading(events="stream" in parsed or _is_stream(stream)),
             )
 
     def after_call_error(self, exception: BaseException, **_: Any) -> None:
@@ -189,10 +202,15 @@ class _Raw:
     """Is the bytes of an answer, of which the end is noticed."""
 
     def __init__(
-        self, inner: Any, record: Callable[[OutcomeWord, str | None], None]
+        self,
+        inner: Any,
+        record: Callable[[OutcomeWord, str | None, Observed], None],
+        *,
+        reading: Reading,
     ) -> None:
         self._inner = inner
         self._record = record
+        self._reading = reading
         self._open = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
@@ -201,6 +219,7 @@ class _Raw:
     def read(self, *args: Any, **kwargs: Any) -> Any:
         """Read, and note the end."""
         found = self._watched(lambda: self._inner.read(*args, **kwargs))
+        self._reading.feed(found or b"")
         asked = args[0] if args else kwargs.get("amt")
         if asked is None or (asked and not found):
             self._end("complete")
@@ -209,6 +228,7 @@ class _Raw:
     def readinto(self, buffer: Any) -> Any:
         """Read into a buffer, and note the end."""
         found = self._watched(lambda: self._inner.readinto(buffer))
+        self._reading.feed(bytes(memoryview(buffer)[: found or 0]))
         if not found and len(buffer):
             self._end("complete")
         return found
@@ -221,6 +241,7 @@ class _Raw:
             if chunk is None:
                 self._end("complete")
                 return
+            self._reading.feed(chunk)
             yield chunk
 
     def close(self) -> None:
@@ -244,7 +265,7 @@ class _Raw:
 
     def _end(self, word: OutcomeWord, error: str | None = None) -> None:
         if self._open.acquire(blocking=False):
-            self._record(word, error)
+            self._record(word, error, self._reading.observed())
 
 
 def _sent(request: Any) -> tuple[str | None, str, str | None, bytes | None]:
@@ -277,6 +298,6 @@ def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _count(value: object) -> int | None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and value >= 0 else None  # type: ignore[operator,return-value]
+def _is_stream(body: object) -> bool:
+    """Say whether a body is one of events: botocore parses those."""
+    return type(body).__name__ == "EventStream"

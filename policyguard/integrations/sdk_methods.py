@@ -15,12 +15,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from policyguard.canonical import Json
+from policyguard.errors import UnclearError
 from policyguard.guard.describe import Described, Observed, adapter_of
 from policyguard.integrations import httpx
 from policyguard.integrations.wire_batch import contents_of, endpoint_in, upload_of
 from policyguard.integrations.wire_body import host_of, path_of
 from policyguard.integrations.wire_document import BATCH
-from policyguard.integrations.wire_form import Unclear
 from policyguard.integrations.wire_stream import observed_in
 
 _DEEPEST: Final = 16
@@ -192,7 +192,7 @@ def _contents(
         return Described(opaque=True, why="an upload has fields that are not known")
     try:
         return upload_of(_bytes_of(files.get("file")), purpose=merged.get("purpose"))
-    except Unclear as unclear:
+    except UnclearError as unclear:
         return Described(opaque=True, why=str(unclear))
 
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from policyguard.catalog.endpoints import has_dot_segments, model_in_path
+from policyguard.errors import UnclearError
 from policyguard.guard.describe import Described
 from policyguard.integrations.wire_document import (
     BATCH,
@@ -26,7 +27,7 @@ from policyguard.integrations.wire_document import (
     parameters_in,
     parse_object,
 )
-from policyguard.integrations.wire_form import Form, Unclear
+from policyguard.integrations.wire_form import Form
 
 _FILES: Final = "files"
 _BATCHES: Final = "batches"
@@ -75,15 +76,15 @@ def contents_of_form(form: Form, *, endpoint: str) -> Described:
     """Say what a form of several parts asks for; takes what `contents_of` does.
 
     Raises:
-        Unclear: it could be read in more than one way.
+        UnclearError: it could be read in more than one way.
     """
     if endpoint != _FILES:
         return contents_of(form.fields, endpoint=endpoint)
     for name in (*form.fields, *form.files):
         if _OF_UPLOADS.fullmatch(name) is None:
-            raise Unclear(f"an upload has a part `{name}`, which is not known")
+            raise UnclearError(f"an upload has a part `{name}`, which is not known")
     if set(form.files) != {"file"}:
-        raise Unclear("an upload has no file")
+        raise UnclearError("an upload has no file")
     return upload_of(form.files["file"], purpose=form.fields.get(_PURPOSE))
 
 
@@ -95,14 +96,14 @@ def upload_of(content: bytes | None, *, purpose: str | None) -> Described:
         purpose: As it is sent.
 
     Raises:
-        Unclear: it could be read in more than one way.
+        UnclearError: it could be read in more than one way.
     """
     if purpose is None or purpose.strip().casefold() != "batch":
         return Described(upload=True)
     if purpose != "batch":
-        raise Unclear("it is not plain whether an upload is a batch")
+        raise UnclearError("it is not plain whether an upload is a batch")
     if content is None:
-        raise Unclear(
+        raise UnclearError(
             "a batch has to be given as bytes: `file=(name, path.read_bytes())`"
         )
     return Described(calls=calls_in_lines(content))
@@ -112,14 +113,14 @@ def calls_in_lines(content: bytes) -> tuple[Described, ...]:
     """Return the calls of a file that has one in each line.
 
     Raises:
-        Unclear: a line is none, or could be read in more than one way.
+        UnclearError: a line is none, or could be read in more than one way.
     """
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        raise Unclear("the batch is no UTF-8") from None
+        raise UnclearError("the batch is no UTF-8") from None
     if _OTHER_ENDS.search(text):
-        raise Unclear("it is not plain where the lines of the batch end")
+        raise UnclearError("it is not plain where the lines of the batch end")
     lines = content.split(b"\n")
     calls = tuple(
         _line(line, number)
@@ -127,30 +128,30 @@ def calls_in_lines(content: bytes) -> tuple[Described, ...]:
         if line.strip(b" \t\r")
     )
     if not calls:
-        raise Unclear("the batch is empty")
+        raise UnclearError("the batch is empty")
     return calls
 
 
 def _line(line: bytes, number: int) -> Described:
     document = parse_object(line)
     if document is None or not document.keys() <= _OF_LINES:
-        raise Unclear(f"line {number} of the batch is no plain request")
+        raise UnclearError(f"line {number} of the batch is no plain request")
     path, body = document.get("url"), document.get("body")
     if document.get("method") != "POST" or not isinstance(path, str):
-        raise Unclear(f"line {number} of the batch names no method and path")
+        raise UnclearError(f"line {number} of the batch names no method and path")
     if not path.startswith("/") or "?" in path or has_dot_segments(path):
-        raise Unclear(f"line {number} of the batch has a path that is not plain")
+        raise UnclearError(f"line {number} of the batch has a path that is not plain")
     if not isinstance(body, Mapping):
-        raise Unclear(f"line {number} of the batch has no body")
+        raise UnclearError(f"line {number} of the batch has no body")
     if model_in_path(path) not in {None, body.get("model")}:
-        raise Unclear(f"line {number} of the batch names two models")
+        raise UnclearError(f"line {number} of the batch names two models")
     return _call(body, where=f"line {number}", path=path)
 
 
 def _call(body: Mapping[str, Any], *, where: str, path: str) -> Described:
     model, uncertain = model_in(body)
     if uncertain:
-        raise Unclear(f"{where} of the batch names more than one model")
+        raise UnclearError(f"{where} of the batch names more than one model")
     return Described(model=model, path=path, parameters=parameters_in(body))
 
 
@@ -165,7 +166,7 @@ def _batch(document: Mapping[str, Any]) -> Described:
                 for number, call in enumerate(calls, start=1)
             )
         )
-    except Unclear as unclear:
+    except UnclearError as unclear:
         return Described(opaque=True, why=str(unclear))
 
 

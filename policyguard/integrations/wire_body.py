@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from policyguard.catalog.endpoints import endpoint_of, model_in_path
+from policyguard.errors import UnclearError
 from policyguard.guard.describe import Described
 from policyguard.integrations.wire_batch import (
     contents_of,
@@ -24,7 +25,8 @@ from policyguard.integrations.wire_batch import (
     endpoint_in,
 )
 from policyguard.integrations.wire_document import parse_object
-from policyguard.integrations.wire_form import Unclear, form_in
+from policyguard.integrations.wire_form import form_in
+from policyguard.integrations.wire_usage import NOTHING, Expected, expected_in
 
 if TYPE_CHECKING:
     from httpx2 import URL, Headers, Request
@@ -46,6 +48,8 @@ class Sent:
     attempt: int
     text: bytes | None
     """A JSON document with all that is sent, to be searched; `None`: there is none."""
+    expected: Expected = NOTHING
+    """What the answer has to keep to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,7 @@ def sent_by(request: Request, body: Body) -> Sent:
         body: Its body, as `read_body` or `aread_body` returns it.
     """
     path = path_of(request.url)
-    found = _contents(request, body, path=path)
+    found, expected = _contents(request, body, path=path)
     model, named = found.model, named_in_query(request.url)
     if model is None and not (found.opaque or found.calls or found.upload):
         # Bedrock's and Vertex' bodies have none.
@@ -78,6 +82,7 @@ def sent_by(request: Request, body: Body) -> Sent:
         described=replace(found, host=_one_host(request), path=path, model=model),
         attempt=_attempt(request.headers.get(_RETRIES)),
         text=_text_in(request, body, found),
+        expected=expected,
     )
 
 
@@ -134,25 +139,26 @@ async def aread_body(request: Request) -> Body:
     return _whole(request, chunks)
 
 
-def _contents(request: Request, body: Body, *, path: str) -> Described:
+def _contents(request: Request, body: Body, *, path: str) -> tuple[Described, Expected]:
     """Return what is asked for, as far as it can be read in one way alone."""
     why = _hidden(request, body)
     if why:
-        return Described(opaque=True, why=why)
+        return Described(opaque=True, why=why), NOTHING
     if not body.content:
-        return Described()
+        return Described(), NOTHING
     endpoint = endpoint_in(path)
     if _is_form(request):
         kind = request.headers["content-type"]
         try:
             form = form_in(body.content, content_type=kind)
-            return contents_of_form(form, endpoint=endpoint)
-        except Unclear as unclear:
-            return Described(opaque=True, why=str(unclear))
+            return contents_of_form(form, endpoint=endpoint), NOTHING
+        except UnclearError as unclear:
+            return Described(opaque=True, why=str(unclear)), NOTHING
     document = parse_object(body.content)
     if document is None:
-        return Described(opaque=True, why="its body is no plain JSON object")
-    return contents_of(document, endpoint=endpoint)
+        why = "its body is no plain JSON object"
+        return Described(opaque=True, why=why), NOTHING
+    return contents_of(document, endpoint=endpoint), expected_in(document)
 
 
 def _hidden(request: Request, body: Body) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from policyguard.errors import UnclearError
+
 MOST_PARTS: Final = 64
 _LONGEST_HEAD: Final = 8 << 10
 """Bytes of the headers of one part."""
@@ -30,10 +32,6 @@ _PLAIN_ENCODINGS: Final = frozenset({"7bit", "8bit", "binary"})
 _HEADERS: Final = frozenset(
     {"content-disposition", "content-type", "content-transfer-encoding"}
 )
-
-
-class Unclear(ValueError):  # noqa: N818 -- it says what a body is
-    """Says why a body cannot be read in one way alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,7 @@ def form_in(content: bytes, *, content_type: str) -> Form:
         content_type: The header that names the boundary.
 
     Raises:
-        Unclear: it could be read in another way too.
+        UnclearError: it could be read in another way too.
     """
     form = Form()
     seen: dict[str, str] = {}
@@ -64,14 +62,14 @@ def form_in(content: bytes, *, content_type: str) -> Form:
         if seen.setdefault(plain, name) != name or (
             not name.endswith("[]") and name in {**form.fields, **form.files}
         ):
-            raise Unclear(f"two of its parts are called `{name}`")
+            raise UnclearError(f"two of its parts are called `{name}`")
         if file_name is not None:
             form.files[_free(name, form.files)] = value
             continue
         try:
             form.fields[_free(name, form.fields)] = value.decode("utf-8")
         except UnicodeDecodeError:
-            raise Unclear(f"its part `{name}` is no UTF-8") from None
+            raise UnclearError(f"its part `{name}` is no UTF-8") from None
     return form
 
 
@@ -85,39 +83,39 @@ def _free(name: str, taken: object) -> str:
 def _boundary(content_type: str) -> bytes:
     found = _KIND.fullmatch(content_type.strip())
     if found is None:
-        raise Unclear("its content type names no plain boundary")
+        raise UnclearError("its content type names no plain boundary")
     return b"--" + (found[1] or found[2]).encode("ascii")
 
 
 def _parts(content: bytes, mark: bytes) -> Iterator[tuple[str, str | None, bytes]]:
     if not content.startswith(mark + b"\r\n"):
-        raise Unclear("something stands before its first part")
+        raise UnclearError("something stands before its first part")
     pieces = content[len(mark) :].split(b"\r\n" + mark)
     *inner, last = pieces
     if last not in {b"--", b"--\r\n"}:
-        raise Unclear("it does not end with its last part")
+        raise UnclearError("it does not end with its last part")
     if len(inner) > MOST_PARTS:
-        raise Unclear(f"it has more than {MOST_PARTS} parts")
+        raise UnclearError(f"it has more than {MOST_PARTS} parts")
     for piece in inner:
         if not piece.startswith(b"\r\n"):
             # A boundary with more behind it: another one, or white space (RFC 2046).
-            raise Unclear("a line in it is almost a boundary")
+            raise UnclearError("a line in it is almost a boundary")
         yield _part(piece[2:])
     if b"\n" + mark in content.replace(b"\r\n" + mark, b""):
-        raise Unclear("a line in it is a boundary to some readers")
+        raise UnclearError("a line in it is a boundary to some readers")
 
 
 def _part(piece: bytes) -> tuple[str, str | None, bytes]:
     head, gap, value = piece.partition(b"\r\n\r\n")
     if not gap or len(head) > _LONGEST_HEAD:
-        raise Unclear("a part of it has no end of its headers")
+        raise UnclearError("a part of it has no end of its headers")
     headers = _headers(head)
     named = _DISPOSITION.fullmatch(headers.get("content-disposition", ""))
     if named is None:
-        raise Unclear("a part of it has no plain name")
+        raise UnclearError("a part of it has no plain name")
     coding = headers.get("content-transfer-encoding", "binary").lower()
     if coding not in _PLAIN_ENCODINGS:
-        raise Unclear("a part of it is in an encoding of its own")
+        raise UnclearError("a part of it is in an encoding of its own")
     return named[1], named[2], value
 
 
@@ -126,11 +124,11 @@ def _headers(head: bytes) -> dict[str, str]:
     try:
         lines = head.decode("utf-8").split("\r\n")
     except UnicodeDecodeError:
-        raise Unclear("a header in it is no UTF-8") from None
+        raise UnclearError("a header in it is no UTF-8") from None
     for line in lines:
         name, colon, value = line.partition(":")
         known = name.lower()
         if not colon or known not in _HEADERS or known in found or "\n" in line:
-            raise Unclear("a part of it has headers that are not known")
+            raise UnclearError("a part of it has headers that are not known")
         found[known] = value.strip()
     return found

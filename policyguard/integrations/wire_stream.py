@@ -21,6 +21,12 @@ from typing import Any, Final, TypeAlias
 from policyguard.guard.answers import Committing
 from policyguard.guard.describe import Observed
 from policyguard.guard.recording import OutcomeWord
+from policyguard.integrations.wire_usage import (
+    NOTHING,
+    Expected,
+    compared,
+    has_output_in,
+)
 
 Record: TypeAlias = Callable[[OutcomeWord, str | None, Observed], None]
 
@@ -46,6 +52,8 @@ def observed_in(document: object) -> Observed:
         served_region=_text(counts.get("inference_geo")),
         input_tokens=_count(counts, "prompt_tokens", "input_tokens"),
         output_tokens=_count(counts, "completion_tokens", "output_tokens"),
+        tier=_text(document.get("service_tier")) or _text(counts.get("service_tier")),
+        has_output=has_output_in(document),
         file=_text(document.get("id")) if document.get("object") == "file" else None,
     )
 
@@ -59,7 +67,12 @@ class Watch:
     """Sees the bytes of one answer, keeps almost none, and records its end once."""
 
     def __init__(
-        self, headers: Mapping[str, str], *, committing: Committing, record: Record
+        self,
+        headers: Mapping[str, str],
+        *,
+        committing: Committing,
+        record: Record,
+        expected: Expected = NOTHING,
     ) -> None:
         """Begin.
 
@@ -67,7 +80,9 @@ class Watch:
             headers: Those of the answer.
             committing: Takes the bytes of the answer.
             record: Is called once, with the outcome, an error's name and what was seen.
+            expected: What the answer has to keep to.
         """
+        self._expected = expected
         self._record = record
         self._committing = committing
         self._once = threading.Lock()
@@ -127,8 +142,8 @@ class Watch:
         seen = self._reader.observed() if self._reader is not None else Observed()
         if seen.served_region is None:
             seen = replace(seen, served_region=self._region)
-        committed = self._committing.commitment()
-        self._record(word, error, replace(seen, answer=committed))
+        seen = replace(seen, answer=self._committing.commitment())
+        self._record(word, error, compared(seen, self._expected))
 
 
 class _Lines:
@@ -185,6 +200,7 @@ class _Lines:
             served_region=new.served_region or old.served_region,
             input_tokens=_newest(new.input_tokens, old.input_tokens),
             output_tokens=_newest(new.output_tokens, old.output_tokens),
+            tier=new.tier or old.tier,
         )
 
 

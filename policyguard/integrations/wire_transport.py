@@ -26,6 +26,7 @@ from policyguard.guard.recording import OutcomeWord
 from policyguard.integrations.wire_body import Body, aread_body, read_body, sent_by
 from policyguard.integrations.wire_denial import denial, unavailable
 from policyguard.integrations.wire_stream import Watch
+from policyguard.integrations.wire_usage import Expected
 
 if TYPE_CHECKING:
     from httpx2 import Request, Response
@@ -53,15 +54,17 @@ class Guarded:
         self.inner = inner
         self.guard = guard
 
-    def ask(self, request: Request, body: Body) -> wire.Wire | Response:
-        """Return the guard's leave, or the answer to give in place of the call."""
+    def ask(
+        self, request: Request, body: Body
+    ) -> tuple[wire.Wire, Expected] | Response:
+        """Return the guard's leave with what is asked of the answer, or a denial."""
         try:
             sent = sent_by(request, body)
             leave = self.guard.check_wire(
                 sent.described, attempt=sent.attempt, body=body.content, text=sent.text
             )
             if leave.decision.goes_ahead:
-                return leave
+                return leave, sent.expected
             wire.denied(leave.decision)
             return denial(request, leave.decision, module=self.module)
         except Exception as error:  # noqa: BLE001 -- what cannot be checked is not sent
@@ -74,13 +77,16 @@ class Guarded:
         word: OutcomeWord = "error" if isinstance(error, Exception) else "cancelled"
         self._record(leave, word, type(error).__qualname__, Observed(), None)
 
-    def watched(self, leave: wire.Wire, response: Response) -> Response:
+    def watched(
+        self, leave: wire.Wire, response: Response, expected: Expected
+    ) -> Response:
         """Return the answer with its stream replaced by one that is watched."""
         leave.take_outcome()
         status = response.status_code
         watch = Watch(
             response.headers,
             committing=Committing(leave.decision.id),
+            expected=expected,
             record=lambda word, error, seen: self._record(
                 leave,
                 # A refusal is one, whether the client reads it to its end or not.
@@ -121,15 +127,16 @@ class Guarded:
 
 class _SyncTransport(Guarded):
     def handle_request(self, request: Request) -> Response:
-        leave = self.ask(request, read_body(request))
-        if not isinstance(leave, wire.Wire):
-            return leave
+        asked = self.ask(request, read_body(request))
+        if not isinstance(asked, tuple):
+            return asked
+        leave, expected = asked
         try:
             response: Response = self.inner.handle_request(request)
         except BaseException as error:
             self.broken(leave, error)
             raise
-        return self.watched(leave, response)
+        return self.watched(leave, response, expected)
 
     def close(self) -> None:
         self.inner.close()
@@ -150,15 +157,17 @@ class _SyncTransport(Guarded):
 class _AsyncTransport(Guarded):
     async def handle_async_request(self, request: Request) -> Response:
         body = await aread_body(request)
-        leave: wire.Wire | Response = await _in_thread(self.ask, request, body)
-        if not isinstance(leave, wire.Wire):
-            return leave
+        asked = await _in_thread(self.ask, request, body)
+        if not isinstance(asked, tuple):
+            denied: Response = asked
+            return denied
+        leave, expected = asked
         try:
             response: Response = await self.inner.handle_async_request(request)
         except BaseException as error:
             self.broken(leave, error)
             raise
-        return self.watched(leave, response)
+        return self.watched(leave, response, expected)
 
     async def aclose(self) -> None:
         await self.inner.aclose()

@@ -165,9 +165,11 @@ class DecisionRecord(Value):
         return made and self.kind == "decision" and self.code is None
 
 
-Deviation: TypeAlias = Literal["model", "model.unknown", "region", "region.unknown"]
-"""What an answer says of its route that is not what was approved; `unknown`: the catalog
-does not know what it says."""
+Deviation: TypeAlias = Literal[
+    "model", "model.unknown", "region", "region.unknown", "usage", "tier"
+]
+"""What an answer says that is not what was approved, of its route, or asked for, of its
+usage and tier; `unknown`: the catalog does not know what it says."""
 
 
 class OutcomeRecord(Value):

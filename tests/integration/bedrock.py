@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 import threading
@@ -45,10 +46,21 @@ CONVERSE_EVENTS = (
     frame("messageStart", {"role": "assistant"}),
     frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "hello"}}),
     frame("messageStop", {"stopReason": "end_turn"}),
+    frame("metadata", {"usage": CONVERSED["usage"], "metrics": {"latencyMs": 1}}),
 )
+METRICS = {"inputTokenCount": 3, "outputTokenCount": 5}
+
+
+def chunk(document: dict[str, Any]) -> bytes:
+    """Return an event in which an event of the model's own is."""
+    content = base64.b64encode(json.dumps(document).encode()).decode()
+    return frame("chunk", {"bytes": content})
+
+
 INVOKE_EVENTS = (
+    chunk({"type": "message_start", "message": {"model": "claude-fable-5"}}),
     frame("chunk", {"bytes": "aGVsbG8="}),
-    frame("chunk", {"bytes": "aGVsbG8="}),
+    chunk({"type": "message_stop", "amazon-bedrock-invocationMetrics": METRICS}),
 )
 
 

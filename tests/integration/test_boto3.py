@@ -274,6 +274,40 @@ def test_an_answer_read_in_pieces_is_complete_at_its_end(
     assert trail.endings == [("complete", None)]
 
 
+@pytest.mark.parametrize(
+    ("operation", "model"),
+    [
+        ("converse_stream", None),
+        ("invoke_model_with_response_stream", "claude-fable-5"),
+    ],
+)
+def test_a_stream_says_in_its_last_events_what_it_used_and_who_answered(
+    server: Bedrock, guard: Guard, trail: Since, operation: str, model: str | None
+) -> None:
+    client = server.client()
+    guard.bind(**BLOG).protect(client)
+
+    used(getattr(client, operation)(modelId=EU, **OPERATIONS[operation]))
+
+    outcome = trail.records[-1]
+    names = ("served_model", "input_tokens", "output_tokens", "deviations")
+    assert [outcome[name] for name in names] == [model, 3, 5, []]
+
+
+def test_more_output_than_the_call_allowed_is_a_deviation(
+    server: Bedrock, guard: Guard, trail: Since
+) -> None:
+    client = server.client()
+    guard.bind(**BLOG).protect(client)
+    used(
+        client.converse_stream(
+            modelId=EU, messages=MESSAGES, inferenceConfig={"maxTokens": 4}
+        )
+    )
+
+    assert trail.records[-1]["deviations"] == ["usage"]
+
+
 def test_facts_of_a_block_reach_a_call_that_nobody_wrapped(
     server: Bedrock, guard: Guard
 ) -> None:

@@ -13,7 +13,14 @@ import httpx2
 import openai
 import pytest
 from guards import FR, MESSAGES, SUMMER, TICKETS, settings
-from integration.loopback import MESSAGE, Loopback, chunk, message_stream, remembered
+from integration.loopback import (
+    MESSAGE,
+    Loopback,
+    chunk,
+    event,
+    message_stream,
+    remembered,
+)
 
 from policyguard import Guard
 from policyguard.settings import ObligationSettings
@@ -162,3 +169,78 @@ def test_a_notice_that_cannot_be_written_costs_nobody_the_answer(
     asked(guard, server, protected=True, stream=False)
 
     assert said(guard)["notified"] is False
+
+
+SPENT = {"input_tokens": 3, "output_tokens": 9}
+NOTHING_SPENT = {"input_tokens": 3, "output_tokens": 0}
+SEARCH = [{"type": "web_search_20250305", "name": "web_search"}]
+
+
+@pytest.mark.parametrize(
+    ("usage", "more", "deviations"),
+    [
+        (SPENT, {}, ["usage"]),
+        (NOTHING_SPENT, {}, ["usage"]),
+        (MESSAGE["usage"], {}, []),
+        # The provider makes several turns of it: its sum has no limit.
+        (SPENT, {"tools": SEARCH}, []),
+        (SPENT, {"tools": [{"name": "own", "input_schema": {}}]}, ["usage"]),
+        (
+            {**MESSAGE["usage"], "service_tier": "priority"},
+            {"service_tier": "standard_only"},
+            ["tier"],
+        ),
+        (
+            {**MESSAGE["usage"], "service_tier": "priority"},
+            {"service_tier": "auto"},
+            [],
+        ),
+        ({}, {"service_tier": "standard_only"}, []),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_usage_and_tier_are_compared_with_what_was_asked_for(
+    guard: Guard,
+    server: Loopback,
+    usage: dict[str, Any],
+    more: dict[str, Any],
+    deviations: list[str],
+    *,
+    stream: bool,
+) -> None:
+    if stream and usage is NOTHING_SPENT:
+        pytest.skip("nobody reads the text of a stream")
+    server.message = {**MESSAGE, "usage": usage}
+    server.messages = (
+        *message_stream(**usage)[:4],
+        event("message_delta", delta={}, usage=usage),
+        event("message_stop"),
+    )
+    body = {**ASK, **more, "stream": stream}
+    with guard.protect(server.client(httpx2)) as client:
+        client.post(f"{FR}/messages", json=body).read()
+
+    assert said(guard)["deviations"] == deviations
+
+
+@pytest.mark.parametrize(
+    ("more", "deviations"),
+    [
+        ({"max_tokens": 4}, ["usage"]),
+        ({"max_completion_tokens": 4}, ["usage"]),
+        ({"max_tokens": 4, "n": 2}, []),
+        ({"max_tokens": 4, "best_of": 2}, []),
+        ({"max_tokens": "4"}, []),
+        ({}, []),
+    ],
+)
+def test_limits_are_those_of_all_that_the_answer_counts(
+    guard: Guard, server: Loopback, more: dict[str, Any], deviations: list[str]
+) -> None:
+    with guard.protect(server.client(httpx2)) as client:
+        client.post(
+            f"{FR}/chat/completions",
+            json={"model": "glm-5.2", "messages": MESSAGES, **more},
+        )
+
+    assert said(guard)["deviations"] == deviations

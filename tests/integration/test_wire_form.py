@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyguard.integrations.wire_form import MOST_PARTS, Form, Unclear, form_in
+from policyguard.errors import UnclearError
+from policyguard.integrations.wire_form import MOST_PARTS, Form, form_in
 
 KIND = "multipart/form-data; boundary=b"
 NAMES = st.text("abcdefgh_", min_size=1, max_size=8)
@@ -88,5 +89,5 @@ def test_lists_of_parts_are_parts_of_one_name() -> None:
 def test_what_two_readers_could_take_apart_differently_is_unclear(
     content: bytes, kind: str
 ) -> None:
-    with pytest.raises(Unclear):
+    with pytest.raises(UnclearError):
         form_in(content, content_type=kind)
