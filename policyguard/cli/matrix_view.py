@@ -145,9 +145,9 @@ def _print_shared(console: Console, matrix: Matrix) -> None:
         for name, value in matrix.fixed.items()
     }
     console.print("the same in every cell", style="bold")
-    console.print(_grouped(facts))
+    console.print(grouped(facts))
     console.print("unknown in every cell", style="bold")
-    console.print(_grouped(dict.fromkeys(matrix.unknown, "")))
+    console.print(grouped(dict.fromkeys(matrix.unknown, "")))
     if matrix.contracts_follow:
         console.print("contracts are with who runs each deployment")
     console.print()
@@ -158,7 +158,7 @@ def _print_shared(console: Console, matrix: Matrix) -> None:
     )
 
 
-def _grouped(facts: Mapping[str, str]) -> Table:
+def grouped(facts: Mapping[str, str]) -> Table:
     """Return facts by what they are of, so that a long list can be read."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)

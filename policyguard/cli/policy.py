@@ -15,7 +15,9 @@ from policyguard.cli.policy_impact import impact
 from policyguard.cli.policy_lint import lint
 from policyguard.cli.policy_matrix import matrix
 from policyguard.cli.policy_prove import prove
+from policyguard.cli.policy_report import report
 from policyguard.cli.policy_test import mutate, test
+from policyguard.cli.policy_whatif import whatif
 from policyguard.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -55,7 +57,18 @@ _config_option: Final = click.option(
 
 
 @click.group(
-    commands=(override, test, mutate, lint, impact, prove, compare, matrix),
+    commands=(
+        override,
+        test,
+        mutate,
+        lint,
+        impact,
+        prove,
+        compare,
+        matrix,
+        whatif,
+        report,
+    ),
     short_help="Read, lint, test, prove, compare and soften rules.",
 )
 def policy() -> None:

@@ -33,6 +33,7 @@ _ROUTE: Final[Path] = ("route",)
 _MODEL: Final[Path] = ("model",)
 _CLASSES: Final[Path] = ("data", "classes")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_OF_CONTRACTS: Final[Path] = ("tenant", "contracts", "*")
 _TIMES: Final = frozenset({"at", "instant"})
 
 
@@ -127,7 +128,7 @@ class Ground:
         call = orjson.loads(orjson.dumps(dict(self.call)))
         facts = {path: v for setting in settings for path, v in setting.facts.items()}
         for path in sorted(facts, key=len):
-            self._put(call, path, facts[path])
+            self._put(call, path, facts[path], operator=self._operator(call))
         return self._completed(call)
 
     def known(self, call: Mapping[str, Json]) -> tuple[dict[str, Json], list[str]]:
@@ -138,7 +139,7 @@ class Ground:
         known: dict[str, Json] = {}
         unknown = []
         for dim in self.space.dims:
-            for value in _found(call, dim.path):
+            for value in self.values(call, dim.path):
                 if value is None:
                     unknown.append(dim.name)
                 elif not _has_parts(value):
@@ -205,18 +206,54 @@ class Ground:
                 f"`{name}` cannot be `{setting.label}`: {explain(error)}"
             ) from error
 
-    def _put(self, node: Any, path: Path, value: Json, *, above: Path = ()) -> None:
+    def values(self, call: Mapping[str, Any], path: Path) -> Iterator[Json]:
+        """Yield what a call has at a path: of contracts, the one with its operator's.
+
+        Args:
+            call: An `input`.
+            path: A fact's.
+        """
+        if self.own and path[:3] == _OF_CONTRACTS:
+            held = call["tenant"]["contracts"] or ()
+            operator = self._operator(call)
+            for contract in (c for c in held if c["operator"] == operator):
+                yield from _found(contract, path[3:])
+        else:
+            yield from _found(call, path)
+
+    def _operator(self, call: Mapping[str, Any]) -> str:
+        return self.space.recipients.get(call["route"][0], "nobody")
+
+    def _put(
+        self, node: Any, path: Path, value: Json, *, operator: str, above: Path = ()
+    ) -> None:
         for depth, part in enumerate(path[:-1]):
             before = (*above, *path[: depth + 1])
             if part == "*":
-                # What is said of one is said of each.
-                for item in node:
-                    self._put(item, path[depth + 1 :], value, above=before)
+                for item in self._meant(node, before, operator):
+                    self._put(
+                        item, path[depth + 1 :], value, operator=operator, above=before
+                    )
                 return
             if node.get(part) is None or (path[depth + 1] == "*" and not node[part]):
                 node[part] = self._part(before)
             node = node[part]
         node[path[-1]] = value
+
+    def _meant(self, items: list[Any], path: Path, operator: str) -> list[Any]:
+        """Return the elements of which something is said.
+
+        What is said of one is said of each; but somebody's own contracts are with
+        different operators, and the one that is meant is with who runs the deployment.
+        """
+        if not self.own or path != _OF_CONTRACTS:
+            return items
+        found = [item for item in items if item["operator"] in {operator, "x"}]
+        if not found:
+            template: Any = self._part(path[:-1])
+            found = [{**template[0], "operator": operator}]
+            items += found
+        return found
 
     def _part(self, path: Path) -> Json:
         """Return an object of which nothing is known, to say something of it."""
@@ -228,7 +265,7 @@ class Ground:
 
     def _completed(self, call: dict[str, Any]) -> dict[str, Any]:
         """Let contracts and licences that are nobody's own be with who runs it."""
-        operator = self.space.recipients.get(call["route"][0], "nobody")
+        operator = self._operator(call)
         for contract in call["tenant"]["contracts"] or ():
             if not self.own or contract["operator"] == "x":
                 contract["operator"] = operator

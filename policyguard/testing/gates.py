@@ -6,6 +6,7 @@
     min_rule_coverage = 100      # per cent of rules that they must reach in every line
     min_mutation_score = 95      # per cent of non-equivalent mutants that they must kill
     against = "origin/main"      # no rule may open what it closed in this revision of git
+    mutable = ["deployment"]     # facts that `policy whatif` may change
 
 Options of the command line go before it. A key that nobody knows is refused, so that a
 gate with a typing error does not stand open.
@@ -38,6 +39,8 @@ class Gates(BaseModel):
     min_mutation_score: _Percent | None = None
     against: Annotated[str, Field(min_length=1)] | None = None
     """A revision of git to which nothing may be opened."""
+    mutable: tuple[str, ...] | None = None
+    """Facts that a counterfactual may change; `*` stands for any rest of a name."""
 
 
 def read_gates(root: Path) -> Gates:
