@@ -33,6 +33,7 @@ GUIDES = (
     "run-in-production",
     "show-that-nothing-leaves",
     "see-what-a-change-would-do",
+    "show-verdicts",
     "soften-a-rule",
     "test-your-rules",
     "verify-with-openssl",
@@ -211,6 +212,16 @@ def test_the_guide_to_proofs_finds_the_hole_closes_it_and_compares(
     assert "it falls silent by data.classes" in printed["shell-own"]
     assert "CHECKED" not in printed["shell-repaired"]
     assert "looser ACME-01: " in printed["shell-compare"]
+
+
+def test_the_guide_to_verdicts_shows_them_what_would_change_one_and_a_page(
+    reader: Reader,
+) -> None:
+    printed = run_guide("show-verdicts", reader)
+
+    assert "✗ GDPR-01" in printed["shell-matrix"]
+    assert "glm-5.2@api.scaleway.ai" in printed["shell-whatif"]
+    assert "report.html: matrix, impact" in printed["shell-report"]
 
 
 def test_the_guide_to_overrides_softens_a_rule_and_refuses_a_locked_one(
