@@ -50,7 +50,7 @@ async def begin(
         NotAllowed: it may not be made.
     """
     asked = await asyncio.to_thread(lambda: running.put(core, **call))
-    decision = await _answered(core, asked)
+    decision = await answered(core, asked.call, asking=asked.asking)
     try:
         return running.begun(decision, asked=asked)
     except NotAllowed as refused:
@@ -65,12 +65,28 @@ async def begin(
     )
 
 
-async def _answered(core: Core, asked: running.Put) -> Decision:
-    call = asked.call
+async def at_wire(core: Core, put: Callable[[], wire.Wire | running.Open]) -> wire.Wire:
+    """Answer a transport, as `running.at_wire` does.
+
+    Args:
+        core: Answers and remembers.
+        put: Puts the question, in a thread.
+    """
+    asked = await asyncio.to_thread(put)
+    if isinstance(asked, wire.Wire):
+        return asked
+    call, asking = asked
+    return wire.Wire(decision=await answered(core, call, asking=asking))
+
+
+async def answered(
+    core: Core, call: ModelCall | wire.Batch | Decision, *, asking: Asking
+) -> Decision:
+    """Answer a question that was put, and make the answer durable."""
     if isinstance(call, Decision):
         return call
     if not isinstance(call, wire.Batch):
-        return await decide(core, call, asking=asked.asking)
+        return await decide(core, call, asking=asking)
     from policyguard.guard import many
 
     work = asyncio.to_thread(many.decide, core, call)

@@ -46,11 +46,13 @@ from policyguard.guard.facts import (
     PurposeForm,
     facts_of,
 )
-from policyguard.guard.kinds import WRAPPERS, kind_of
+from policyguard.guard.kinds import AWAITED, WRAPPERS, kind_of
 from policyguard.guard.obligations import PARAMETERS, Sending
 from policyguard.guard.persons import NOBODY
 from policyguard.guard.recording import prompt_of
 from policyguard.guard.refusal import not_allowed
+from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
@@ -102,6 +104,25 @@ class _Guarding:
         Raises:
             NotAllowed: it may not be made.
         """
+        call, asking, facts = self._put(args, kwargs)
+        decision = running.decided(self.core, call, asking=asking)
+        return running.state_of(decision, asking=asking, facts=facts)
+
+    async def begin_soon(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> wire.CallState:
+        """Do what `begin` does, and hold no thread while the record is written."""
+        import asyncio
+
+        from policyguard.guard import awaiting
+
+        call, asking, facts = await asyncio.to_thread(self._put, args, kwargs)
+        decision = await awaiting.answered(self.core, call, asking=asking)
+        return running.state_of(decision, asking=asking, facts=facts)
+
+    def _put(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[ModelCall | Decision, Asking, Facts]:
         core = self.core
         content = (
             prompt_of(args, kwargs) if core.searching or core.keep_prompts else None
@@ -130,7 +151,8 @@ class _Guarding:
             found=running.found_in(core, content, facts=facts),
             path=described.path,
         )
-        return running.begin_described(self.core, described, facts=facts, asking=asked)
+        call = running.question(core, described=described, facts=facts, asking=asked)
+        return call, asked, facts
 
     def _declared(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -264,7 +286,8 @@ def guarded(  # noqa: PLR0913 -- the same
         kind = kind_of(wrapped)
         if kind is None:
             raise ConfigurationError("this is no function")
-        made = WRAPPERS[kind](wrapped, guarding.begin, Ends(core=guarding.core))
+        begin = guarding.begin_soon if kind in AWAITED else guarding.begin
+        made = WRAPPERS[kind](wrapped, begin, Ends(core=guarding.core))
         setattr(made, _MARK, True)
         return made
 

@@ -9,11 +9,10 @@ Specification: PEP 380 and PEP 525 for what is sent, thrown and closed.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from policyguard.guard import wire
@@ -21,7 +20,10 @@ from policyguard.guard.endings import Ends
 
 Kind: TypeAlias = Literal["plain", "async", "generator", "async generator"]
 Begin: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], wire.CallState]
-Wrapper: TypeAlias = Callable[[Callable[..., Any], Begin, Ends], Callable[..., Any]]
+BeginSoon: TypeAlias = Callable[
+    [tuple[Any, ...], Mapping[str, Any]], Awaitable[wire.CallState]
+]
+Wrapper: TypeAlias = Callable[[Callable[..., Any], Any, Ends], Callable[..., Any]]
 
 
 def kind_of(fn: object) -> Kind | None:
@@ -60,10 +62,10 @@ def _plain(fn: Callable[..., Any], begin: Begin, ends: Ends) -> Callable[..., An
     return run
 
 
-def _async(fn: Callable[..., Any], begin: Begin, ends: Ends) -> Callable[..., Any]:
+def _async(fn: Callable[..., Any], begin: BeginSoon, ends: Ends) -> Callable[..., Any]:
     @functools.wraps(fn)
     async def run(*args: Any, **kwargs: Any) -> Any:
-        state = await _begun(begin, ends, args, kwargs)
+        state = await begin(args, kwargs)
         token = wire.enter(state)
         try:
             result = await fn(*args, **kwargs)
@@ -122,11 +124,11 @@ def _close(inner: Any, state: wire.CallState, ends: Ends) -> None:
 
 
 def _async_generator(
-    fn: Callable[..., Any], begin: Begin, ends: Ends
+    fn: Callable[..., Any], begin: BeginSoon, ends: Ends
 ) -> Callable[..., Any]:
     @functools.wraps(fn)
     async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        state = await _begun(begin, ends, args, kwargs)
+        state = await begin(args, kwargs)
         inner = fn(*args, **kwargs)
         step: Callable[[], Any] = functools.partial(_first, inner)
         while True:
@@ -180,27 +182,6 @@ async def _aclose(inner: Any, state: wire.CallState, ends: Ends) -> None:
     ends.abandoned(state)
 
 
-async def _begun(
-    begin: Begin, ends: Ends, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> wire.CallState:
-    """Ask without holding up the event loop.
-
-    A task that is cancelled meanwhile cannot stop the thread that asks: what is decided
-    there is then recorded as a call that was not made.
-    """
-    asked = asyncio.ensure_future(asyncio.to_thread(begin, args, kwargs))
-    try:
-        return await asyncio.shield(asked)
-    except asyncio.CancelledError:
-        asked.add_done_callback(functools.partial(_not_made, ends))
-        raise
-
-
-def _not_made(ends: Ends, asked: asyncio.Future[wire.CallState]) -> None:
-    if not asked.cancelled() and asked.exception() is None:
-        ends.failed(asked.result(), asyncio.CancelledError())
-
-
 def _has_not_run(result: object) -> bool:
     return (
         inspect.iscoroutine(result)
@@ -221,3 +202,5 @@ WRAPPERS: Final[Mapping[Kind, Wrapper]] = {
     "async generator": _async_generator,
 }
 """How each kind of function is wrapped."""
+AWAITED: Final = frozenset({"async", "async generator"})
+"""The kinds whose wrappers await what begins a call."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from policyguard.errors import PolicyGuardError
 from policyguard.guard import wire
@@ -38,6 +38,10 @@ _LOST: Final = (
     "no context names the caller: context lost in a thread? hand work over with"
     " `policyguard.copy_context` or a `ContextExecutor`, or enter `policyguard.context`"
 )
+
+
+Open: TypeAlias = tuple[ModelCall | wire.Batch, Asking]
+"""A transport's question that nobody has answered yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,7 @@ def begin(  # noqa: PLR0913 -- all that is known of a call
         NotAllowed: it may not be made.
     """
     asked = put(core, facts=facts, fn=fn, args=args, kwargs=kwargs, call_id=call_id)
-    return begun(_decided(core, asked.call, asking=asked.asking), asked=asked)
+    return begun(decided(core, asked.call, asking=asked.asking), asked=asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,26 +122,14 @@ def begun(decision: Decision, *, asked: Put) -> Begun:
     Raises:
         NotAllowed: it does not.
     """
-    state = _state_of(decision, asking=asked.asking, facts=asked.facts)
+    state = state_of(decision, asking=asked.asking, facts=asked.facts)
     return Begun(state=state, fn=asked.fn, kwargs=asked.kwargs)
 
 
-def begin_described(
-    core: Core, described: Described, *, facts: Facts, asking: Asking
-) -> wire.CallState:
-    """Ask about a call of which it is known what it sends where.
-
-    Raises:
-        NotAllowed: it may not be made.
-    """
-    call = question(core, described=described, facts=facts, asking=asking)
-    decision = _decided(core, call, asking=asking)
-    return _state_of(decision, asking=asking, facts=facts)
-
-
-def _decided(
+def decided(
     core: Core, call: ModelCall | wire.Batch | Decision, *, asking: Asking
 ) -> Decision:
+    """Answer a question that was put, and make the answer durable; never raises."""
     if isinstance(call, wire.Batch):
         from policyguard.guard import many
 
@@ -145,7 +137,12 @@ def _decided(
     return call if isinstance(call, Decision) else core.decide(call, asking=asking)
 
 
-def _state_of(decision: Decision, *, asking: Asking, facts: Facts) -> wire.CallState:
+def state_of(decision: Decision, *, asking: Asking, facts: Facts) -> wire.CallState:
+    """Return the state of a call that its recorded decision lets go ahead.
+
+    Raises:
+        NotAllowed: it does not.
+    """
     if not decision.goes_ahead:
         log.info("call.refused", decision=decision.id, verdict=decision.verdict)
         wire.refused(decision)
@@ -163,6 +160,26 @@ def at_wire(  # noqa: PLR0913 -- all that a transport knows
     text: bytes | None,
 ) -> wire.Wire:
     """Answer a transport, as `Guard.check_wire` says; never raises.
+
+    Takes what `put_at_wire` takes.
+    """
+    asked = put_at_wire(core, described, own=own, attempt=attempt, body=body, text=text)
+    if isinstance(asked, wire.Wire):
+        return asked
+    call, asking = asked
+    return wire.Wire(decision=decided(core, call, asking=asking))
+
+
+def put_at_wire(  # noqa: PLR0913 -- all that a transport knows
+    core: Core,
+    described: Described,
+    *,
+    own: Facts,
+    attempt: int,
+    body: bytes | None,
+    text: bytes | None,
+) -> wire.Wire | Open:
+    """Return what answers a transport, or the question that is open still.
 
     Args:
         core: Answers and remembers.
@@ -194,7 +211,7 @@ def at_wire(  # noqa: PLR0913 -- all that a transport knows
             return wire.Wire(decision=state.decision, state=state)
         kept = core.keeps(state.decision, asking=asking)
         return wire.Wire(decision=kept, state=state if kept.allowed else None)
-    return wire.Wire(decision=_decided(core, call, asking=asking))
+    return call, asking
 
 
 def _expanded(core: Core, described: Described) -> Described:

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from policyguard.guard import wire
+from policyguard.guard import awaiting, running, wire
 from policyguard.guard.answers import Committing
 from policyguard.guard.describe import Observed
 from policyguard.guard.events import log
@@ -63,13 +63,51 @@ class Guarded:
             leave = self.guard.check_wire(
                 sent.described, attempt=sent.attempt, body=body.content, text=sent.text
             )
-            if leave.decision.goes_ahead:
-                return leave, sent.expected
-            wire.denied(leave.decision)
-            return denial(request, leave.decision, module=self.module)
+            return self._told(request, leave, expected=sent.expected)
         except Exception as error:  # noqa: BLE001 -- what cannot be checked is not sent
-            log.error("transport.not_checked", reason=type(error).__name__)
-            return unavailable(request, module=self.module)
+            return self._unchecked(request, error)
+
+    async def ask_soon(
+        self, request: Request, body: Body
+    ) -> tuple[wire.Wire, Expected] | Response:
+        """Do what `ask` does, and hold no thread while the record is written."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            # Another kind of loop, as trio's: holding it up is better than not asking.
+            return self.ask(request, body)
+
+        expected: list[Expected] = []
+
+        def put() -> wire.Wire | running.Open:
+            sent = sent_by(request, body)
+            expected.append(sent.expected)
+            return running.put_at_wire(
+                self.guard.core,
+                sent.described,
+                own=self.guard.facts,
+                attempt=sent.attempt,
+                body=body.content,
+                text=sent.text,
+            )
+
+        try:
+            leave = await awaiting.at_wire(self.guard.core, put)
+            return self._told(request, leave, expected=expected[0])
+        except Exception as error:  # noqa: BLE001 -- what cannot be checked is not sent
+            return self._unchecked(request, error)
+
+    def _told(
+        self, request: Request, leave: wire.Wire, *, expected: Expected
+    ) -> tuple[wire.Wire, Expected] | Response:
+        if leave.decision.goes_ahead:
+            return leave, expected
+        wire.denied(leave.decision)
+        return denial(request, leave.decision, module=self.module)
+
+    def _unchecked(self, request: Request, error: Exception) -> Response:
+        log.error("transport.not_checked", reason=type(error).__name__)
+        return unavailable(request, module=self.module)
 
     def broken(self, leave: wire.Wire, error: BaseException) -> None:
         """Record that a forwarded request got no answer."""
@@ -157,10 +195,9 @@ class _SyncTransport(Guarded):
 class _AsyncTransport(Guarded):
     async def handle_async_request(self, request: Request) -> Response:
         body = await aread_body(request)
-        asked = await _in_thread(self.ask, request, body)
+        asked = await self.ask_soon(request, body)
         if not isinstance(asked, tuple):
-            denied: Response = asked
-            return denied
+            return asked
         leave, expected = asked
         try:
             response: Response = await self.inner.handle_async_request(request)

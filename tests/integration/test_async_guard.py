@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,98 @@ def test_a_task_that_is_cancelled_before_its_call_has_an_outcome(guard: Guard) -
     ]
     assert upstream.hosts == []
     assert {item.outcome for item in outcomes} == {"cancelled"}
+    assert unended(guard.trail_directory) == []
+    verify_trail(guard.trail_directory)
+
+
+Ask = Callable[[Guard, Upstream], Callable[[], Coroutine[Any, Any, Any]]]
+
+
+def through_a_transport(
+    guard: Guard, upstream: Upstream
+) -> Callable[[], Coroutine[Any, Any, Any]]:
+    """Return what calls a client whose transport alone is guarded."""
+    client = guard.bind(**TICKETS).protect(upstream.aclient(FR))
+    return lambda: client.chat.completions.create(model="glm-5.2", messages=MESSAGES)
+
+
+def through_a_function(
+    guard: Guard, upstream: Upstream
+) -> Callable[[], Coroutine[Any, Any, Any]]:
+    """Return a guarded function of one's own."""
+
+    @guard.bind(**TICKETS).guarded(model="glm-5.2", host="api.scaleway.ai")
+    async def ask() -> str:
+        upstream.hosts.append("asked")
+        return "answer"
+
+    return ask
+
+
+def through_a_generator(
+    guard: Guard, upstream: Upstream
+) -> Callable[[], Coroutine[Any, Any, Any]]:
+    """Return a guarded generator of one's own, which is read to its end."""
+
+    @guard.bind(**TICKETS).guarded(model="glm-5.2", host="api.scaleway.ai")
+    async def ask() -> AsyncIterator[str]:
+        upstream.hosts.append("asked")
+        yield "answer"
+
+    async def read() -> list[str]:
+        return [item async for item in ask()]
+
+    return read
+
+
+WAYS: list[Ask] = [through_a_transport, through_a_function, through_a_generator]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_waits_for_a_record_holds_no_thread(guard: Guard, way: Ask) -> None:
+    upstream = Upstream()
+    ask = way(guard, upstream)
+    recorder = guard.core.trail._process.recorder
+
+    async def main() -> None:
+        # Two threads would be held by the first two, if waiting took a thread.
+        with recorder._lock:
+            tasks = [asyncio.ensure_future(ask()) for _ in range(20)]
+            await until(lambda: recorder.waiting == len(tasks))
+            assert upstream.hosts == []
+        await asyncio.gather(*tasks)
+
+    run(main)
+    guard.core.trail.flush()
+
+    assert len(upstream.hosts) == 20
+    assert unended(guard.trail_directory) == []
+    verify_trail(guard.trail_directory)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_is_cancelled_while_waiting_for_a_record_has_an_outcome(
+    guard: Guard, way: Ask
+) -> None:
+    upstream = Upstream()
+    ask = way(guard, upstream)
+    recorder = guard.core.trail._process.recorder
+
+    async def main() -> None:
+        with recorder._lock:
+            tasks = [asyncio.ensure_future(ask()) for _ in range(5)]
+            await until(lambda: recorder.waiting == len(tasks))
+            for task in tasks:
+                task.cancel()
+            done = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(item) for item in done} == {asyncio.CancelledError}
+        await until(lambda: len(asyncio.all_tasks()) <= 2)
+        await asyncio.sleep(0)
+
+    run(main)
+    guard.core.trail.flush()
+
+    assert upstream.hosts == []
     assert unended(guard.trail_directory) == []
     verify_trail(guard.trail_directory)
 

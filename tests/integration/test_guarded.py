@@ -367,8 +367,9 @@ def test_a_task_that_is_cancelled_while_it_is_asked_about_runs_nothing(
 
     asyncio.run(main())
 
+    # The question was not even put.
     assert ran == []
-    assert story(guard)[0] == ("allow", None)
+    assert story(guard) == []
 
 
 def test_an_async_generator_takes_gives_and_ends_as_it_did_before(
