@@ -4,7 +4,8 @@ Each round a process with eight threads appends until it is killed at a random m
 on a PostgreSQL server, where there is one, every tenth time the server is killed with
 it. Afterwards every record that one of its threads was told of has to be in the trail,
 and the trail has to verify. With `--faults`, instead, one write or sync system call
-after another fails or kills the writer, from the first to the last that there is.
+after another fails or kills the writer, from the first to the last that there is; and
+kills one that rotates its key and erases somebody.
 Exits with 1 if anything was lost.
 """
 
@@ -138,7 +139,13 @@ def _killed(
 
 def fail_everywhere() -> int:
     """Let each call fail in its turn; return 1 if anything was lost."""
-    from integration.test_trail_faults import works, write_with
+    from integration.test_trail_faults import (
+        CHANGE,
+        ended_well,
+        run_with,
+        works,
+        write_with,
+    )
     from trails import entries, made_trail
 
     if not works():
@@ -164,6 +171,17 @@ def fail_everywhere() -> int:
                     # There are not so many calls.
                     break
             print(f"{call}: {fault}: {moment - harmless} calls in turn", flush=True)
+    for call in CALLS:
+        for moment in range(1, 1_000):
+            with tempfile.TemporaryDirectory() as folder:
+                directory = made_trail(Path(folder) / "trail", pairs=1)
+                fault = f"{call}:signal=SIGKILL:when={moment}"
+                told, _, code = run_with(fault, CHANGE, directory)
+                ended_well(directory, told)
+            if code == 0:
+                break
+            runs += 1
+        print(f"{call}: rotated and erased: {moment - 1} calls in turn", flush=True)
     print(f"{runs} faults, {lost} records lost")
     return 1 if lost else 0
 
