@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from policyguard.audit.layout import Layout
 from policyguard.audit.stores.database import (
+    is_begun,
     leak,
     open_for_reading,
     open_for_writing,
@@ -204,7 +205,7 @@ def read_people(path: Path) -> Iterator[Person]:
         TrailError: they cannot be read.
         TamperedError: a pseudonym is not its person's.
     """
-    if not path.is_file():
+    if not is_begun(path):
         return
     connection = open_for_reading(path)
     try:

@@ -175,6 +175,28 @@ def is_blank(path: Path) -> bool:
         raise _cannot("read", path, error) from error
 
 
+def is_begun(path: Path) -> bool:
+    """Say whether a database is there with its tables, which are made at once.
+
+    For readers: nothing is written, and a creation that was cut off is left as it is.
+
+    Raises:
+        TrailError: it cannot be read.
+    """
+    if not path.is_file():
+        return False
+    closed = not path.with_name(f"{path.name}-wal").exists()
+    try:
+        connection = _connect(path, mode="ro", immutable=closed)
+        try:
+            query = "SELECT 1 FROM sqlite_master LIMIT 1"
+            return connection.execute(query).fetchone() is not None
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise _cannot("read", path, error) from error
+
+
 def identity_of(path: Path) -> tuple[int, int]:
     """Return which file stands at a path: device and inode.
 

@@ -21,6 +21,7 @@ from policyguard.audit.layout import Layout, read_identity, read_small
 from policyguard.audit.outside.folder import FolderCabinet
 from policyguard.audit.people import Person, read_people, read_vault_key
 from policyguard.audit.stores.database import (
+    is_begun,
     open_for_reading,
     require_sound,
     rows_of,
@@ -66,13 +67,8 @@ class FileLog:
 
     def exists(self) -> bool:
         """Say whether the log is there; one whose beginning was cut off is not yet."""
-        if not self.path.exists():
+        if not is_begun(self.path):
             return False
-        query = "SELECT count(*) FROM sqlite_master"
-        with _reading(self.path) as connection:
-            found = rows_of(connection, query, types=(int,), path=self.path)
-            if next(found) == (0,):
-                return False
         return self.head() is not None or next(self.rows(), None) is not None
 
     def head(self) -> Head | None:
@@ -231,9 +227,10 @@ class FileTrail:
 
     def require_sound(self) -> None:
         """Refuse databases of callers and people that contradict themselves."""
-        for path in (self.layout.callers, self.layout.people):
-            if path.is_file():
-                _require_sound(path)
+        if self.layout.callers.is_file():
+            _require_sound(self.layout.callers)
+        if is_begun(self.layout.people):
+            _require_sound(self.layout.people)
 
 
 def _require_sound(path: Path) -> None:

@@ -361,3 +361,14 @@ def test_a_trail_is_read_while_it_is_written(tmp_path: Path) -> None:
 
     trail.close()
     assert [log[1] for log in (*first.logs, *second.logs)] == [3, 5]
+
+
+def test_people_whose_file_was_cut_off_while_it_was_made_are_nobody_yet(
+    tmp_path: Path,
+) -> None:
+    trail = Trail.create(tmp_path / "trail")
+    trail.append(outcome("x"))
+    trail.close()
+    (tmp_path / "trail" / "people.sqlite").touch()
+
+    assert verify_trail(tmp_path / "trail").logs[0][1] == 2
