@@ -20,8 +20,8 @@ from policyguard.errors import TrailError
 class Living(Protocol):
     """Is a trail, as far as its life goes."""
 
-    def flush(self) -> None:
-        """Write what was handed over without waiting."""
+    def rest(self) -> None:
+        """Write what is left and release the log, until something is appended."""
         ...
 
     def forget_parent(self) -> None:
@@ -62,7 +62,7 @@ def _after_fork() -> None:
 def _at_exit() -> None:
     for trail in list(_TRAILS):
         with contextlib.suppress(Exception):
-            trail.flush()
+            trail.rest()
 
 
 os.register_at_fork(after_in_child=_after_fork)

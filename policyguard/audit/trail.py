@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -332,6 +333,10 @@ class Trail:
         """
         return rotate_own(self._here().recorder, place=self._place, keys=self._keys)
 
+    def rest(self) -> None:
+        """Write what is left and release the log, until something is appended."""
+        self._here().recorder.close()
+
     def close(self) -> None:
         """Write what is left, and release the log for other processes.
 
@@ -344,6 +349,9 @@ class Trail:
 
     def __del__(self) -> None:
         """Close the trail: a notebook's cell that is run again forgets to."""
+        if sys.is_finalizing():
+            # The locks may be held by threads that never run again; `rest` came before.
+            return
         with contextlib.suppress(Exception):
             # In a forked child it is the parent's.
             if self._process.pid == os.getpid():

@@ -123,6 +123,44 @@ def test_the_end_of_the_program_writes_what_is_left(tmp_path: Path) -> None:
     assert kinds(tmp_path / "trail").count("outcome") == 20
 
 
+def test_a_thread_that_the_end_of_the_program_stops_holds_nobody_up(
+    tmp_path: Path,
+) -> None:
+    script = (
+        "import atexit, sys, threading, time\n"
+        "def hold():\n"
+        "    recorder = trail._process.recorder\n"
+        "    held = threading.Event()\n"
+        "    def never_again():\n"
+        "        with recorder._lock, recorder._mutex:\n"
+        "            held.set()\n"
+        "            time.sleep(60)\n"
+        "    threading.Thread(target=never_again, daemon=True).start()\n"
+        "    held.wait()\n"
+        # Registered first, so it runs after what the trail has registered.
+        "atexit.register(hold)\n"
+        "from trails import outcome\n"
+        "from policyguard.audit.stores.place import Lock\n"
+        "from policyguard.audit.trail import Trail\n"
+        "trail = Trail.create(sys.argv[1], lock=Lock(every=100))\n"
+        "for n in range(5):\n"
+        "    trail.append_later(outcome(str(n)), failed=print)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "trail")],
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert kinds(tmp_path / "trail").count("outcome") == 5
+    assert remembered(tmp_path / "trail") == 6
+
+
 def test_more_than_can_wait_is_written_by_whoever_brings_it(trail: Trail) -> None:
     for number in range(3 * MOST_WAITING):
         trail.append_later(outcome(str(number)), failed=never)
