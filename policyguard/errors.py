@@ -14,6 +14,7 @@
     │   └── EvaluationError       evaluation failed, was undefined or malformed
     ├── TrailError                the trail cannot be written, opened or read
     │   ├── NotDurableError       a record could not be made durable
+    │   ├── CutOffError           power failed: the end of a log is in its vault alone
     │   └── SlotError             no log of the trail can be claimed
     ├── OutsideError              a witness, an authority or a sink cannot be used
     ├── VerificationError         a signature, proof or hash does not hold
@@ -114,6 +115,10 @@ class TrailError(PolicyGuardError):
 
 class NotDurableError(TrailError):
     """Says that a record could not be made durable."""
+
+
+class CutOffError(TrailError):
+    """Says that the end of a log is in its vault alone, until the log is opened."""
 
 
 class SlotError(TrailError):

@@ -2,8 +2,9 @@
 
 Owner: the process that holds the log's claim. It is written after each commit of the
 log and before anybody is answered, so a log that was put back to an older state is
-noticed; the settings may make that one in so many commits (`Cadence`). After a crash it may be behind the log, never ahead. Whoever can replace both
-the log and this database with older copies is noticed by a kept checkpoint alone: put
+noticed; the settings may make that one in so many commits (`Cadence`). After a crash it
+may be behind the log, never ahead of what log and vault have together (`redo`). Whoever
+can replace both the log and this database with older copies is noticed by a kept checkpoint alone: put
 it on another volume (`[trail] lock`).
 """
 

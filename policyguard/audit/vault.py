@@ -1,8 +1,9 @@
 """The vault: what was asked, who asked, and the salts that bind both to the log.
 
 Owner: the writer of the log, and for a moment whoever erases; the callers are shared by
-all writers of a trail. It is written before the log, so a crash leaves content without a
-record, never a record without its content. Whoever reads the vault reads personal data;
+all writers of a trail. It is durable before the log, and has the newest records with
+their contents (`redo`): a crash leaves content without a record, never a record without
+its content, and whoever opens the log takes up what it lacks. Whoever reads the vault reads personal data;
 whoever changes it is noticed by `verify_trail`; without it the log still verifies and
 names nobody.
 
@@ -27,6 +28,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from policyguard.audit.claim import Gate
+from policyguard.audit.redo import SCHEMA as AHEAD_SCHEMA
+from policyguard.audit.redo import Ahead, batches_ahead
 from policyguard.audit.stores.database import (
     insert_rows,
     leak,
@@ -119,13 +122,22 @@ class Vault:
         self._gate = Gate.at(path.with_name("vault.gate"))
         try:
             with self._gate:
-                self._connection = open_for_writing(path, schema=_CONTENT_SCHEMA)
+                self._connection = open_for_writing(
+                    path, schema=_CONTENT_SCHEMA, since_version_2=AHEAD_SCHEMA
+                )
         except BaseException:
             self._gate.close()
             raise
 
-    def keep(self, sealed: Sequence[Sealed]) -> None:
+    def keep(
+        self, sealed: Sequence[Sealed], *, ahead: Ahead | None = None, synced: int = 0
+    ) -> None:
         """Keep contents durably, all or none.
+
+        Args:
+            sealed: The contents.
+            ahead: Their records, where the log's own commit will not wait for the disk.
+            synced: How many records the log has durably: of these nothing is kept here.
 
         Raises:
             sqlite3.Error: they are not durable; the vault must not be used again.
@@ -141,7 +153,18 @@ class Vault:
                     run("INSERT INTO prompt VALUES (?, ?, ?)", row)
                 for person in item.about:
                     run("INSERT INTO about VALUES (?, ?)", (item.record, person))
+            if ahead is not None:
+                run("DELETE FROM ahead WHERE size <= ?", (synced,))
+                run("INSERT INTO ahead VALUES (?, ?, ?, ?)", ahead.row())
             run("COMMIT")
+
+    def ahead(self) -> list[Ahead]:
+        """Return the records that may not be durable in the log, in order.
+
+        Raises:
+            TrailError: they cannot be read.
+        """
+        return list(batches_ahead(self._connection, path=self._path))
 
     def erase(self, records: Collection[str]) -> None:
         """Delete all that is kept of some records, and every trace of it in the files.

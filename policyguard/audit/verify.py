@@ -29,6 +29,7 @@ from policyguard.audit.stores.sqlite import require_signed
 from policyguard.audit.vault import pseudonym_of
 from policyguard.errors import (
     ConfigurationError,
+    CutOffError,
     FormatError,
     TamperedError,
     TrailError,
@@ -105,6 +106,7 @@ def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
 
     Raises:
         TamperedError: something is not what was signed; names the place.
+        CutOffError: a power failure took the end of a log, which its vault has.
         TrailError: there is no trail, or it is being written in a way that does not
             let it be read.
     """
@@ -316,7 +318,13 @@ def _known(log: Log, *, size: int) -> list[Checkpoint]:
     """Return the checkpoint that the lock database remembers."""
     known = log.source.known_head(origin=log.origin)
     # The log was read first: by now it may have grown.
-    if known.size > log.head().size:
+    if known.size > (now := log.head().size):
+        if log.source.end_ahead(size=now) >= known.size:
+            raise CutOffError(
+                f"the log {log.origin} was cut off, as by a power failure: its records"
+                f" from {now} on are in its vault: start the application that writes it,"
+                " which takes them up, and verify again"
+            )
         raise TamperedError(
             f"the log {log.origin} was put back: it has {size} records and the lock"
             f" database knows of {known.size}"
@@ -382,7 +390,7 @@ def _as_tampered(what: str) -> Iterator[None]:
     """Turn every way in which stored bytes are not what they should be into one."""
     try:
         yield
-    except TamperedError:
+    except (TamperedError, CutOffError):
         raise
     except (TrailError, FormatError, VerificationError) as error:
         raise TamperedError(f"{what} cannot be verified: {error}") from error

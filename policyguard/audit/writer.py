@@ -24,8 +24,10 @@ from policyguard.audit.creation import (
 )
 from policyguard.audit.heads import Cadence, HeadMemory
 from policyguard.audit.layout import Layout, make_folder
+from policyguard.audit.redo import MOST_IN_BATCH, Ahead, redo
 from policyguard.audit.rotation import settle_rotation
 from policyguard.audit.stores.database import identity_of
+from policyguard.audit.stores.protocol import Head
 from policyguard.audit.stores.sqlite import LogStore
 from policyguard.audit.vault import Sealed, Vault
 from policyguard.canonical import canonical_bytes
@@ -82,11 +84,32 @@ class Writer:
                     f"`{path}` was replaced while it was in use: restore it"
                 )
         before = self.store.head.size if self.store.head else 0
-        if sealed:
-            self.vault.keep(sealed)
-        head = self.store.append(bodies, successor=successor)
+        head = (
+            self._append_sealed(bodies, sealed=sealed)
+            if sealed
+            else self.store.append(bodies, successor=successor)
+        )
         self.memory.advance(size=head.size, note=head.note)
         return before
+
+    def _append_sealed(
+        self, bodies: Sequence[bytes], *, sealed: Sequence[Sealed]
+    ) -> Head:
+        """Make records and contents durable together, in the vault; see `redo`."""
+        if len(bodies) > MOST_IN_BATCH:
+            self.vault.keep(sealed)
+            return self.store.append(bodies)
+
+        def keep(head: Head) -> None:
+            ahead = Ahead(
+                first=head.size - len(bodies),
+                size=head.size,
+                bodies=tuple(bodies),
+                note=head.note,
+            )
+            self.vault.keep(sealed, ahead=ahead, synced=self.store.synced)
+
+        return self.store.append(bodies, elsewhere=keep)
 
     def close(self) -> None:
         """Close the log, and let another process claim it."""
@@ -212,6 +235,7 @@ def _open_writer(layout: Layout, wanted: _Wanted, *, claim: Claim) -> Writer:
         if store.head is None and known.size == 0:
             store.append([_genesis(signer, predecessor=wanted.predecessor)])
         vkeys = keys_by_origin(read_trust(layout.trust))[origin]
+        redo(store, vault.ahead(), known=known.size, vkeys=vkeys)
         require_extension(store, known=known, vkeys=vkeys)
         if store.head is not None and known.size < store.head.size:
             memory.advance(size=store.head.size, note=store.head.note)

@@ -20,7 +20,8 @@ from policyguard.errors import TrailError
 
 APPLICATION_ID: Final = 0x70677472
 """`pgtr` in the header of each database, so that a wrong file is noticed."""
-VERSION: Final = 1
+VERSIONS: Final = (1, 2)
+"""A vault of version 2 may be ahead of its log, which older software must not overlook."""
 OLDEST_SQLITE: Final = (3, 37, 0)
 _PATIENCE_SECONDS: Final = 10.0
 _ROWS_AT_ONCE: Final = (64, 16, 4, 1)
@@ -47,8 +48,17 @@ def open_for_writing(
     schema: str,
     journal: Journal = "WAL",
     synchronous: Synchronous = "FULL",
+    since_version_2: str | None = None,
 ) -> sqlite3.Connection:
     """Open a database, creating it with this schema when the file is empty or missing.
+
+    Args:
+        path: The file.
+        schema: Its tables in version 1, each statement on lines of its own.
+        journal: How SQLite keeps commits whole.
+        synchronous: Whether a commit waits for the disk.
+        since_version_2: A table that version 2 has more; without it the file stays at
+            version 1.
 
     Raises:
         TrailError: it cannot be opened or written, or is another kind of file.
@@ -71,7 +81,10 @@ def open_for_writing(
             for statement in schema.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={VERSION}")
+            connection.execute("PRAGMA user_version=1")
+        if since_version_2 is not None and _version(connection) == 1:
+            connection.execute(since_version_2)
+            connection.execute("PRAGMA user_version=2")
         connection.execute("COMMIT")
         _require_kind(connection, path=path)
     except sqlite3.Error as error:
@@ -256,13 +269,16 @@ def _connect(path: Path, *, mode: str, immutable: bool = False) -> sqlite3.Conne
 
 def _require_kind(connection: sqlite3.Connection, *, path: Path) -> None:
     kind = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if (kind, version) != (APPLICATION_ID, VERSION):
+    if kind != APPLICATION_ID or _version(connection) not in VERSIONS:
         connection.close()
         raise TrailError(
             f"`{path}` is no database of a trail that this version reads: restore it,"
             " or use the version of policyguard that wrote it"
         )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _require_sqlite() -> None:

@@ -20,6 +20,7 @@ from policyguard.audit.heads import read_known_head
 from policyguard.audit.layout import Layout, read_identity, read_small
 from policyguard.audit.outside.folder import FolderCabinet
 from policyguard.audit.people import Person, read_people, read_vault_key
+from policyguard.audit.redo import end_ahead
 from policyguard.audit.stores.database import (
     is_begun,
     open_for_reading,
@@ -143,6 +144,10 @@ class FileLog:
     def outside(self) -> FolderCabinet:
         """Return the folder with what others have said about the log."""
         return FolderCabinet(folder=self.layout.outside(self.slot))
+
+    def end_ahead(self, *, size: int) -> int:
+        """Return how long a log of `size` is with what its vault has beyond it."""
+        return end_ahead(self.layout.vault(self.slot), size=size)
 
     def private_key(self) -> bytes | None:
         """Return the log's private key, where this process may read it."""

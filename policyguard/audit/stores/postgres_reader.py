@@ -174,6 +174,10 @@ class PostgresLog:
         """Return the table with what others have said about the log."""
         return PostgresCabinet(server=self.server, slot=self.slot)
 
+    def end_ahead(self, *, size: int) -> int:
+        """Return `size`: content and record are one commit."""
+        return size
+
     def private_key(self) -> bytes | None:
         """Return nothing: the key is encrypted, and whoever reads has no passphrase."""
         return None

@@ -147,6 +147,10 @@ class LogSource(Protocol):
         """Return what keeps the words of others about the log; it may be written."""
         ...
 
+    def end_ahead(self, *, size: int) -> int:
+        """Return how long a log of `size` is with what its vault has beyond it."""
+        ...
+
     def private_key(self) -> bytes | None:
         """Return the log's private key in PEM, where this process may read it."""
         ...

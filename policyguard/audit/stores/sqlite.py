@@ -1,7 +1,8 @@
 """One log in one SQLite file: records, head and checkpoints in one transaction.
 
 Owner: the process that holds the log's claim. A crash leaves the last commit: all
-records of a batch with the head that signs them, or none. Whoever can write the file
+records of a batch with the head that signs them, or none. A power failure can take
+commits that were made durable elsewhere before (`Elsewhere`). Whoever can write the file
 can change it, but not so that `verify_trail` does not see it; whoever also has the
 key can write another history, which only a kept checkpoint or a witness shows.
 
@@ -15,11 +16,12 @@ more of them, and are read and written as they are.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from policyguard.audit.stores.database import (
+    Synchronous,
     insert_rows,
     leak,
     open_for_writing,
@@ -44,6 +46,10 @@ from policyguard.tlog import (
 
 CHECKPOINT_EVERY: Final = 256
 """Records after which a checkpoint is kept beside the newest one, which is the head's."""
+Elsewhere: TypeAlias = Callable[[Head], None]
+"""Makes the records before a head durable in another place."""
+_MOST_UNSYNCED: Final = 256
+"""Records that may be durable only elsewhere; with more the log is synced as well."""
 SCHEMA: Final = """
 CREATE TABLE entry (
   idx INTEGER PRIMARY KEY,
@@ -62,7 +68,7 @@ CREATE TABLE head (
 class LogStore:
     """Appends records to one log."""
 
-    __slots__ = ("_connection", "_head", "_path", "_signer")
+    __slots__ = ("_connection", "_head", "_level", "_path", "_signer", "_synced")
 
     def __init__(self, path: Path, *, signer: Signer) -> None:
         """Open the log of a signer, whose key name is the log's origin.
@@ -73,8 +79,10 @@ class LogStore:
         self._path = path
         self._signer = signer
         self._connection = open_for_writing(path, schema=SCHEMA)
+        self._level: Synchronous = "FULL"
         try:
             self._head = read_head(self._connection, path=path)
+            self._synced = self._head.size if self._head else 0
             if self._head is not None:
                 vkey = VerifierKey.of_signer(signer)
                 require_signed(self._head, vkeys=[vkey], where=str(path))
@@ -99,8 +107,26 @@ class LogStore:
         """The newest head, or `None` before the first record."""
         return self._head
 
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self._signer.key_name
+
+    @property
+    def synced(self) -> int:
+        """How many records are durable in this file, whatever else keeps them."""
+        return self._synced
+
+    def count_as_synced(self, size: int) -> None:
+        """Take only the first `size` records as durable in this file."""
+        self._synced = min(self._synced, size)
+
     def append(
-        self, bodies: Sequence[bytes], *, successor: Signer | None = None
+        self,
+        bodies: Sequence[bytes],
+        *,
+        successor: Signer | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> Head:
         """Append records durably and return the new head.
 
@@ -108,6 +134,9 @@ class LogStore:
             bodies: The records.
             successor: The key that takes over: it signs this head beside the old key,
                 and every later one alone. The checkpoint with both is kept.
+            elsewhere: Makes the records durable in another place, so that this commit
+                need not wait for the disk. Called once they are accepted here, and
+                before they are committed.
 
         Raises:
             TrailError: somebody else has written to the log.
@@ -115,13 +144,57 @@ class LogStore:
                 again.
         """
         leaves = [leaf_hash(body) for body in bodies]
-        before = self._head.size if self._head else 0
-        frontier = (self._head.frontier if self._head else Frontier()).extend(leaves)
+        frontier = self._frontier.extend(leaves)
         checkpoint = Checkpoint(
-            origin=self._signer.key_name, size=frontier.size, root=frontier.root()
+            origin=self.origin, size=frontier.size, root=frontier.root()
         )
         note = sign_checkpoint(checkpoint, signer=self._signer, successor=successor)
         head = Head(size=frontier.size, frontier=frontier, note=note)
+        self._write(
+            list(zip(bodies, leaves, strict=True)),
+            head=head,
+            keep=successor is not None,
+            elsewhere=elsewhere,
+        )
+        self._signer = successor or self._signer
+        return head
+
+    def take_up(
+        self, bodies: Sequence[bytes], *, note: str, vkeys: Sequence[VerifierKey]
+    ) -> None:
+        """Append records with the checkpoint that has signed them before.
+
+        Args:
+            bodies: The records.
+            note: The checkpoint of the log with them.
+            vkeys: The keys of the log.
+
+        Raises:
+            FormatError: the checkpoint is none.
+            VerificationError: it does not sign the log with these records.
+            sqlite3.Error: they are not durable.
+        """
+        leaves = [leaf_hash(body) for body in bodies]
+        frontier = self._frontier.extend(leaves)
+        head = Head(size=frontier.size, frontier=frontier, note=note)
+        require_signed(head, vkeys=vkeys, where=str(self._path))
+        self._write(list(zip(bodies, leaves, strict=True)), head=head)
+
+    @property
+    def _frontier(self) -> Frontier:
+        return self._head.frontier if self._head else Frontier()
+
+    def _write(
+        self,
+        records: Sequence[tuple[bytes, bytes]],
+        *,
+        head: Head,
+        keep: bool = False,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        before = self._head.size if self._head else 0
+        full = elsewhere is None or head.size - self._synced > _MOST_UNSYNCED
+        self._sync_at("FULL" if full else "NORMAL")
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         stored = run("SELECT size FROM head").fetchone()
@@ -130,20 +203,27 @@ class LogStore:
                 f"`{self._path}` was written by another process: stop one of the two,"
                 " then run `policyguard audit verify`"
             )
-        indexes = range(before, head.size)
-        rows = list(zip(indexes, bodies, leaves, strict=True))
+        rows = [(index, *record) for index, record in enumerate(records, start=before)]
         insert_rows(self._connection, "entry (idx, body, leaf)", rows)
         passed = before // CHECKPOINT_EVERY != head.size // CHECKPOINT_EVERY
-        if passed or successor is not None:
-            run("INSERT INTO checkpoint VALUES (?, ?)", (head.size, note))
+        if passed or keep:
+            run("INSERT INTO checkpoint VALUES (?, ?)", (head.size, head.note))
         run(
             "INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?)",
-            (head.size, frontier.format(), note),
+            (head.size, head.frontier.format(), head.note),
         )
+        if elsewhere is not None:
+            elsewhere(head)
         run("COMMIT")
         self._head = head
-        self._signer = successor or self._signer
-        return head
+        if full:
+            self._synced = head.size
+
+    def _sync_at(self, level: Synchronous) -> None:
+        """Say whether the next commits wait for the disk; one that does covers all."""
+        if level != self._level:
+            self._connection.execute(f"PRAGMA synchronous={level}")
+            self._level = level
 
     def root_at(self, size: int) -> bytes:
         """Return the root of the tree of the first `size` records, from their bytes."""
