@@ -25,11 +25,9 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.audit.claim import Gate
-from policyguard.audit.redo import SCHEMA as AHEAD_SCHEMA
-from policyguard.audit.redo import Ahead, batches_ahead
 from policyguard.audit.stores.database import (
     insert_rows,
     leak,
@@ -39,6 +37,9 @@ from policyguard.audit.stores.database import (
 )
 from policyguard.errors import TrailError
 from policyguard.vocabulary.record import Commitment
+
+if TYPE_CHECKING:
+    from policyguard.audit.redo import Ahead
 
 SALT_BYTES: Final = 32
 _PSEUDONYM_BYTES: Final = 16
@@ -118,6 +119,9 @@ class Vault:
         Raises:
             TrailError: it cannot be opened.
         """
+        # When a log is opened: a program that starts loads few modules.
+        from policyguard.audit.redo import SCHEMA as AHEAD_SCHEMA
+
         self._path = path
         self._gate = Gate.at(path.with_name("vault.gate"))
         try:
@@ -164,6 +168,8 @@ class Vault:
         Raises:
             TrailError: they cannot be read.
         """
+        from policyguard.audit.redo import batches_ahead
+
         return list(batches_ahead(self._connection, path=self._path))
 
     def erase(self, records: Collection[str]) -> None:

@@ -24,7 +24,6 @@ from policyguard.audit.creation import (
 )
 from policyguard.audit.heads import Cadence, HeadMemory
 from policyguard.audit.layout import Layout, make_folder
-from policyguard.audit.redo import MOST_IN_BATCH, Ahead, redo
 from policyguard.audit.rotation import settle_rotation
 from policyguard.audit.stores.database import identity_of
 from policyguard.audit.stores.protocol import Head
@@ -96,6 +95,8 @@ class Writer:
         self, bodies: Sequence[bytes], *, sealed: Sequence[Sealed]
     ) -> Head:
         """Make records and contents durable together, in the vault; see `redo`."""
+        from policyguard.audit.redo import MOST_IN_BATCH, Ahead
+
         if len(bodies) > MOST_IN_BATCH:
             self.vault.keep(sealed)
             return self.store.append(bodies)
@@ -218,6 +219,8 @@ class _Wanted:
 
 
 def _open_writer(layout: Layout, wanted: _Wanted, *, claim: Claim) -> Writer:
+    from policyguard.audit.redo import redo
+
     slot, keys = wanted.slot, wanted.keys
     origin = origin_of(wanted.name, slot)
     settle_rotation(layout, slot=slot, origin=origin, keys=keys)

@@ -20,7 +20,6 @@ from policyguard.audit.heads import read_known_head
 from policyguard.audit.layout import Layout, read_identity, read_small
 from policyguard.audit.outside.folder import FolderCabinet
 from policyguard.audit.people import Person, read_people, read_vault_key
-from policyguard.audit.redo import end_ahead
 from policyguard.audit.stores.database import (
     is_begun,
     open_for_reading,
@@ -147,6 +146,8 @@ class FileLog:
 
     def end_ahead(self, *, size: int) -> int:
         """Return how long a log of `size` is with what its vault has beyond it."""
+        from policyguard.audit.redo import end_ahead
+
         return end_ahead(self.layout.vault(self.slot), size=size)
 
     def private_key(self) -> bytes | None:
