@@ -98,8 +98,12 @@ class SealedPrompt:
 
 def commitment_of(content: bytes, *, salt: bytes) -> Commitment:
     """Return what a leaf says of content under a salt."""
-    value = hmac.digest(salt, content, hashlib.sha256).hex()
-    return Commitment(bytes=len(content), value=value)
+    return Commitment(bytes=len(content), value=commitment_value(content, salt=salt))
+
+
+def commitment_value(content: bytes, *, salt: bytes) -> str:
+    """Return the HMAC of content under a salt, in hexadecimal."""
+    return hmac.digest(salt, content, "sha256").hex()
 
 
 def pseudonym_of(caller: str, *, salt: bytes) -> str:

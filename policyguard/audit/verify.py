@@ -24,9 +24,10 @@ from policyguard.audit.log_verification import Progress, verify_records
 from policyguard.audit.outside.attested import Attestations, Attested, Vouchers
 from policyguard.audit.people import verify_prompts
 from policyguard.audit.reader import Entry, Log, TrailReader, source_of
+from policyguard.audit.record_forms import Brief, Forms
 from policyguard.audit.stores.protocol import Head
 from policyguard.audit.stores.sqlite import require_signed
-from policyguard.audit.vault import pseudonym_of
+from policyguard.audit.vault import commitment_value, pseudonym_of
 from policyguard.errors import (
     ConfigurationError,
     CutOffError,
@@ -173,7 +174,7 @@ class _Tally:
         self.keys = KeyHistory(origin=log.origin, trusted=log.vkeys)
         self.predecessor: Predecessor | None = None
         self.attested = Attested()
-        self.uncovered: dict[str, tuple[Entry, str]] = {}
+        self.uncovered: dict[str, tuple[int, str]] = {}
         self.allowed: set[str] = set()
         self.ended: set[str] = set()
         self.ordered: set[str] = set()
@@ -184,7 +185,7 @@ class _Tally:
         if isinstance(record, GenesisRecord):
             self.predecessor = record.predecessor
         if isinstance(record, DecisionRecord | ApprovalRecord):
-            self.uncovered[record.id] = (entry, record.input.value)
+            self.uncovered[record.id] = (entry.index, record.input.value)
         if isinstance(record, DecisionRecord):
             if record.prompt is not None:
                 self.prompts[record.id] = (entry, record.prompt)
@@ -200,6 +201,15 @@ class _Tally:
                 key = require_order(record, trail=trail, erasers=self.erasers)
             self.orders[key.key_name] += 1
             self.ordered.update(record.records)
+
+    def add_brief(self, index: int, brief: Brief) -> None:
+        """Take in a decision or an outcome of a known form."""
+        if brief.content is not None:
+            self.uncovered[brief.id] = (index, brief.content)
+            if brief.goes_ahead:
+                self.allowed.add(brief.id)
+        elif brief.decision is not None:
+            self.ended.add(brief.decision)
 
 
 def _still_there(reader: TrailReader, ordered: set[str]) -> int:
@@ -237,11 +247,21 @@ def _verify_log(
 
 def _read_records(log: Log, *, tally: _Tally) -> None:
     """Validate what each record says, and collect it."""
-    for entry in log.entries():
-        if entry.index >= tally.size:
-            _require_newer_head(entry, log=log)
-            break
-        tally.add(entry, _record_of(entry, log=log))
+    forms = Forms()
+    for rows in log.source.batches(size=tally.size):
+        for index, body, leaf in rows:
+            # The first record is of no form: it opens the log.
+            brief = forms.read(body) if index and type(body) is bytes else None
+            if brief is not None:
+                tally.add_brief(index, brief)
+                continue
+            entry = Entry(origin=log.origin, index=index, body=body, leaf=leaf)
+            record = _record_of(entry, log=log)
+            tally.add(entry, record)
+            forms.learn(entry, record)
+    for entry in log.entries(start=tally.size):
+        _require_newer_head(entry, log=log)
+        break
 
 
 def _require_newer_head(entry: Entry, *, log: Log) -> None:
@@ -278,11 +298,11 @@ def _verify_content(log: Log, *, tally: _Tally) -> None:
         if found is None:
             # Kept before a crash that the log did not survive, or after the head.
             continue
-        entry, value = found
-        if not compare_digest(sealed.commitment().value, value):
+        index, value = found
+        if not compare_digest(commitment_value(sealed.body, salt=sealed.salt), value):
             raise TamperedError(
-                f"the content of {entry.name} (record {sealed.record}) in the vault was"
-                " changed: it is not what was recorded"
+                f"the content of entry {index} of {log.origin} (record {sealed.record})"
+                " in the vault was changed: it is not what was recorded"
             )
 
 
