@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from policyguard.errors import FormatError, TamperedError
+from policyguard.errors import ConfigurationError, FormatError, TamperedError
+from policyguard.signing.ed25519 import Ed25519Signer
 
 if TYPE_CHECKING:
-    from policyguard.audit.reader import Entry
+    from policyguard.audit.reader import Entry, Log
     from policyguard.signing.keyring import VerifierKey
     from policyguard.vocabulary.record import AnyRecord
 
@@ -154,3 +155,24 @@ class KeyHistory:
                 f"the log {self.origin} was handed over to a key that is not in the"
                 " trust file: ask for it, and compare it with `policyguard keys show`"
             )
+
+
+def require_own_key(log: Log) -> None:
+    """Refuse a private key that is not the log's, where it can be read at all.
+
+    Raises:
+        TamperedError: it is another one, or none.
+    """
+    pem = log.source.private_key()
+    if pem is None:
+        # An auditor has no private keys.
+        return
+    if b"ENCRYPTED PRIVATE KEY" in pem:
+        # Whoever verifies has no passphrase; with a wrong key the log does not open.
+        return
+    try:
+        signer = Ed25519Signer.from_pem(pem, key_name=log.origin)
+    except ConfigurationError as error:
+        raise TamperedError(f"the key of {log.origin} was changed: {error}") from error
+    if signer.public_key not in {vkey.public_key for vkey in log.vkeys}:
+        raise TamperedError(f"the key of {log.origin} is not the one that signs it")

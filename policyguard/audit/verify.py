@@ -18,7 +18,7 @@ from hmac import compare_digest
 from pathlib import Path
 
 from policyguard.audit.erasure_order import require_order, verify_order
-from policyguard.audit.key_history import KeyHistory
+from policyguard.audit.key_history import KeyHistory, require_own_key
 from policyguard.audit.log_chain import require_continued
 from policyguard.audit.log_verification import Progress, verify_records
 from policyguard.audit.outside.attested import Attestations, Attested, Vouchers
@@ -29,14 +29,12 @@ from policyguard.audit.stores.protocol import Head
 from policyguard.audit.stores.sqlite import require_signed
 from policyguard.audit.vault import commitment_value, pseudonym_of
 from policyguard.errors import (
-    ConfigurationError,
     CutOffError,
     FormatError,
     TamperedError,
     TrailError,
     VerificationError,
 )
-from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.passphrase import Passphrase
 from policyguard.tlog import Checkpoint, open_checkpoint
@@ -225,7 +223,7 @@ def _verify_log(
     progress: Progress | None,
 ) -> _Tally:
     with _as_tampered(f"the log {log.origin}"):
-        _require_own_key(log)
+        require_own_key(log)
         head = log.head()
         checkpoint = require_signed(head, vkeys=log.vkeys, where=log.source.where)
         tally = _Tally(log, checkpoint, erasers=vouchers.erasers)
@@ -376,23 +374,6 @@ def _require_complete(reader: TrailReader) -> bool:
 
 def _origin(reader: TrailReader, slot: str) -> str:
     return f"{reader.name}/{slot}"
-
-
-def _require_own_key(log: Log) -> None:
-    """Refuse a private key that is not the log's, where it can be read at all."""
-    pem = log.source.private_key()
-    if pem is None:
-        # An auditor has no private keys.
-        return
-    if b"ENCRYPTED PRIVATE KEY" in pem:
-        # Whoever verifies has no passphrase; with a wrong key the log does not open.
-        return
-    try:
-        signer = Ed25519Signer.from_pem(pem, key_name=log.origin)
-    except ConfigurationError as error:
-        raise TamperedError(f"the key of {log.origin} was changed: {error}") from error
-    if signer.public_key not in {vkey.public_key for vkey in log.vkeys}:
-        raise TamperedError(f"the key of {log.origin} is not the one that signs it")
 
 
 def _require_callers(reader: TrailReader) -> None:
