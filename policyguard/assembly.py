@@ -160,8 +160,7 @@ def core_as_known(core: Core, *, day: date) -> Core:
 def _loaded(engine: Engine, policy: PolicySet) -> Snapshot:
     """Load a policy that a key vouches for, and that may hang a parser all the same."""
     if isinstance(engine, RegorusEngine):
-        validate_apart(policy)
-        return engine.admit(policy)
+        return engine.admit(policy, translated=validate_apart(policy))
     return engine.load(policy)
 
 

@@ -12,10 +12,12 @@ import contextlib
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import Any, Final
 
 import orjson
 
+from policyguard.engines.compiled.translate import Translated
 from policyguard.engines.protocol import Golden, PolicySet
 from policyguard.errors import EngineLoadError, PolicyGuardError
 
@@ -30,12 +32,19 @@ sys.exit(main())
 """
 
 
-def validate_apart(policy: PolicySet, *, deadline: float = DEADLINE_SECONDS) -> None:
+def validate_apart(
+    policy: PolicySet, *, deadline: float = DEADLINE_SECONDS
+) -> Translated | None:
     """Load a policy into the embedded engine of another process.
+
+    There the compiled policy is compared with the interpreter on every golden vector.
 
     Args:
         policy: What to load.
         deadline: Seconds after which the process is ended.
+
+    Returns:
+        The program of the policy, or nothing if the interpreter has to answer.
 
     Raises:
         EngineLoadError: the engine refuses it, does not end in time, or crashes.
@@ -59,7 +68,7 @@ def validate_apart(policy: PolicySet, *, deadline: float = DEADLINE_SECONDS) -> 
             f"no process could be started to validate the policy: {error}"
         ) from error
     if done.returncode == 0:
-        return
+        return _program(done.stdout)
     reason = done.stdout.decode("utf-8", "replace")[:_LONGEST_REASON].strip()
     if done.returncode != 1 or not reason:
         reason = f"the engine crashed on the policy (status {done.returncode})"
@@ -76,11 +85,33 @@ def main() -> int:
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        RegorusEngine().load(_unpacked(sys.stdin.buffer.read()))
+        policy = _unpacked(sys.stdin.buffer.read())
+        loaded = RegorusEngine(compared=len(policy.golden)).load(policy)
     except PolicyGuardError as error:
         sys.stdout.write(str(error))
         return 1
+    translated = loaded.translated
+    sys.stdout.buffer.write(
+        orjson.dumps(None if translated is None else asdict(translated))
+    )
     return 0
+
+
+def _program(written: bytes) -> Translated | None:
+    """Read what our own code in the other process has written.
+
+    Raises:
+        EngineLoadError: it is not that.
+    """
+    try:
+        fields = orjson.loads(written)
+        if fields is None:
+            return None
+        return Translated(**{**fields, "parts": tuple(fields["parts"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise EngineLoadError(
+            "the process that validates policy wrote something else than its answer"
+        ) from error
 
 
 def _packed(policy: PolicySet) -> bytes:

@@ -7,12 +7,12 @@ the bundle's, inputs with the verdict and rule ids that it promises for them.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from policyguard.canonical import Json, canonical_bytes
 from policyguard.engines.native import (
-    NativeEngine,
     compile_modules,
     evaluate_on,
     with_data,
@@ -158,16 +158,14 @@ def require_answer(vector: EngineVector) -> None:
 
 def require_promises(
     *,
-    base: NativeEngine,
-    entrypoint: str,
+    answer: Callable[[str], Mapping[str, Json]],
     golden: tuple[Golden, ...],
     rule_ids: frozenset[str],
 ) -> None:
     """Check that the bundle answers as it promises, and that every rule fires.
 
     Args:
-        base: An engine with the bundle's policy and its golden catalog.
-        entrypoint: The rule that answers.
+        answer: Evaluates an input on the bundle's policy and its golden catalog.
         golden: The vectors of the bundle.
         rule_ids: Every id of the rulebook.
 
@@ -177,7 +175,7 @@ def require_promises(
     """
     fired: set[str] = set()
     for vector in golden:
-        fired |= _require_promise(base, entrypoint, vector)
+        fired |= _require_promise(answer, vector)
     if fired != rule_ids:
         odd = ", ".join(sorted(fired ^ rule_ids))
         raise EngineLoadError(
@@ -186,10 +184,11 @@ def require_promises(
         )
 
 
-def _require_promise(base: NativeEngine, entrypoint: str, vector: Golden) -> set[str]:
+def _require_promise(
+    evaluate: Callable[[str], Mapping[str, Json]], vector: Golden
+) -> set[str]:
     try:
-        text = canonical_bytes(vector.input).decode("utf-8")
-        answer = evaluate_on(base, text, entrypoint=entrypoint)
+        answer = evaluate(canonical_bytes(vector.input).decode("utf-8"))
     except (EvaluationError, CanonicalError) as error:
         raise EngineLoadError(f"golden vector `{vector.name}`: {error}") from error
     verdict, ids = answer.get("verdict"), _finding_ids(answer)

@@ -1,5 +1,8 @@
 """The embedded engine: `regorus.Engine`, the tree-walking interpreter, in process.
 
+Policy that can be translated is compiled too (`engines/compiled`), and answers from there;
+the interpreter is asked where the program has no answer, and made for a thread only then.
+
 State: one prepared engine for each thread and loaded policy, made when a thread first
 evaluates and kept in that thread alone, because the library's objects may neither be
 used nor freed by another one. Nothing is on disk, so a crash leaves nothing. A forked
@@ -10,19 +13,30 @@ bundle. The library's register machine (`Rvm`) answers wrongly and is never used
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from threading import get_ident
 from typing import Final
 
+import orjson
+
 from policyguard.canonical import Json
-from policyguard.engines.golden import require_known_semantics, require_promises
+from policyguard.engines.compiled.checked import (
+    agrees,
+    compiled_or_not,
+    translated_or_not,
+)
+from policyguard.engines.compiled.program import Compiled, Running
+from policyguard.engines.compiled.translate import Translated
+from policyguard.engines.golden import require_known_semantics
 from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
-from policyguard.engines.joined import join_modules
+from policyguard.engines.joined import Joined, join_modules
 from policyguard.engines.library import installed_library
 from policyguard.engines.lint.policy import require_defined
 from policyguard.engines.lint.shapes import VIEW, shapes_of
@@ -32,11 +46,17 @@ from policyguard.engines.native import (
     evaluate_on,
     in_slices,
     syntax_tree,
-    with_data,
     without_frames,
 )
 from policyguard.engines.overlap import require_no_overlap
 from policyguard.engines.pieces import data_pieces, data_text
+from policyguard.engines.promises import (
+    golden_data,
+    on_golden,
+    require_kept_promises,
+    require_same_rules,
+    without_collections,
+)
 from policyguard.engines.protocol import EngineInfo, PolicySet
 from policyguard.engines.syntax import require_parsable
 from policyguard.engines.tree import read_tree
@@ -49,6 +69,8 @@ from policyguard.errors import (
 
 _EXAMPLES: Final = 8
 """On how many golden vectors a load looks at what the view always has."""
+COMPILED: Final = "compiled.1"
+"""Of the engine's version where compiled policy answers."""
 _SLICE_SECONDS: Final = 0.004
 """How long a caller may work towards its thread's next engine; a step may exceed it."""
 
@@ -58,19 +80,24 @@ class RegorusEngine:
 
     Args:
         max_input_bytes: The largest input that a snapshot evaluates, in bytes.
+        compared: On how many golden vectors a load compares the compiled policy with the
+            interpreter, whole documents.
 
     Raises:
         ConfigurationError: the library is missing, is not one that we know, or
             another distribution brings the same import name.
     """
 
-    def __init__(self, *, max_input_bytes: int = MAX_INPUT_BYTES) -> None:
+    def __init__(
+        self, *, max_input_bytes: int = MAX_INPUT_BYTES, compared: int = _EXAMPLES
+    ) -> None:
         if max_input_bytes < 1:
             raise ConfigurationError(
                 f"`{max_input_bytes}` bytes of input are too few: give at least 1"
             )
         library = installed_library()
         self._max_input_bytes = max_input_bytes
+        self._compared = compared
         self._info = EngineInfo(
             name="regorus",
             version=library.version,
@@ -97,32 +124,58 @@ class RegorusEngine:
             failure = without_frames(error)
         raise failure
 
-    def admit(self, policy: PolicySet) -> RegorusSnapshot:
+    def admit(
+        self, policy: PolicySet, *, translated: Translated | None = None
+    ) -> RegorusSnapshot:
         """Return what evaluates a policy that `load` accepted in another process.
 
-        Nothing is compiled yet: each thread makes its engine, in slices or when it
-        first evaluates.
+        Args:
+            policy: What to evaluate.
+            translated: The program that the other process has compared; without one the
+                interpreter answers, for which each thread makes its engine, in slices or
+                when it first evaluates.
         """
+        return self._snapshot(policy, compiled_or_not(translated))
+
+    def _snapshot(
+        self, policy: PolicySet, compiled: Compiled | None
+    ) -> RegorusSnapshot:
+        info = self._info
+        if compiled is not None:
+            info = replace(info, version=f"{info.version}+{COMPILED}")
         return RegorusSnapshot(
             policy=policy,
-            pieces=data_pieces(used_data(policy.data, modules=policy.modules)),
-            info=self._info,
+            running=None if compiled is None else compiled.on(policy.data),
+            info=info,
             max_input_bytes=self._max_input_bytes,
         )
 
     def _load(self, policy: PolicySet) -> RegorusSnapshot:
         require_known_semantics()
         require_parsable(policy.modules)
-        parsed = compile_modules(policy.modules)
-        tree = read_tree(syntax_tree(parsed))
+        with without_collections():
+            document = syntax_tree(compile_modules(policy.modules))
+        tree = read_tree(document)
         tree.require_shared_calls()
         require_no_overlap(data=policy.data, paths=tree.paths())
         data_text(policy.data, what="data")
-        _require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
-        pieces = data_pieces(used_data(policy.data, modules=policy.modules))
+        require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
+        translated = translated_or_not(document, entrypoint=policy.entrypoint)
+        del document
+        compiled = compiled_or_not(translated)
         promising = policy.promising or policy
-        own = compile_modules(join_modules(promising.modules).modules)
-        base = _require_promises(own, promising)
+        base = on_golden(promising)
+        if compiled is not None and not agrees(
+            compiled,
+            data=golden_data(policy),
+            base=base if promising is policy else on_golden(policy),
+            entrypoint=policy.entrypoint,
+            examples=policy.golden[: self._compared],
+        ):
+            compiled = None
+        # What a tenant adds is compiled with the rest, and no promise is about it.
+        own = compiled if promising is policy else None
+        require_kept_promises(base, promising, own)
         if VIEW in tree.paths():
             calls = [vector.input for vector in promising.golden[:_EXAMPLES]]
             require_defined(
@@ -131,12 +184,8 @@ class RegorusEngine:
                 data=policy.data,
                 shapes=shapes_of(base, tree, calls),
             )
-        snapshot = RegorusSnapshot(
-            policy=policy,
-            pieces=pieces,
-            info=self._info,
-            max_input_bytes=self._max_input_bytes,
-        )
+        snapshot = self._snapshot(policy, compiled)
+        snapshot.translated = None if compiled is None else translated
         snapshot.prepare()
         return snapshot
 
@@ -205,15 +254,14 @@ class RegorusSnapshot:
         self,
         *,
         policy: PolicySet,
-        pieces: tuple[str, ...],
+        running: Running | None,
         info: EngineInfo,
         max_input_bytes: int,
     ) -> None:
-        self._joined = join_modules(policy.modules)
-        self._entrypoint = policy.entrypoint
-        self._bundle_digest = policy.bundle_digest
-        self._catalog_digest = policy.catalog_digest
-        self._pieces = pieces
+        self._policy = policy
+        self._running = running
+        self.translated: Translated | None = None
+        """What was compiled and compared, for a process that takes this over."""
         self._info = info
         self._max_input_bytes = max_input_bytes
         self._generation = next(_GENERATIONS)
@@ -227,12 +275,12 @@ class RegorusSnapshot:
     @property
     def bundle_digest(self) -> str:
         """Say which bundle answers."""
-        return self._bundle_digest
+        return self._policy.bundle_digest
 
     @property
     def catalog_digest(self) -> str:
         """Say which catalog answers."""
-        return self._catalog_digest
+        return self._policy.catalog_digest
 
     def prepare(self) -> None:
         """Make the calling thread's engine, so that its first evaluation is fast.
@@ -240,7 +288,8 @@ class RegorusSnapshot:
         Raises:
             EngineLoadError: the engine refuses policy or data.
         """
-        self._base()
+        if self._running is None:
+            self._base()
 
     def prepare_some(self) -> bool:
         """Build a part of the calling thread's engine, for some milliseconds.
@@ -250,7 +299,7 @@ class RegorusSnapshot:
         Returns:
             Whether the engine is ready.
         """
-        if self._generation in _THREAD.by_generation:
+        if self._running is not None or self._generation in _THREAD.by_generation:
             return True
         if not _BUILDING.lock.acquire(blocking=False):
             return False
@@ -274,11 +323,15 @@ class RegorusSnapshot:
                 object, `engine.panic` or `engine.evaluation` when the engine fails.
         """
         text = input_text(input_json, max_bytes=self._max_input_bytes)
+        if self._running is not None:
+            found = self._running.answer(orjson.loads(text))
+            if found is not None:
+                return found
         try:
             return evaluate_on(
                 self._base(),
                 text,
-                entrypoint=self._entrypoint,
+                entrypoint=self._policy.entrypoint,
                 original=self._joined.original,
             )
         except EvaluationError as error:
@@ -310,9 +363,18 @@ class RegorusSnapshot:
         owner.unfinished[self._generation] = steps
         return False
 
+    @functools.cached_property
+    def _joined(self) -> Joined:
+        return join_modules(self._policy.modules)
+
+    @functools.cached_property
+    def _pieces(self) -> tuple[str, ...]:
+        policy = self._policy
+        return data_pieces(used_data(policy.data, modules=policy.modules))
+
     def _steps(self) -> Iterator[NativeEngine | None]:
         return in_slices(
-            self._joined.modules, self._pieces, entrypoint=self._entrypoint
+            self._joined.modules, self._pieces, entrypoint=self._policy.entrypoint
         )
 
     def _base(self) -> NativeEngine:
@@ -334,29 +396,3 @@ def _drop_stale(owner: _Owner) -> None:
     for kept in (owner.engines, owner.unfinished):
         for stale in [old for old in kept if old not in _LIVE]:
             del kept[stale]
-
-
-def _require_same_rules(*, listed: frozenset[str], held: frozenset[str]) -> None:
-    if listed != held:
-        odd = ", ".join(sorted(listed ^ held))
-        raise EngineLoadError(
-            f"rulebook and modules differ in the rules `{odd}`: write the rulebook anew"
-        )
-
-
-def _require_promises(parsed: NativeEngine, policy: PolicySet) -> NativeEngine:
-    data: dict[str, Json] = dict(policy.data)
-    if policy.golden_catalog is not None:
-        data["catalog"] = policy.golden_catalog
-    base = with_data(
-        parsed,
-        data_text(data, what="the golden catalog"),
-        entrypoint=policy.entrypoint,
-    )
-    require_promises(
-        base=base,
-        entrypoint=policy.entrypoint,
-        golden=policy.golden,
-        rule_ids=policy.rule_ids,
-    )
-    return base

@@ -148,7 +148,9 @@ def _other_engine(item: Recorded, engine: Any) -> str | None:
     if engine is None:
         return None
     made = item.leaf["engine"]
-    if (made["name"], made["version"], made["digest"]) == (
+    # The interpreter checks what compiled policy has decided.
+    version = made["version"].partition("+")[0]
+    if (made["name"], version, made["digest"]) == (
         engine.name,
         engine.version,
         engine.digest,

@@ -29,7 +29,7 @@ def _panicking() -> RegorusSnapshot:
     # `load` would refuse the call; what is left is a panic that nobody foresaw.
     return RegorusSnapshot(
         policy=answering(PANICKING),
-        pieces=("{}",),
+        running=None,
         info=RegorusEngine().info,
         max_input_bytes=1_000,
     )

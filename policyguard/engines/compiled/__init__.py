@@ -1,0 +1,1 @@
+"""Policy translated into Python functions, which answer what the interpreter would."""

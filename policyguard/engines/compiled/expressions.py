@@ -1,0 +1,264 @@
+"""Translates expressions: each becomes a Python expression, with statements before it.
+
+What is undefined in one raises where it is evaluated, or fails the body before that, so
+that an expression always has a value.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Final
+
+from policyguard.engines.compiled.builtins import ARITHMETIC, BUILTINS, OF_SETS
+from policyguard.engines.compiled.forms import (
+    KEYS,
+    SCALARS,
+    apart,
+    builtin_name,
+    constant_code,
+    is_constant,
+)
+from policyguard.engines.compiled.names import Names, NotTranslatedError, Rule, only
+from policyguard.engines.compiled.writer import Writer
+from policyguard.engines.tree import Node, Path, path_of
+
+MOST_DEPTH: Final = 60
+"""Of expressions in one another."""
+_COMPARED: Final = {"Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">="}
+
+
+class Expressions:
+    """Translates the expressions of one rule's definition.
+
+    Args:
+        names: Finds rules.
+        writer: Writes lines.
+        package: That the rule is in.
+        use: Is told of each rule that is mentioned.
+        statements: Translates a body inside an expression.
+    """
+
+    def __init__(
+        self,
+        *,
+        names: Names,
+        writer: Writer,
+        package: Path,
+        use: Callable[[Rule], None],
+        statements: Callable[[Node], None],
+    ) -> None:
+        self._names = names
+        self._writer = writer
+        self._package = package
+        self._use = use
+        self._statements = statements
+        self._nested = 0
+
+    def value(self, node: Node) -> str:
+        """Return an expression for a value, which is never undefined."""
+        self._nested += 1
+        if self._nested > MOST_DEPTH:
+            raise NotTranslatedError("an expression that is too deep")
+        kind, inner = only(node)
+        if is_constant(node):
+            found = self._constant(node)
+        elif kind in {"Var", "RefDot", "RefBrack"}:
+            found = self._reference(node)
+        else:
+            form = getattr(self, f"_{kind.lower()}", None)
+            if form is None:
+                raise NotTranslatedError(f"an expression `{kind}`")
+            found = form(inner)
+        self._nested -= 1
+        return str(found)
+
+    def test(self, node: Node) -> tuple[str, bool]:
+        """Return an expression for a statement, and whether Python has it as a boolean."""
+        kind, inner = only(node)
+        if kind == "BoolExpr":
+            return self._boolexpr(inner), True
+        if kind == "Membership":
+            if inner["key"] is not None:
+                raise NotTranslatedError("a key in `in`")
+            value = self._writer.kept(self.value(inner["value"]))
+            return f"within({value}, {self.value(inner['collection'])})", True
+        return self.value(node), False
+
+    def _constant(self, node: Node) -> str:
+        code = constant_code(node)
+        kind = only(node)[0]
+        return code if kind in SCALARS else self._writer.program.constant(code)
+
+    def _boolexpr(self, inner: Node) -> str:
+        operator, left, right = inner["op"], inner["lhs"], inner["rhs"]
+        if operator in {"Eq", "Ne"} and only(left)[0] in SCALARS:
+            left, right = right, left
+        one = self._writer.kept(self.value(left))
+        if operator in _COMPARED:
+            operator = _COMPARED[operator]
+            if only(right)[0] == "Number" and is_constant(right):
+                number = constant_code(right)
+                quick = f"{one} {operator} {number} if type({one}) is int else"
+                return f"({quick} compare({one}, {number}) {operator} 0)"
+            other = self._writer.kept(self.value(right))
+            return f"compare({one}, {other}) {operator} 0"
+        found = self._equal(one, right)
+        return found if operator == "Eq" else f"not ({found})"
+
+    def _equal(self, one: str, right: Node) -> str:
+        kind = only(right)[0]
+        if kind in {"String", "RawString"}:
+            return f"{one} == {constant_code(right)}"
+        if kind in {"Null", "Bool"}:
+            return f"{one} is {constant_code(right)}"
+        return f"equal({one}, {self._writer.kept(self.value(right))})"
+
+    def _array(self, inner: Node) -> str:
+        return f"[{', '.join(self.value(item) for item in inner['items'])}]"
+
+    def _set(self, inner: Node) -> str:
+        items = "".join(f"{self.value(item)}, " for item in inner["items"])
+        return f"Members(({items}))"
+
+    def _object(self, inner: Node) -> str:
+        fields = []
+        known: set[str] = set()
+        for _, key, value in inner["fields"]:
+            kind = only(key)[0]
+            if kind in KEYS:
+                name = constant_code(key)
+                if name in known:
+                    raise NotTranslatedError("a key twice")
+                known.add(name)
+            else:
+                name = f"key({self.value(key)})"
+            fields.append(f"{name}: {self.value(value)}")
+        return "{" + ", ".join(fields) + "}"
+
+    def _arithexpr(self, inner: Node) -> str:
+        if inner["op"] not in ARITHMETIC:
+            raise NotTranslatedError(f"arithmetic `{inner['op']}`")
+        return f"{inner['op']}({self.value(inner['lhs'])}, {self.value(inner['rhs'])})"
+
+    def _binexpr(self, inner: Node) -> str:
+        if inner["op"] not in OF_SETS:
+            raise NotTranslatedError(f"an operator `{inner['op']}`")
+        return f"{inner['op']}({self.value(inner['lhs'])}, {self.value(inner['rhs'])})"
+
+    def _arraycompr(self, inner: Node) -> str:
+        return self._comprehension(inner, made="[]", put="append")
+
+    def _setcompr(self, inner: Node) -> str:
+        return self._comprehension(inner, made="Members()", put="add")
+
+    def _comprehension(self, inner: Node, *, made: str, put: str) -> str:
+        found = self._writer.program.name("c")
+        self._writer.line(f"{found} = {made}")
+        with self._writer.attempt():
+            self._statements(inner["query"])
+            self._writer.line(f"{found}.{put}({self.value(inner['term'])})")
+        return found
+
+    def _objectcompr(self, inner: Node) -> str:
+        found = self._writer.program.name("c")
+        self._writer.line(f"{found} = {{}}")
+        with self._writer.attempt():
+            self._statements(inner["query"])
+            key = self._writer.kept(f"key({self.value(inner['key'])})")
+            value = self._writer.kept(self.value(inner["value"]))
+            self._writer.line(f"if {key} in {found}: same({found}[{key}], {value})")
+            self._writer.line(f"{found}[{key}] = {value}")
+        return found
+
+    def _call(self, inner: Node) -> str:
+        path = path_of(inner["fcn"])
+        if path is None:
+            raise NotTranslatedError("a call of a computed name")
+        arguments = [self.value(item) for item in inner["params"]]
+        rule = self._function(".".join(path), (*self._package, *path))
+        if rule is not None:
+            if len(arguments) != rule.arguments:
+                raise NotTranslatedError("a call with another number of arguments")
+            self._use(rule)
+            given = ", ".join([self._writer.memory, *arguments])
+            return self._writer.defined(f"r{rule.number}({given})")
+        name = ".".join(path)
+        if name == "set" and not arguments:
+            return "Members()"
+        known = BUILTINS.get(name)
+        if known is None or len(arguments) != known[1]:
+            raise NotTranslatedError(f"a call of `{name}`")
+        return f"{builtin_name(name)}({', '.join(arguments)})"
+
+    def _function(self, name: str, path: tuple[str, ...]) -> Rule | None:
+        rule = self._names.rules.get(path)
+        if name.startswith("data."):
+            rule, rest = self._names.in_data(tuple(name.split("."))[1:])
+            if rest:
+                raise NotTranslatedError("a call below a rule")
+        if rule is not None and rule.kind != "function":
+            raise NotTranslatedError("a call of what is no function")
+        return rule
+
+    def _reference(self, node: Node) -> str:
+        root, steps = apart(node)
+        kind, inner = only(root)
+        name = str(inner["value"]) if kind == "Var" else None
+        if name is None:
+            base = self.value(root)
+        elif name == "_":
+            raise NotTranslatedError("`_` as a value")
+        elif (local := self._writer.local(name)) is not None:
+            base = local
+        elif name == "input":
+            base = self._writer.input
+        elif name == "data":
+            base, steps = self._data(steps)
+        else:
+            rule = self._names.rules.get((*self._package, name))
+            if rule is None:
+                raise NotTranslatedError("a name that nothing defines")
+            base = self._rule_value(rule, whole=not steps)
+        for step in steps:
+            base = self._step(base, step)
+        return base
+
+    def _step(self, base: str, step: str | Node) -> str:
+        if isinstance(step, str):
+            return f"{base}[{step!r}]"
+        kind, inner = only(step)
+        if kind == "Var" and inner["value"] == "_":
+            value = self._writer.program.name("v")
+            self._writer.loop(f"for {value} in each_indexed({base}):")
+            return value
+        key = self.value(step)
+        return self._writer.kept(f"at({base}, {key})")
+
+    def _data(self, steps: list[str | Node]) -> tuple[str, list[str | Node]]:
+        literal = tuple(itertools.takewhile(lambda step: isinstance(step, str), steps))
+        path = tuple(str(step) for step in literal)
+        rule, rest = self._names.in_data(path)
+        left: list[str | Node] = [*rest, *steps[len(path) :]]
+        if rule is None:
+            if not path:
+                raise NotTranslatedError("`data` as a whole")
+            return "D", left
+        return self._rule_value(rule, whole=not left), left
+
+    def _rule_value(self, rule: Rule, *, whole: bool) -> str:
+        if rule.kind == "function":
+            raise NotTranslatedError("a function as a value")
+        if rule.kind == "object" and whole:
+            raise NotTranslatedError("an object of several rules as a whole")
+        self._use(rule)
+        asks = rule.path in self._names.reading_input
+        kept = self._writer.memory if asks else "K"
+        name = self._writer.program.name("v")
+        self._writer.line(f"{name} = {kept}[{rule.number}]")
+        self._writer.line(
+            f"if {name} is N: {name} = {kept}[{rule.number}] ="
+            f" r{rule.number}({self._writer.memory})"
+        )
+        self._writer.failing(f"{name} is U")
+        return name

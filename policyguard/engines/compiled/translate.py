@@ -1,0 +1,207 @@
+"""Translates policy into one Python program: a function for each rule.
+
+`rN(M)` gives the value of rule `N`, or `U` if it has none; what it was is kept in `M`, the
+memory of one evaluation, whose first entry is the question. Rules that no question changes
+are kept in `K`, for as long as the program. `rN(M, …)` is a function of the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from policyguard.engines.compiled.bodies import Bodies
+from policyguard.engines.compiled.forms import constant_code, is_constant
+from policyguard.engines.compiled.names import Names, NotTranslatedError, Rule, only
+from policyguard.engines.compiled.writer import Program, Writer
+from policyguard.engines.tree import Node
+
+MOST_RULES = 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translated:
+    """Is a program as text, in parts that are run one after the other."""
+
+    parts: tuple[str, ...]
+    entry: int
+    """The number of the rule that answers."""
+    rules: int
+    """How many places a memory has, beside the question."""
+
+
+def translate(document: Iterable[Node], *, entrypoint: str) -> Translated:
+    """Return the program of a policy.
+
+    Args:
+        document: The syntax tree as the engine writes it.
+        entrypoint: The rule that answers, as `data.policyguard.main.decision`.
+
+    Raises:
+        NotTranslatedError: what answers uses a form that is left to the interpreter.
+    """
+    names = Names(document)
+    path = tuple(entrypoint.split("."))[1:]
+    entry = names.rules.get(path)
+    if entry is None or entry.kind != "value" or len(names.rules) > MOST_RULES:
+        raise NotTranslatedError("the entrypoint")
+    program = Program()
+    waiting, known = [entry], {entry.path}
+
+    def use(rule: Rule) -> None:
+        if rule.path not in known:
+            known.add(rule.path)
+            waiting.append(rule)
+
+    try:
+        while waiting:
+            _Translator(names, program, waiting.pop(), use).write()
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise NotTranslatedError("a tree of an unknown form") from error
+    return Translated(parts=program.parts(), entry=entry.number, rules=len(names.rules))
+
+
+class _Translator:
+    """Writes the functions of one rule."""
+
+    def __init__(
+        self, names: Names, program: Program, rule: Rule, use: Callable[[Rule], None]
+    ) -> None:
+        self._names, self._program, self._rule, self._use = names, program, rule, use
+
+    def write(self) -> None:
+        """Write them."""
+        rule = self._rule
+        own = [
+            self._definition(place, text, node)
+            for place, (text, node) in enumerate(rule.definitions)
+        ]
+        if len(own) == 1 and rule.kind in {"value", "function"} and not rule.default:
+            self._program.lines.append(f"r{rule.number} = {own[0]}")
+            return
+        self._program.lines.append(f"def r{rule.number}({self._parameters()}):")
+        if rule.kind == "set":
+            self._write_set(own)
+        elif rule.kind == "object":
+            self._write_object(own)
+        else:
+            self._write_value(own)
+
+    def _write_set(self, own: list[str]) -> None:
+        self._line("s = Members()")
+        for name in own:
+            self._line(f"{name}(M, s)")
+        self._line("return s")
+
+    def _write_object(self, own: list[str]) -> None:
+        self._line("o = {}")
+        for name, (_, node) in zip(own, self._rule.definitions, strict=True):
+            key = constant_code(only(only(node["head"])[1]["refr"])[1]["index"])
+            self._line(f"v = {name}(M)")
+            self._line(f"if v is not U: o[{key}] = same(o.get({key}, U), v)")
+        self._line("return o")
+
+    def _write_value(self, own: list[str]) -> None:
+        self._line("v = U")
+        for name in own:
+            self._line(f"w = {name}({self._parameters()})")
+            self._line("if w is not U: v = same(v, w)")
+        default = self._rule.default
+        if default is not None:
+            if not is_constant(default):
+                raise NotTranslatedError("a default that is computed")
+            constant = self._program.constant(constant_code(default))
+            self._line(f"if v is U: return {constant}")
+        self._line("return v")
+
+    def _parameters(self) -> str:
+        return ", ".join(["M", *(f"a{place}" for place in range(self._rule.arguments))])
+
+    def _line(self, text: str) -> None:
+        self._program.lines.append(f"  {text}")
+
+    def _definition(self, place: int, text: bytes, node: Node) -> str:
+        rule = self._rule
+        name = f"r{rule.number}_{place}"
+        given = "M, s" if rule.kind == "set" else self._parameters()
+        self._program.lines.append(f"def {name}({given}):")
+        self._line("I = M[0]")
+        writer = Writer(self._program)
+        body = Bodies(
+            names=self._names,
+            writer=writer,
+            rule=rule,
+            text=text,
+            use=self._use,
+        )
+        head = only(node["head"])[1]
+        if rule.kind == "set":
+            self._member(writer, body, head["key"], node["bodies"])
+        else:
+            self._arguments(writer, head)
+            self._values(writer, body, head, node["bodies"])
+        self._line("return U")
+        return name
+
+    def _arguments(self, writer: Writer, head: Node) -> None:
+        for place, pattern in enumerate(head.get("args", ())):
+            kind, inner = only(pattern)
+            if kind == "Var":
+                if inner["value"] != "_":
+                    writer.bind(str(inner["value"]), f"a{place}")
+            elif is_constant(pattern):
+                constant = self._program.constant(constant_code(pattern))
+                writer.failing(f"not equal(a{place}, {constant})")
+            else:
+                raise NotTranslatedError("a pattern as an argument")
+
+    def _member(
+        self, writer: Writer, body: Bodies, key: Node, bodies: list[Node]
+    ) -> None:
+        if len(bodies) > 1:
+            raise NotTranslatedError("`else` of a set")
+        with writer.attempt(last=True):
+            for one in bodies:
+                body.statements(one["query"])
+            writer.line(f"s.add({body.value(key)})")
+
+    def _values(
+        self, writer: Writer, body: Bodies, head: Node, bodies: list[Node]
+    ) -> None:
+        assigned = head["assign"]
+        if not bodies:
+            with writer.attempt(last=True):
+                self._return(writer, body, assigned)
+            return
+        for place, one in enumerate(bodies):
+            if place and not one["is_else"]:
+                raise NotTranslatedError("several bodies under one head")
+            found = self._program.name("f")
+            writer.line(f"{found} = U")
+            with writer.attempt():
+                body.statements(one["query"])
+                self._return(
+                    writer, body, one["assign"] if place else assigned, into=found
+                )
+            writer.returning(found)
+
+    def _return(
+        self,
+        writer: Writer,
+        body: Bodies,
+        assigned: Node | None,
+        *,
+        into: str | None = None,
+    ) -> None:
+        if assigned is not None and assigned["op"] != "ColEq":
+            raise NotTranslatedError("`=` in a head")
+        if assigned is None or is_constant(assigned["value"]):
+            value = None if assigned is None else assigned["value"]
+            writer.line(f"return {'True' if value is None else body.value(value)}")
+            return
+        with writer.certain():
+            value = body.value(assigned["value"])
+            if writer.looped and into is not None:
+                writer.line(f"{into} = same({into}, {value})")
+            else:
+                writer.line(f"return {value}")

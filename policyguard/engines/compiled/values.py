@@ -1,0 +1,294 @@
+"""Rego's values as Python has them: sets, equality, order, and the way back to JSON.
+
+Scalars, arrays and objects are what JSON gives: `None`, `bool`, `int`, `str`, `list` and
+`dict`. Two things differ from Python: `true` is no number, and sets hold any value.
+
+INVARIANT: no value is changed after it was made, because documents of data are shared by
+all threads and all evaluations; what leaves is a copy.
+"""
+
+from __future__ import annotations
+
+from functools import cmp_to_key
+from typing import Any, Final
+
+
+class CannotSayError(Exception):
+    """Is raised where this code does not know for sure: the interpreter answers then."""
+
+
+class Undefined:
+    """Stands for a rule without a value."""
+
+
+UNDEFINED: Final = Undefined()
+UNDEFINED_REFERENCE: Final = (KeyError, TypeError)
+"""What a reference raises that leads nowhere, and nothing else may raise here."""
+_LARGEST: Final = (1 << 53) - 1
+_ORDER: Final[dict[type, int]] = {
+    type(None): 0,
+    bool: 1,
+    int: 2,
+    str: 3,
+    list: 4,
+    dict: 5,
+}
+_SETS: Final = 6
+
+
+class Members:
+    """Is a set. Text, of which most sets are, is kept apart from all else."""
+
+    __slots__ = ("_in_order", "_others", "_texts")
+
+    def __init__(self, members: Any = ()) -> None:
+        self._texts: set[str] = set()
+        self._others: list[Any] = []
+        self._in_order: list[Any] | None = None
+        for member in members:
+            self.add(member)
+
+    def add(self, member: Any) -> None:
+        """Put a member in, before anybody else sees the set."""
+        if type(member) is str:
+            self._texts.add(member)
+        elif self._others:
+            # What is equal is dropped when somebody looks.
+            self._others.append(member)
+        else:
+            self._others = [member]
+        self._in_order = None
+
+    def in_order(self) -> list[Any]:
+        """Return each member once, in Rego's order."""
+        found = self._in_order
+        if found is None:
+            texts: list[Any] = sorted(self._texts)
+            found = self._with_others(texts) if self._others else texts
+            self._in_order = found
+        return found
+
+    def _with_others(self, texts: list[Any]) -> list[Any]:
+        others = sorted(self._others, key=cmp_to_key(compare))
+        single = [
+            other
+            for place, other in enumerate(others)
+            if place == 0 or not equal(other, others[place - 1])
+        ]
+        low = [other for other in single if _order_of(other) < _ORDER[str]]
+        return low + texts + single[len(low) :]
+
+    def has(self, value: Any) -> bool:
+        """Say whether a value is a member."""
+        if type(value) is str:
+            return value in self._texts
+        return any(equal(value, other) for other in self._others)
+
+    def __getitem__(self, value: Any) -> Any:
+        """Return a member, as a reference into a set does."""
+        if self.has(value):
+            return value
+        raise KeyError
+
+    def __len__(self) -> int:
+        """Count the members."""
+        return len(self.in_order()) if self._others else len(self._texts)
+
+    def joined(self, other: Members) -> Members:
+        """Return the union."""
+        if not other._texts and not other._others:
+            return self
+        made = Members()
+        made._texts = self._texts | other._texts
+        made._others = self._others + other._others
+        return made
+
+    def kept(self, other: Members, *, shared: bool) -> Members:
+        """Return the members that another set has, or those that it has not."""
+        made = Members()
+        made._texts = (
+            self._texts & other._texts if shared else self._texts - other._texts
+        )
+        made._others = [item for item in self._others if other.has(item) is shared]
+        return made
+
+
+def _order_of(value: Any) -> int:
+    kind = _ORDER.get(type(value))
+    if kind is not None:
+        return kind
+    if type(value) is Members:
+        return _SETS
+    raise CannotSayError
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Say whether two values are the same to Rego."""
+    if one is other:
+        return True
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    if kind is str or kind is int or kind is bool:
+        return bool(one == other)
+    return compare(one, other) == 0
+
+
+def compare(one: Any, other: Any) -> int:
+    """Return what is less as -1, what is equal as 0, and what is more as 1."""
+    kind = type(one)
+    if kind is type(other) and (kind is str or kind is int or kind is bool):
+        return int(one > other) - int(one < other)
+    first, second = _order_of(one), _order_of(other)
+    if first != second:
+        return -1 if first < second else 1
+    if kind is list:
+        return _compare_all(one, other)
+    if kind is dict:
+        return _compare_objects(one, other)
+    if kind is Members:
+        return _compare_all(one.in_order(), other.in_order())
+    return 0
+
+
+def _compare_objects(one: dict[Any, Any], other: dict[Any, Any]) -> int:
+    for first, second in zip(in_key_order(one), in_key_order(other), strict=False):
+        found = compare(first, second) or compare(one[first], other[second])
+        if found:
+            return found
+    return (len(one) > len(other)) - (len(one) < len(other))
+
+
+def _compare_all(one: list[Any], other: list[Any]) -> int:
+    for first, second in zip(one, other, strict=False):
+        found = compare(first, second)
+        if found:
+            return found
+    return (len(one) > len(other)) - (len(one) < len(other))
+
+
+def in_key_order(value: dict[Any, Any]) -> list[Any]:
+    """Return the keys of an object in Rego's order."""
+    try:
+        return sorted(value)
+    except TypeError:
+        return sorted(value, key=cmp_to_key(compare))
+
+
+def at(base: Any, key: Any) -> Any:
+    """Follow a computed reference.
+
+    Raises:
+        KeyError: it leads nowhere.
+    """
+    kind = type(base)
+    if kind is dict:
+        if type(key) is str or type(key) is bool or key is None:
+            return base[key]
+    elif kind is list:
+        if type(key) is int and 0 <= key < len(base):
+            return base[key]
+    elif kind is Members:
+        return base[key]
+    raise KeyError
+
+
+def within(value: Any, collection: Any) -> bool:
+    """Say whether a value is in an array, in a set, or among an object's values."""
+    kind = type(collection)
+    if kind is Members:
+        return bool(collection.has(value))
+    if kind is dict:
+        collection = list(collection.values())
+    elif kind is not list:
+        return False
+    if type(value) is str:
+        return value in collection
+    return any(equal(value, item) for item in collection)
+
+
+def each(collection: Any) -> list[Any]:
+    """Return what `some x in` goes through."""
+    kind = type(collection)
+    if kind is list:
+        return collection  # type: ignore[no-any-return]
+    if kind is Members:
+        return collection.in_order()  # type: ignore[no-any-return]
+    if kind is dict:
+        return [collection[key] for key in in_key_order(collection)]
+    raise CannotSayError
+
+
+def each_pair(collection: Any) -> list[tuple[Any, Any]]:
+    """Return what `some k, v in` goes through."""
+    kind = type(collection)
+    if kind is dict:
+        return [(key, collection[key]) for key in in_key_order(collection)]
+    if kind is list:
+        return list(enumerate(collection))
+    if kind is Members:
+        return [(item, item) for item in collection.in_order()]
+    raise CannotSayError
+
+
+def each_indexed(collection: Any) -> list[Any]:
+    """Return what `collection[_]` goes through."""
+    return [] if collection is None else each(collection)
+
+
+def same(known: Any, value: Any) -> Any:
+    """Return the value that a rule has by two of its bodies.
+
+    Raises:
+        CannotSayError: they differ, which is the interpreter's to refuse.
+    """
+    if known is UNDEFINED or equal(known, value):
+        return value
+    raise CannotSayError
+
+
+def whole(number: Any) -> int:
+    """Return a number as far as both engines have it exactly.
+
+    Raises:
+        CannotSayError: it is none, or too large.
+    """
+    if type(number) is int and -_LARGEST <= number <= _LARGEST:
+        return number
+    raise CannotSayError
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it: sets as arrays, keys in order, nothing shared."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return value
+    if kind is dict:
+        return {text(key): plain(value[key]) for key in in_key_order(value)}
+    if kind is list:
+        return [plain(item) for item in value]
+    if kind is Members:
+        return [plain(item) for item in value.in_order()]
+    raise CannotSayError
+
+
+def key(value: Any) -> Any:
+    """Return what is to be the key of an object.
+
+    Raises:
+        CannotSayError: Python would take it for another value, or cannot look it up.
+    """
+    if type(value) is str or type(value) is bool or value is None:
+        return value
+    raise CannotSayError
+
+
+def text(key: Any) -> str:
+    """Return what has to be the key of an object in JSON.
+
+    Raises:
+        CannotSayError: it is no text.
+    """
+    if type(key) is str:
+        return key
+    raise CannotSayError
