@@ -95,17 +95,11 @@ def in_force(bundle: Bundle, *, settings: Settings, now: datetime) -> Bundle:
     Raises:
         BundleError: the tenant's rules cannot be used, or are not the trusted ones.
         AuthorityError: an override does not count.
-        ConfigurationError: the engine cannot take additions.
     """
     tenant = _tenant_rules(settings)
     overrides = _overrides(settings, bundle=bundle, now=now)
     if not tenant and not overrides:
         return bundle
-    if settings.engine.name == "opa":
-        raise ConfigurationError(
-            "an OPA server decides by the bundle that it holds: rules of a tenant and"
-            " overrides need the engine `regorus`"
-        )
     files = with_additions(bundle.files, tenant=tenant, overrides=overrides)
     return load_files(files, name=f"{bundle.revision} with additions")
 

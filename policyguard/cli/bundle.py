@@ -65,7 +65,14 @@ def _signing_options(*, required: bool) -> Callable[[F], F]:
     "--catalog", is_flag=True, help="Build the catalog, with overlays, as OPA's data."
 )
 @click.option(
-    "--config", metavar="FILE", help="The policyguard.toml whose overlays are used."
+    "--in-force",
+    is_flag=True,
+    help="Build what decides by the settings: their bundle, with rules and overrides.",
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    help="The policyguard.toml that --catalog and --in-force use.",
 )
 @_signing_options(required=False)
 def build(
@@ -73,6 +80,7 @@ def build(
     target: Path,
     *,
     catalog: bool,
+    in_force: bool,
     config: str | None,
     key: Path | None,
     algorithm: str | None,
@@ -82,13 +90,18 @@ def build(
     """Build an archive from DIR, or from the shipped bundle, and sign it if told how.
 
     The same files always give the same archive. Tests are left out; a module is added
-    by which an OPA server names the bundle that answers.
+    by which an OPA server names the bundle that answers. With --in-force an OPA server
+    answers by a tenant's own rules and signed overrides, too.
     """
     from policyguard.bundle.opening import built_files, open_files
     from policyguard.bundle.shipped import shipped_directory
 
+    if sum((catalog, in_force, source is not None)) > 1:
+        raise click.UsageError("DIR, --catalog and --in-force are three: give one")
     if catalog:
         files = _catalog_files(config)
+    elif in_force:
+        files = built_files(_files_in_force(config), name="the bundle in force")
     else:
         root = source or shipped_directory()
         files = built_files(open_files(root), name=str(root))
@@ -212,6 +225,13 @@ def _catalog_files(config: str | None) -> Mapping[str, bytes]:
     return catalog_files(
         version=found.version, digest=found.digest, document=found.document_json
     )
+
+
+def _files_in_force(config: str | None) -> Mapping[str, bytes]:
+    from policyguard.assembly import bundle_of
+    from policyguard.settings import load_settings
+
+    return bundle_of(load_settings(config)).files
 
 
 def _key(

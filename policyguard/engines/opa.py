@@ -15,8 +15,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -136,14 +135,25 @@ class OpaEngine:
         """Evaluate the golden vectors on their own catalog, all in one question."""
         if not policy.golden:
             return
+        # What a tenant has added is no part of what the bundle promises.
+        without = ""
+        given: dict[str, Json] = {}
+        if policy.promising is not None:
+            without = (
+                " with data.policyguard.tenant as {}"
+                " with data.policyguard.rulebook as rulebook"
+            )
+            given["rulebook"] = _rulebook(policy.promising)
         # Bound first: under `with input`, `input` is the vector.
         document = self._client(_LOAD_SECONDS).ad_hoc_query(
-            "catalog := input.catalog; answers := [answer | some vector in"
-            f" input.vectors; answer := {policy.entrypoint} with input as vector"
-            " with data.catalog as catalog]",
+            f"catalog := input.catalog; {'rulebook := input.rulebook; ' if without else ''}"
+            "answers := [answer | some vector in input.vectors;"
+            f" answer := {policy.entrypoint} with input as vector"
+            f" with data.catalog as catalog{without}]",
             {
                 "vectors": [vector.input for vector in policy.golden],
                 "catalog": policy.golden_catalog or {},
+                **given,
             },
         )
         answers = _answers(document)
@@ -176,9 +186,9 @@ class OpaSnapshot:
         self._client = client
         self._connect = connect
         self._max_input_bytes = max_input_bytes
-        self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._by_loop: dict[
+            asyncio.AbstractEventLoop, tuple[Any, AsyncGenerator[Any, None]]
+        ] = {}
 
     @property
     def info(self) -> EngineInfo:
@@ -226,17 +236,32 @@ class OpaSnapshot:
 
     async def aclose(self) -> None:
         """Close the client of the running event loop."""
-        client = self._by_loop.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.close_connection()
+        known = self._by_loop.get(asyncio.get_running_loop())
+        if known is not None:
+            await known[1].aclose()
 
     async def _client_here(self) -> Any:
         loop = asyncio.get_running_loop()
-        client = self._by_loop.get(loop)
-        if client is None:
-            client = self._by_loop[loop] = self._connect()
-            await client._init_session()  # noqa: SLF001 -- what `async with` does
-        return client
+        known = self._by_loop.get(loop)
+        if known is None:
+            for ended in [other for other in self._by_loop if other.is_closed()]:
+                self._by_loop.pop(ended, None)
+            keeping = self._while(loop)
+            # Nothing is waited for until the client is known.
+            known = self._by_loop[loop] = await anext(keeping), keeping
+        return known[0]
+
+    async def _while(
+        self, loop: asyncio.AbstractEventLoop
+    ) -> AsyncGenerator[Any, None]:
+        # A loop that ends closes the generators that it has begun, and so the client.
+        client = self._connect()
+        await client._init_session()  # noqa: SLF001 -- what `async with` does
+        try:
+            yield client
+        finally:
+            self._by_loop.pop(loop, None)
+            await client.close_connection()
 
     def _read(self, document: Any) -> Mapping[str, Json]:
         result = document.get("result") if isinstance(document, dict) else document
@@ -264,6 +289,11 @@ class OpaSnapshot:
         if version is not None and version != self._info.version:
             self._info = replace(self._info, version=version)
         return cast("Mapping[str, Json]", result["decision"])
+
+
+def _rulebook(policy: PolicySet) -> Json:
+    ours = policy.data.get("policyguard")
+    return ours.get("rulebook", {}) if isinstance(ours, dict) else {}
 
 
 def _version(document: Mapping[str, Any]) -> str | None:

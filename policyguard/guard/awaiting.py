@@ -1,7 +1,8 @@
 """Decisions for tasks: the rules run in a thread, and the record is awaited in none.
 
 Any number of tasks wait for the same commits: the event loop's few threads evaluate and
-write, and whoever settles a record tells its loop. A task that is cancelled before its
+write, and whoever settles a record tells its loop. Where a server evaluates, the loop asks
+it, so that no thread waits for its answer. A task that is cancelled before its
 call leaves a decision that may go ahead: its outcome is recorded as `cancelled`. If the
 loop ends with it, nobody is there to record that, and `policyguard audit gaps` lists it.
 
@@ -18,8 +19,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from policyguard.errors import NotAllowed
 from policyguard.guard import recording, rerouting, running, wire
-from policyguard.guard.asking import Asking
+from policyguard.guard.asking import Asking, decided
 from policyguard.guard.core import Core
+from policyguard.guard.policy import Policy
 from policyguard.guard.recording import Ending
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision, Place
@@ -120,9 +122,15 @@ async def _decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, recorded, place)
 
-    decision, began = await asyncio.to_thread(
-        _hand_over, core, call, asking=asking, settled=settled
-    )
+    policy = core.policies.current
+    if policy.is_remote:
+        decision, began = await _asked(
+            core, call, asking=asking, policy=policy, settled=settled
+        )
+    else:
+        decision, began = await asyncio.to_thread(
+            _considered, core, call, asking=asking, settled=settled
+        )
     place = await recorded
     waited = perf_counter_ns() - began
     told = core.told(decision, place, asking=asking, waited=waited)
@@ -131,11 +139,39 @@ async def _decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
     return await asyncio.to_thread(core.settled, told)
 
 
-def _hand_over(
+def _considered(
     core: Core, call: ModelCall, *, asking: Asking, settled: _Settled
 ) -> tuple[Decision, int]:
     """Evaluate, and hand the record over; return the answer and when that was."""
     decision = core.consider(call, asking=asking, policy=core.policies.current)
+    return _hand_over(core, decision, asking=asking, settled=settled)
+
+
+async def _asked(
+    core: Core, call: ModelCall, *, asking: Asking, policy: Policy, settled: _Settled
+) -> tuple[Decision, int]:
+    """Have a server evaluate, and hand the record over."""
+    steps = core.considering(call, asking=asking, policy=policy)
+    # What is counted, and every refusal's other ways, touch files or ask further.
+    question = await asyncio.to_thread(next, steps)
+    resume: Callable[[Any], object]
+    answer: object
+    try:
+        answer, resume = await policy.aanswer(question), steps.send
+    except Exception as error:  # noqa: BLE001 -- the question makes a refusal of it
+        answer, resume = error, steps.throw
+
+    def work() -> tuple[Decision, int]:
+        decision = decided(resume, answer)
+        return _hand_over(core, decision, asking=asking, settled=settled)
+
+    return await asyncio.to_thread(work)
+
+
+def _hand_over(
+    core: Core, decision: Decision, *, asking: Asking, settled: _Settled
+) -> tuple[Decision, int]:
+    """Hand a record over; return its decision and when that was."""
     began = perf_counter_ns()
     try:
         entry = recording.entry_of(decision, asking=asking, catalog=core.catalog)

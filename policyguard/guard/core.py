@@ -25,7 +25,7 @@ from policyguard.engines.protocol import Snapshot
 from policyguard.errors import EngineError, PolicyGuardError
 from policyguard.guard import recording
 from policyguard.guard.answer import Answer
-from policyguard.guard.asking import Asking
+from policyguard.guard.asking import Asking, Considering, answered
 from policyguard.guard.describe import Described
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
@@ -207,6 +207,13 @@ class Core:
 
     def consider(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Decision:
         """Answer a question from one policy, and record nothing; never raises."""
+        steps = self.considering(call, asking=asking, policy=policy)
+        return answered(steps, policy.answer)
+
+    def considering(
+        self, call: ModelCall, *, asking: Asking, policy: Policy
+    ) -> Considering:
+        """Yield the question as it is put, take its answer, and return the decision."""
         # INVARIANT: approvals and counts enter `input` here alone: the first verified,
         # the second with what this call would add reserved.
         name = new_id()
@@ -218,7 +225,7 @@ class Core:
         )
         decided = partial(self._decision, _Case(call, asking, policy, name))
         try:
-            answer = policy.answer(call)
+            answer = yield call
             if answer.verdict == "require_approval" and self.leave is not None:
                 call, answer = self.leave.answered(
                     call, answer, policy=policy, costs=asking.kind == "decision"

@@ -79,7 +79,8 @@ class Policy:
             object.__setattr__(self, name, memo)
 
     @property
-    def _is_remote(self) -> bool:
+    def is_remote(self) -> bool:
+        """Say whether a server answers."""
         # A server that is away, late or has another policy by now has to be noticed at
         # each call: nothing that it said is remembered.
         return self.snapshot.info.digest == REMOTE
@@ -92,7 +93,7 @@ class Policy:
         """
         asked = input_bytes(call)
         at = seconds_of(call.at)
-        counted = self._is_remote or _counts(call)
+        counted = self.is_remote or _counts(call)
         known = None if counted else self.memo.find(asked.question, at=at)
         if known is None:
             document = self.snapshot.evaluate(asked.whole)
@@ -101,10 +102,15 @@ class Policy:
                 self.memo.keep(asked.question, at=at, answer=known)
         return known
 
+    async def aanswer(self, call: ModelCall) -> Answer:
+        """Ask a server, without a thread that waits for it; see `answer`."""
+        document = await self.snapshot.aevaluate(input_bytes(call).whole)
+        return read_answer(document, rules=self.bundle)
+
     def considered(self, call: ModelCall) -> Considered:
         """Return what the other deployments of a refused call's model meet."""
         question, at = input_bytes(call).question, seconds_of(call.at)
-        counted = self._is_remote or _counts(call)
+        counted = self.is_remote or _counts(call)
         found = None if counted else self._routes.find(question, at=at)
         if found is None:
             found = considered(call, catalog=self.catalog, objection=self.objection)

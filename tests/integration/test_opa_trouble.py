@@ -7,12 +7,14 @@ holds, and the next call after the trouble is decided again.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,9 +25,13 @@ from offline import Upstream
 from opa import opa_server
 
 from policyguard import Guard, NoDecision
+from policyguard.guard.describe import Described
+from policyguard.guard.facts import facts_of
 from policyguard.settings import EngineSettings
+from policyguard.vocabulary.decision import Decision
 
 DEADLINE_MS = 1_500
+TASKS = 6
 PATIENCE = 3 * DEADLINE_MS / 1_000
 """Deciding and recording; the machine may be busy."""
 
@@ -36,6 +42,9 @@ class Way:
 
     url: str = ""
     trouble: str = ""
+    all_there: threading.Barrier = field(
+        default_factory=lambda: threading.Barrier(TASKS, timeout=20)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +72,7 @@ def crawl(connection: socket.socket, question: bytes, opa: str) -> None:
 
 Trouble = Callable[[socket.socket, bytes, str], object]
 TROUBLE: Mapping[str, Trouble] = {
+    "held": lambda there, question, opa: there.sendall(forward(question, opa)),
     "": lambda there, question, opa: there.sendall(forward(question, opa)),
     "killed": lambda there, question, opa: None,
     "hung": lambda there, question, opa: time.sleep(2 * DEADLINE_MS / 1_000),
@@ -89,6 +99,8 @@ def way(opa: str) -> Iterator[Way]:
 
     def talk(connection: socket.socket, server: Server) -> None:
         if question := read_question(connection):
+            if made.trouble == "held":
+                made.all_there.wait()
             TROUBLE[made.trouble](connection, question, opa)
 
     with serving(talk) as proxy:
@@ -164,3 +176,56 @@ def test_many_threads_in_trouble_are_all_denied_in_time(
 
     assert codes == ["engine.timeout"] * 8
     assert upstream.hosts == []
+
+
+def asking_in_tasks(way: Way, folder: Path, *, deadline_ms: int) -> list[Decision]:
+    """Check one call in many tasks at once, whose loop has one thread."""
+    known = settings(folder).model_copy(
+        update={
+            "engine": EngineSettings(name="opa", url=way.url, deadline_ms=deadline_ms)
+        }
+    )
+    trouble, way.trouble = way.trouble, ""
+
+    async def ask(guard: Guard) -> list[Decision]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        described = Described(
+            model="glm-5.2", host="api.scaleway.ai", path="/v1/chat/completions"
+        )
+        call = guard.core.question(described=described, facts=facts_of(**TICKETS))
+        return await asyncio.gather(*(guard.acheck(call) for _ in range(TASKS)))
+
+    with Guard(settings=known) as guard:
+        way.trouble = trouble
+        return asyncio.run(ask(guard))
+
+
+def test_tasks_wait_for_opa_without_a_thread_each(way: Way, tmp_path: Path) -> None:
+    # Nobody is answered before all have asked: a thread that waited would wait for ever.
+    way.trouble = "held"
+
+    decisions = asking_in_tasks(way, tmp_path, deadline_ms=20_000)
+
+    assert [decision.verdict for decision in decisions] == ["allow"] * TASKS
+    assert {decision.engine.name for decision in decisions} == {"opa"}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"),
+    [
+        ("killed", "engine.unreachable"),
+        ("hung", "engine.timeout"),
+        ("garbage", "engine.malformed"),
+        ("redirecting", "engine.refused"),
+        ("another bundle", "engine.skew"),
+    ],
+)
+def test_trouble_denies_tasks_with_the_same_codes(
+    trouble: str, code: str, way: Way, tmp_path: Path
+) -> None:
+    way.trouble = trouble
+
+    decisions = asking_in_tasks(way, tmp_path, deadline_ms=DEADLINE_MS)
+
+    assert [decision.code for decision in decisions] == [code] * TASKS
+    assert all(decision.record is not None for decision in decisions)

@@ -8,16 +8,29 @@ from typing import Any
 
 import pytest
 from approving import BOB, approve_all, line
+from call_space import CallSpace
 from guards import CN, FR, MESSAGES, TICKETS, settings
 from integration.loopback import remembered
 from offline import Upstream
+from opa import catalog_archive, opa_server
 from unit.bundle.test_additions import FILES, PATH, RULE
 
 from policyguard import ApprovalRequired, Guard, PolicyDenied, Settings
-from policyguard.assembly import bundle_of
+from policyguard.assembly import bundle_of, catalog_of, policy_set
 from policyguard.assembly_authority import overriding_of
 from policyguard.bundle.additions import tenant_digest
-from policyguard.errors import AuthorityError, BundleError, ConfigurationError
+from policyguard.bundle.archive import pack
+from policyguard.bundle.opening import built_files
+from policyguard.canonical import canonical_bytes
+from policyguard.engines.opa import OpaEngine
+from policyguard.engines.opa_server import OpaServer
+from policyguard.engines.regorus import RegorusEngine
+from policyguard.errors import (
+    AuthorityError,
+    BundleError,
+    ConfigurationError,
+    EngineLoadError,
+)
 from policyguard.identity import new_id
 from policyguard.settings import AuthoritySettings, BundleSettings, EngineSettings
 from policyguard.vocabulary.call import Contract
@@ -112,12 +125,53 @@ def test_rules_that_nobody_trusts_stop_the_start(
         Guard(settings=with_rules(tmp_path, **changes))
 
 
-def test_additions_need_the_embedded_engine(tmp_path: Path) -> None:
-    engine = EngineSettings(name="opa", url="http://127.0.0.1:9")
-    known = with_rules(tmp_path).model_copy(update={"engine": engine})
+def test_opa_serves_rules_and_overrides_as_the_embedded_engine_does(
+    tmp_path: Path,
+) -> None:
+    rules = with_rules(tmp_path)
+    known = with_override(tmp_path).model_copy(update={"bundle": rules.bundle})
+    bundle, catalog = bundle_of(known), catalog_of(known)
+    policy = policy_set(bundle=bundle, catalog=catalog)
+    archives = [tmp_path / "bundle.tar.gz", tmp_path / "catalog.tar.gz"]
+    archives[0].write_bytes(pack(built_files(bundle.files, name="in force")))
+    archives[1].write_bytes(catalog_archive(catalog))
+    space = CallSpace(catalog, seed=48)
+    drawn = [{**space.typed(), "model": "kimi-k2"} for _ in range(20)]
+    overridden = [
+        {**vector.input, "at": NOW.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        for vector in policy.golden
+    ]
+    found: set[str] = set()
+    with opa_server(tmp_path, archives=archives) as url:
+        remote = OpaEngine(OpaServer(url=url, deadline=20.0))
+        there, here = remote.load(policy), RegorusEngine().load(policy)
+        for question in map(canonical_bytes, [*drawn, *overridden]):
+            answer: Any = here.evaluate(question)
+            assert there.evaluate(question) == answer, question
+            found |= {item["id"] for item in answer["findings"]}
+            found |= {
+                softened["by"]
+                for item in answer["findings"]
+                for softened in item.get("softened", ())
+            }
+        remote.close()
+        asking = EngineSettings(name="opa", url=url, deadline_ms=20_000)
+        with (
+            Guard(settings=known.model_copy(update={"engine": asking})) as guard,
+            pytest.raises(ApprovalRequired, match=r"softened +from deny by override"),
+        ):
+            call(guard, Upstream().client(CN))
 
-    with pytest.raises(ConfigurationError, match="need the engine `regorus`"):
-        Guard(settings=known)
+    assert {"ACME-01", "override"} <= found
+
+
+def test_an_opa_without_the_rules_is_noticed_at_the_start(tmp_path: Path) -> None:
+    with opa_server(tmp_path) as url:
+        engine = EngineSettings(name="opa", url=url, deadline_ms=20_000)
+        known = with_rules(tmp_path).model_copy(update={"engine": engine})
+
+        with pytest.raises(EngineLoadError, match=r"\[engine.skew\]"):
+            Guard(settings=known)
 
 
 def test_an_overridden_denial_asks_for_approval_and_says_why(tmp_path: Path) -> None:
