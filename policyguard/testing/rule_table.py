@@ -1,4 +1,4 @@
-"""Holds what a rule finds for every view that a space can show it."""
+"""Holds what a rule finds for every call of a space."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, TypeAlias
 
-from policyguard.engines.tree import Path
+from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.space import Choice, Space
-from policyguard.testing.units import Component
 
 OBJECTS: Final = frozenset({"deny", "unavailable", "require_approval", "indeterminate"})
 """Effects that are no permission."""
@@ -20,36 +19,27 @@ Found: TypeAlias = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Is a rule decided for every view that a space can show it."""
+    """Is a rule decided for every call that it can tell from others."""
 
     rule: str
     space: Space
-    components: tuple[Component, ...] = field(repr=False)
+    """The part of the space that the rule can tell apart."""
+    diagrams: Diagrams = field(repr=False)
+    root: Root
+    """What the rule finds, as a function of the dimensions: places in `outcomes`."""
     outcomes: tuple[Found, ...] = field(repr=False)
-    """One for each combination, the last component fastest."""
-    evaluations: int
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Return how many classes each component has."""
-        return tuple(len(component.met) for component in self.components)
+    def objecting(self) -> Root:
+        """Return where the rule objects, as a function that is 1 there and else 0."""
+        return self.diagrams.mapped(
+            self.root, lambda place: int(objects(self.outcomes[place]))
+        )
 
     def outcome(self, choice: Choice) -> Found:
         """Return what the rule finds for a choice of the table's own space."""
-        index = 0
-        for component, size in zip(self.components, self.shape, strict=True):
-            index = index * size + component.index[component.classes(choice)]
-        return self.outcomes[index]
-
-    def choice(self, index: int) -> Choice:
-        """Return a choice that has one combination."""
-        found: dict[Path, int] = {}
-        for component, size in zip(
-            reversed(self.components), reversed(self.shape), strict=True
-        ):
-            index, own = divmod(index, size)
-            found |= list(component.met.values())[own]
-        return found
+        values = [choice[dim.path] for dim in self.space.dims]
+        return self.outcomes[self.diagrams.value(self.root, values)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ TEXTS: Final = frozenset({"String", "RawString", "Number"})
 REFERENCES: Final = frozenset({"Var", "RefDot", "RefBrack"})
 ANY: Final = "*"
 SHAPE: Final = "~"
+THERE: Final = "?"
+"""Any element; the shape of a value alone; whether there is one at all."""
 SCALARS: Final = frozenset(
     {"Null", "True", "False", "Bool", "Number", "String", "RawString"}
 )
@@ -37,6 +39,32 @@ class Reads:
             data=self.data | other.data,
             texts=self.texts | other.texts,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedUp:
+    """Is where a rule has what it says of each key: dated entries of base documents."""
+
+    entries: Path
+    """The document whose keys have entries."""
+    otherwise: Path
+    """What is said of all other keys."""
+    field: Path = ()
+    """The field of an entry that it says; without one it says all of them."""
+
+    def reads(self, below: Path) -> set[Read]:
+        """Return what is read by who looks a key up.
+
+        Args:
+            below: The part of what is said that is asked for.
+        """
+        asked = self.field or below
+        return {
+            ("input", "at"),
+            ("data", *self.entries, ANY, "boundaries", ANY),
+            ("data", *self.entries, ANY, "intervals", ANY, *asked),
+            ("data", *self.otherwise, *asked),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +135,7 @@ def _without_included(paths: set[Path]) -> frozenset[Path]:
 def overlaps(name: Path, path: Path) -> bool:
     """Say whether a reference may reach a rule: where it computes a name, or ends."""
     return all(
-        one in {other, ANY, SHAPE} for one, other in zip(name, path, strict=False)
+        one in {other, ANY, SHAPE, THERE} for one, other in zip(name, path, strict=False)
     )
 
 

@@ -1,7 +1,7 @@
 """Says which facts of `input` a definition reads, following single facts through names.
 
-A read is a path below `input`; `*` in it is any element, and a last `~` says that only
-shape counts: whether a fact is there, of which type, how long. Where a form is not
+A read is a path below `input`; `*` in it is any element. A last `~` says that only shape
+counts: of which type it is, how long; a last `?` that it is there at all. Where a form is not
 understood, the answer is everything: too much is slow, too little would be wrong.
 
 INVARIANT: a definition's answer depends on no fact outside what is returned for it.
@@ -20,8 +20,10 @@ from policyguard.testing.slice_forms import (
     SCALARS,
     SHAPE,
     TEXTS,
+    THERE,
     Bound,
     Definition,
+    LookedUp,
     Read,
     Reads,
     Scope,
@@ -67,7 +69,7 @@ class Slicer:
         total: Packages whose objects are taken to be there: what is asked of them is
             asked of calls of which every part of an object is defined.
         looked_up: Rules that hold, for whatever key, what a base document says of it;
-            with that document. Who looks a key up reads the key and the document.
+            at the instant. Who looks a key up reads the key, instant and document.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Slicer:
         texts: Mapping[str, str],
         *,
         total: Iterable[Path] = (),
-        looked_up: Mapping[Path, Path] | None = None,
+        looked_up: Mapping[Path, LookedUp] | None = None,
     ) -> None:
         self._total = frozenset(total)
         self._looked_up = looked_up or {}
@@ -106,7 +108,36 @@ class Slicer:
             inner = self._query(body["query"], scope)
             for _, name, value in key["Object"]["fields"]:
                 whole = literal_of(name) in wanted
-                self._need(value, () if whole else (SHAPE,), inner)
+                self._need(value, () if whole else (THERE,), inner)
+        return reads_in(found)
+
+    def reads_of_part(
+        self,
+        definition: Definition,
+        query: Node,
+        statements: Iterable[Node],
+        values: Iterable[tuple[Node, Path]] = (),
+    ) -> Reads:
+        """Return what decides whether some statements of a body hold.
+
+        Args:
+            definition: Whose body it is.
+            query: The body.
+            statements: Those of its statements that count, with all that give their
+                variables a value.
+            values: Expressions of the head that have to be there too, each with the
+                part that is asked for.
+        """
+        found: set[Read] = set()
+        scope = Scope(definition.module, definition.text, {}, found).inner()
+        for statement in query["stmts"]:
+            bind_statement(statement["literal"], scope)
+        for statement in statements:
+            if statement.get("with_mods"):
+                found.add(("input",))
+            self._statement(statement["literal"], scope)
+        for node, below in values:
+            self._need(node, below, scope)
         return reads_in(found)
 
     def reads(self, path: Path, below: Path = ()) -> Reads:
@@ -204,7 +235,9 @@ class Slicer:
             assigned = node.get("AssignExpr")
             if assigned is not None and assigned["op"] == "ColEq":
                 # What it is counts where the variable is used; here that it is.
-                self._need(assigned["rhs"], (SHAPE,), scope)
+                self._need(assigned["rhs"], (THERE,), scope)
+            elif node.keys() & REFERENCES:
+                self._truth(node, scope)
             else:
                 self._need(node, (), scope)
         elif kind == "SomeIn":
@@ -219,6 +252,19 @@ class Slicer:
             self._query(inner["query"], within)
         elif kind != "SomeVars":
             scope.found.add(("input",))
+
+    def _truth(self, node: Node, scope: Scope) -> None:
+        """Read a reference that has to be there, and not be false."""
+        before, ways = set(scope.found), []
+        for below in ((), (SHAPE,)):
+            scope.found.clear()
+            self._need(node, below, scope)
+            ways.append(set(scope.found))
+        whole, shape = ways
+        # Base documents are the same in every call: what is in one matters to none.
+        same = all(kind in {"data", "text"} for kind, *_ in whole - shape)
+        scope.found.clear()
+        scope.found |= before | (shape if same else whole)
 
     def _need(self, node: Node, below: Path, scope: Scope) -> None:
         ((kind, inner),) = node.items()
@@ -236,15 +282,21 @@ class Slicer:
             self._need(item, below[1:] or below, scope)
 
     def _elements(self, inner: Node, below: Path, scope: Scope) -> None:
+        if below == (THERE,):
+            return
         within = self._query(inner["query"], scope)
         # How many there are of a set depends on which are the same.
         self._need(inner["term"], () if below == (SHAPE,) else below[1:], within)
 
     def _listed(self, inner: Node, below: Path, scope: Scope) -> None:
+        if below == (THERE,):
+            return
         within = self._query(inner["query"], scope)
         self._need(inner["term"], below if below == (SHAPE,) else below[1:], within)
 
     def _entries(self, inner: Node, below: Path, scope: Scope) -> None:
+        if below == (THERE,):
+            return
         within = self._query(inner["query"], scope)
         self._need(inner["key"], (), within)
         if below != (SHAPE,):
@@ -252,7 +304,10 @@ class Slicer:
 
     def _operation(self, inner: Node, below: Path, scope: Scope) -> None:
         # Whoever walks through a union looks at elements of both.
-        both = inner.get("op") == "Union" and below[:1] == (ANY,)
+        op = inner.get("op")
+        both = (op == "Union" and below[:1] == (ANY,)) or (
+            op in {"Union", "Intersection"} and below == (THERE,)
+        )
         for side in ("lhs", "rhs"):
             self._need(inner[side], below if both else (), scope)
 
@@ -275,19 +330,20 @@ class Slicer:
 
     def _object(self, inner: Node, below: Path, scope: Scope) -> None:
         total = scope.module.package in self._total
-        if total and below == (SHAPE,):
+        whole = below in {(SHAPE,), (THERE,)}
+        if total and whole:
             return
         for _, name, value in inner["fields"]:
             literal = literal_of(name)
             if literal is None:
                 self._need(name, (), scope)
-            if below == (SHAPE,) or not below:
-                self._need(value, below, scope)
+            if whole or not below:
+                self._need(value, (THERE,) if whole else (), scope)
             elif literal is None or below[0] in {ANY, literal}:
                 self._need(value, below[1:], scope)
             elif not total:
                 # An object of which one value is undefined is undefined as a whole.
-                self._need(value, (SHAPE,), scope)
+                self._need(value, (THERE,), scope)
 
     def _call(self, call: Node, below: Path, scope: Scope) -> None:
         name, parameters = plain(call["fcn"]), call["params"]
@@ -316,10 +372,9 @@ class Slicer:
             self._need(parameters[0], keys + below, scope)
             self._need(parameters[2], below, scope)
         else:
-            shallow = builtin in _SHAPE_ONLY or (
-                builtin == "sprintf" and below == (SHAPE,)
-            )
-            part: Path = (SHAPE,) if shallow else ()
+            part: Path = (SHAPE,) if builtin in _SHAPE_ONLY else ()
+            if builtin == "sprintf" and below in {(SHAPE,), (THERE,)}:
+                part = (THERE,)
             for item in parameters:
                 self._need(item, part, scope)
 
@@ -351,8 +406,10 @@ class Slicer:
                 scope.found.add(("input",))
             return
         for length in range(len(name), 0, -1):
-            if name[:length] in self._looked_up and len(name) > length:
-                scope.found.add(("data", *self._looked_up[name[:length]]))
+            looked_up = self._looked_up.get(name[:length])
+            asked = name[length:] + below
+            if looked_up is not None and asked and asked[0] not in {SHAPE, THERE}:
+                scope.found |= looked_up.reads(asked[1:])
                 return
             if name[:length] in self._by_path:
                 scope.found |= self._summary(name[:length], name[length:] + below)
@@ -360,7 +417,7 @@ class Slicer:
         if any(overlaps(name, path) for path in self._by_path):
             scope.found.add(("input",))
         else:
-            scope.found.add(("data", *name))
+            scope.found.add(("data", *name, *below))
 
     def _resolved(self, name: Path, scope: Scope) -> Path | None:
         """Return a name as a path below `data`; none for a variable."""

@@ -26,7 +26,7 @@ from policyguard.testing.calm import calm_call
 from policyguard.testing.space_values import Values, schema_facts
 from policyguard.vocabulary.call import ModelCall
 
-Kind: TypeAlias = Literal["value", "country", "countries", "at", "instant", "number"]
+Kind: TypeAlias = Literal["value", "enum", "country", "countries", "at", "instant", "number"]
 OPERATOR: Final = "@operator"
 MODEL: Final = "@model"
 """What stands for the operator of the route, and for the model of the call."""
@@ -69,6 +69,11 @@ class Space:
     the golden vectors of the bundle have one, since elsewhere one rule hides another."""
     recipients: Mapping[str, str] = field(repr=False)
     """By deployment the operator who receives what is sent."""
+    _by_path: Mapping[Path, Dim] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the dimensions."""
+        object.__setattr__(self, "_by_path", {dim.path: dim for dim in self.dims})
 
     @classmethod
     def from_catalog(
@@ -165,10 +170,9 @@ class Space:
     def call(self, choice: Choice) -> dict[str, Any]:
         """Return the `input` of one choice."""
         call = orjson.loads(orjson.dumps(self.base))
-        for dim in self.dims:
-            index = choice.get(dim.path, dim.default)
-            if index != dim.default or dim.path in choice:
-                _put(call, dim.path, dim.values[index])
+        # Objects before what is in them.
+        for path in sorted(choice, key=len):
+            _put(call, path, self._by_path[path].values[choice[path]])
         return self._completed(call)
 
     def draw(self, chooser: Random, *, dims: Iterable[Dim] | None = None) -> Choice:
@@ -205,13 +209,13 @@ def concerned(dims: Iterable[Dim], read: Path) -> Iterator[Dim]:
 
     Args:
         dims: Those to choose from.
-        read: A path below `input`, perhaps with `~` at its end.
+        read: A path below `input`, perhaps with `~` or `?` at its end.
     """
-    shallow = read[-1:] == ("~",)
-    path = read[:-1] if shallow else read
+    shape, there = read[-1:] == ("~",), read[-1:] == ("?",)
+    path = read[:-1] if shape or there else read
+    most = len(path) if shape else len(path) - 1 if there else math.inf
     for dim in dims:
-        above = len(dim.path) <= len(path)
-        if (above or not shallow) and _alike(dim.path, path):
+        if len(dim.path) <= most and _alike(dim.path, path):
             yield dim
 
 
@@ -263,6 +267,7 @@ def _dim(fact: tuple[Path, str, Any], values: Values) -> Dim | None:
     if not found:
         return None
     kinds: dict[str, Kind] = {
+        "enum": "enum",
         "country": "country",
         "countries": "countries",
         "instant": "instant",

@@ -1,62 +1,60 @@
-"""Decides a rule for every view that a space can show it.
+"""Decides a rule for every call of a space, on the engine itself.
 
-A rule is asked on the engine itself, with as much of the view as it reads and nothing
-more, so that a fact which the slice forgot would be missing, and not be wrong by luck.
+Each body of a rule is split into parts that share no variable. A part is asked on every
+view that a call can show it, and what it finds is a function of few facts; the functions
+of the parts together are what the rule finds.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final
 
 import orjson
 
 from policyguard.canonical import Json
-from policyguard.engines.joined import join_modules
-from policyguard.engines.native import NativeEngine, compile_modules, syntax_tree
+from policyguard.engines.native import compile_modules, syntax_tree
 from policyguard.engines.protocol import PolicySet
 from policyguard.engines.tree import Module, Path, PolicyTree, read_tree
-from policyguard.errors import EvaluationError
-from policyguard.testing.bodies import cut
-from policyguard.testing.rego_tests import answer_of
-from policyguard.testing.relevant import also_read, slice_of
+from policyguard.testing.asking import POINTWISE, VIEW, Asker
+from policyguard.testing.diagrams import Diagrams, Root
+from policyguard.testing.documents import merged
+from policyguard.testing.parts import Case, Part, cases_of
+from policyguard.testing.path_values import PathValues, levels_of
+from policyguard.testing.relevant import Relevance, is_country, slice_of
 from policyguard.testing.rule_table import Found, Sample, Table
-from policyguard.testing.slice_forms import Reads
+from policyguard.testing.slice_forms import LookedUp, Reads
 from policyguard.testing.slices import Slicer
-from policyguard.testing.space import Space, concerned
-from policyguard.testing.units import (
-    MAX_UNIT,
-    Unit,
-    both,
-    components_of,
-    units_of,
-)
+from policyguard.testing.space import Space
 from policyguard.testing.uses import uses_of
 
-VIEW: Final[Path] = ("policyguard", "facts", "view")
 SETS: Final[tuple[Path, ...]] = (
     ("policyguard", "rules", "findings"),
     ("policyguard", "tenant", "findings"),
 )
 """To which shipped rules contribute, and a tenant's own."""
-_POINTWISE: Final = frozenset({"groups", "countries", "lists"})
-"""Parts of the view that are looked up by country or list: constants of the catalog."""
-_LOOKED_UP: Final[Mapping[Path, Path]] = {
-    ("policyguard", "facts", "_countries"): ("catalog", "views", "countries")
+_LOOKED_UP: Final[Mapping[Path, LookedUp]] = {
+    ("policyguard", "facts", name): LookedUp(
+        entries=("catalog", "views", "countries"),
+        otherwise=("catalog", "views", "elsewhere"),
+        field=field,
+    )
+    for name, field in (("_countries", ()), ("_groups", ("groups",)))
 }
-_BATCH: Final = 400
-_KEYS: Final = ("id", "effect", "missing")
+NO_VIEW: Final = frozenset({("view", "deny")})
+FAILED: Final = frozenset({("evaluation", "deny")})
+_HOLDS: Final = "holds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """Is what one rule reads."""
 
+    rule: str
     module: Module
+    cases: tuple[Case, ...] = field(repr=False)
     below: Mapping[Path, Reads] = field(repr=False)
     """By path of the view, what it depends on."""
     deep: Reads = field(repr=False)
@@ -69,11 +67,11 @@ class Analyst:
     Args:
         policy: Rules and catalog, as an engine takes them.
         space: The calls over which something is claimed.
-        budget: The most views on which one rule is asked.
+        budget: The most views on which one part of a rule is asked.
     """
 
     def __init__(
-        self, policy: PolicySet, space: Space, *, budget: int = 20_000
+        self, policy: PolicySet, space: Space, *, budget: int = 60_000
     ) -> None:
         self.policy, self.space, self.budget = policy, space, budget
         self.tree: PolicyTree = read_tree(syntax_tree(compile_modules(policy.modules)))
@@ -81,14 +79,9 @@ class Analyst:
             self.tree, policy.modules, total=[VIEW[:-1]], looked_up=_LOOKED_UP
         )
         self._uses = uses_of(self.tree)
-        self._data = orjson.dumps(dict(policy.data)).decode("utf-8")
-        self._fields = self._view_fields()
-        self._facts: dict[frozenset[str], NativeEngine] = {}
-        self._whole: NativeEngine | None = None
-        self._constants: str | None = None
-        self._units: dict[object, Unit] = {}
-        self.evaluations = 0
-
+        self._asker = Asker(policy, self.tree)
+        self._values = PathValues(space, policy.data, self._views)
+        self._below: dict[Path, Reads] = {}
         self.rules: dict[str, Module] = {
             head.finding: module
             for module in self.tree.modules
@@ -97,95 +90,190 @@ class Analyst:
         }
         """The modules that contribute findings, by the id of their rule."""
 
-    def reads(self, module: Module) -> Reads:
-        """Return what the findings of a module read of the view."""
-        found = Reads()
-        for definition in self._slicer.contributions(module.name):
-            found |= self._slicer.reads_of_finding(definition, keys=_KEYS)
-        return found
+    @property
+    def evaluations(self) -> int:
+        """Return how often the engine was asked."""
+        return self._asker.evaluations
 
     def table(self, rule: str) -> Table | Sample:
-        """Decide a rule for every view, or say why that is too much."""
-        before = self.evaluations
+        """Decide a rule for every call, or say why that is too much."""
         sliced = self.sliced(rule)
         if sliced is None:
             return Sample(rule, self.space, "it may read every fact")
         space = slice_of(self.space, sliced.deep, self.policy.data)
-        units = self.units(sliced, space)
-        if isinstance(units, str):
-            return Sample(rule, space, units)
-        components = components_of(units)
-        if components is None:
-            return Sample(rule, space, "too many facts depend on others")
-        cases = math.prod(len(component.met) for component in components)
-        if cases > self.budget:
-            return Sample(rule, space, f"it tells {cases:,} views apart")
-        documents = [component.documents() for component in components]
+        diagrams = Diagrams([len(dim.values) for dim in space.dims])
+        try:
+            root, outcomes = self.decided(sliced, space, diagrams)
+        except OverflowError as error:
+            return Sample(rule, space, f"one of its conditions: {error}")
         return Table(
-            rule=rule,
-            space=space,
-            components=tuple(components),
-            outcomes=self.decided(sliced.module, documents),
-            evaluations=self.evaluations - before,
+            rule=rule, space=space, diagrams=diagrams, root=root, outcomes=outcomes
         )
 
     def sliced(self, rule: str) -> Slice | None:
         """Return what a rule reads; nothing if that may be everything."""
         module = self.rules[rule]
-        reads = self.reads(module)
+        cases = tuple(
+            case
+            for definition in self._slicer.contributions(module.name)
+            for case in cases_of(self._slicer, self.tree, definition)
+            if case.finding == rule
+        )
+        reads = Reads()
+        for case in cases:
+            for part in case.parts:
+                reads |= part.reads
         below = {
-            path: self._slicer.reads(VIEW, path)
-            for path in reads.facts
-            if path and path[0] not in _POINTWISE
+            path: self._reads(path)
+            for case in cases
+            for part in case.parts
+            for path in part.reads.facts
+            if path
         }
         deep = Reads(data=reads.data, texts=reads.texts)
-        if any(path[:1] in {("groups",), ("countries",)} for path in reads.facts):
-            deep |= Reads(data=frozenset({("catalog", "views", "countries")}))
-        for part in below.values():
-            deep |= part
+        for inner in below.values():
+            deep |= inner
         if () in reads.facts or () in deep.facts:
             return None
-        return Slice(module=module, below=below, deep=deep)
+        return Slice(rule=rule, module=module, cases=cases, below=below, deep=deep)
 
-    def units(self, sliced: Slice, space: Space) -> tuple[Unit, ...] | str:
-        """Return the parts of the view that a rule reads, enumerated over a space.
+    def decided(
+        self, sliced: Slice, space: Space, diagrams: Diagrams
+    ) -> tuple[Root, tuple[Found, ...]]:
+        """Return what a rule finds, as a function of the facts of a slice.
+
+        Args:
+            sliced: The rule.
+            space: The part of the space that matters to it.
+            diagrams: Over the dimensions of that space, in their order.
 
         Returns:
-            Why not, if that is too much.
-        """
-        units = units_of(
-            {
-                path: frozenset(
-                    dim.path
-                    for read in also_read(part.facts)
-                    for dim in concerned(space.dims, read)
-                )
-                for path, part in sliced.below.items()
-            },
-            space,
-        )
-        largest = max(
-            (math.prod(len(d.values) for d in u.dims) for u in units), default=0
-        )
-        if largest > MAX_UNIT:
-            return f"one part of its view has {largest:,} cases"
-        return tuple(self._enumerated(unit, space) for unit in units)
+            The function, and what its leaves stand for.
 
-    def _enumerated(self, unit: Unit, space: Space) -> Unit:
-        """Return a unit with its classes; rules that read the same share them."""
-        key = (unit.paths, tuple(dim.path for dim in unit.dims), _values_of(unit))
-        known = self._units.get(key)
-        if known is None:
-            tops = frozenset(path[0] for path in unit.paths)
-            unit.enumerate(space, partial(self._views, tops=tops))
-            known = self._units[key] = unit
-        return known
+        Raises:
+            OverflowError: too many views would have to be asked.
+        """
+        known = _Outcomes()
+        parts = list(
+            {part.text: part for case in sliced.cases for part in case.parts}.values()
+        )
+        constants: dict[bytes, int] = {}
+        shown = [
+            self._views_of(diagrams, space, sliced, part, constants) for part in parts
+        ]
+        engine = self._asker.parts(
+            sliced.module,
+            self.texts_of(sliced.module),
+            parts,
+            [orjson.loads(text) for text in constants],
+        )
+        roots: dict[str, Root] = {}
+        for number, (part, (root, views)) in enumerate(zip(parts, shown, strict=True)):
+            answers = iter(
+                self._asker.part(
+                    engine, number, [view for view in views if view is not None]
+                )
+            )
+            given = [
+                known.place(NO_VIEW if view is None else _answer(next(answers)))
+                for view in views
+            ]
+            roots[part.text] = diagrams.mapped(root, given.__getitem__)
+        whole = diagrams.leaf(known.place(frozenset()))
+        for case in sliced.cases:
+            root = diagrams.leaf(known.place(frozenset({(_HOLDS, "")})))
+            for part in case.parts:
+                own = roots[part.text]
+                # The engine does not come to what stands after a part that fails.
+                for before in case.parts:
+                    if before.last < part.first:
+                        own = diagrams.joined(roots[before.text], own, known.guarded)
+                root = diagrams.joined(root, own, known.conjunction)
+            root = diagrams.mapped(root, lambda place, own=case: known.of(own, place))
+            whole = diagrams.joined(whole, root, known.union)
+        if any(FAILED <= known.founds[leaf] for leaf in diagrams.leaves(whole)):
+            raise OverflowError("a part of it fails on some view")
+        return whole, tuple(known.founds)
+
+    def _views_of(
+        self,
+        diagrams: Diagrams,
+        space: Space,
+        sliced: Slice,
+        part: Part,
+        constants: dict[bytes, int],
+    ) -> tuple[Root, list[tuple[int, Json] | None]]:
+        """Return each view that a call can show a part, where there is one.
+
+        What is looked up by country is put into the constants, and named by its place.
+        """
+        deep = Reads(data=part.reads.data, texts=part.reads.texts)
+        for path in part.reads.facts:
+            deep |= sliced.below[path]
+        dims = tuple(space.dims[level] for level in levels_of(space, deep))
+        relevance = Relevance(reads=deep, data=self.policy.data, dims=dims)
+        stand_ins = {dim.path: relevance.stand_ins(dim) for dim in dims}
+        groups = _groups(space, part.reads.facts, sliced.below)
+        roots = [
+            self._values.diagram(diagrams, space, paths, reads, stand_ins)
+            for paths, reads in groups
+        ]
+        own = [i for i, (paths, _) in enumerate(groups) if paths[0][0] not in POINTWISE]
+        rest = [i for i in range(len(groups)) if i not in own]
+        named = frozenset(filter(is_country, deep.texts))
+        root, found = diagrams.tuples([roots[i] for i in own], most=self.budget)
+        fixed, looked_up = diagrams.tuples([roots[i] for i in rest], most=self.budget)
+        parts = [self._merged(groups, own, numbers) for numbers in found]
+        mentioned = [named | _countries_in(document) for document in parts]
+        rows = [self._merged(groups, rest, numbers) for numbers in looked_up]
+        places: dict[tuple[frozenset[str], int], int] = {}
+        cases: dict[tuple[int, int], int] = {}
+
+        def case(view: int, row: int) -> int:
+            key = (mentioned[view], row)
+            if key not in places:
+                text = orjson.dumps(_of_countries(rows[row], key[0]))
+                places[key] = constants.setdefault(text, len(constants))
+            return cases.setdefault((view, places[key]), len(cases))
+
+        whole = diagrams.joined(root, fixed, case)
+        if len(cases) > self.budget:
+            raise OverflowError(f"more than {self.budget:,} views")
+        views: list[tuple[int, Json] | None] = [
+            None if parts[view] is None else (place, parts[view])
+            for view, place in cases
+        ]
+        return whole, views
+
+    def _merged(
+        self,
+        groups: Sequence[tuple[tuple[Path, ...], Reads]],
+        own: Sequence[int],
+        numbers: Sequence[int],
+    ) -> Json:
+        """Return the view that some leaves together show; nothing where there is none."""
+        seen = [
+            self._values.value(groups[place][0], number)
+            for place, number in zip(own, numbers, strict=True)
+        ]
+        return None if None in seen else merged(seen)
 
     def texts_of(self, module: Module) -> dict[str, str]:
         """Return the modules that the findings of one depend on, but the view's."""
-        path, contributing = self._set_of(module), {module.name}
-        reached = self._uses.reached([path], contributing=contributing)
-        needed = self._uses.modules(reached, contributing=contributing)
+        needed = {module.name}
+        # A module is parsed as a whole: what its other rules mention has to be there.
+        while True:
+            own = [
+                head.path
+                for other in self.tree.modules
+                if other.name in needed
+                for head in other.heads
+            ]
+            reached = self._uses.reached(own, contributing=needed)
+            more = self._uses.modules(reached, contributing=needed)
+            if more <= needed:
+                break
+            needed |= more
         return {name: self.policy.modules[name] for name in sorted(needed)}
 
     def found(self, call: Json) -> Mapping[str, Found] | None:
@@ -193,24 +281,8 @@ class Analyst:
 
         Nothing is sliced here: this is what slices are checked against.
         """
-        if self._whole is None:
-            sets = sorted(
-                {".".join(self._set_of(module)) for module in self.rules.values()}
-            )
-            bodies = "".join(
-                f"found contains [f.id, f.effect] if {{\n"
-                f"view := data.policyguard.facts.view\n"
-                f"fs := data.{name} with input as view\nsome f in fs\n}}\n"
-                for name in sets
-            )
-            self._whole = self._loaded(
-                dict(self.policy.modules),
-                f"package policyguard_kit.whole\n\n{bodies}\n"
-                "answers := [x | data.policyguard.facts.view; x := found]\n",
-            )
-        (answer,) = self._asked(
-            self._whole, "policyguard_kit.whole", [call], wrap=False
-        )
+        sets = {_set_of(module) for module in self.rules.values()}
+        answer = self._asker.found(call, sets)
         if answer is None:
             return None
         by_rule: dict[str, set[tuple[str, str]]] = {}
@@ -218,168 +290,126 @@ class Analyst:
             by_rule.setdefault(rule, set()).add((rule, effect))
         return {rule: frozenset(items) for rule, items in by_rule.items()}
 
-    def decided(
-        self, module: Module, documents: Sequence[Sequence[Json]]
-    ) -> tuple[Found, ...]:
-        """Return what a rule finds for every combination of parts of the view.
+    def _reads(self, path: Path) -> Reads:
+        if path not in self._below:
+            self._below[path] = self._slicer.reads(VIEW, path)
+        return self._below[path]
 
-        Args:
-            module: The rule's.
-            documents: The parts; of the combinations the last part changes fastest.
-        """
-        path = self._set_of(module)
-        engine = self._loaded(
-            self.texts_of(module),
-            "package policyguard_kit.table\n\nanswers := [found |\n"
-            "constants := data.policyguard_kit.constants\n"
-            "groups := {g: {c | some c in cs} | some g, cs in constants.groups}\n"
-            'fixed := object.union(constants, {"groups": groups})\n'
-            "some given in input.cases\nview := object.union(fixed, given)\n"
-            f"fs := data.{'.'.join(path)} with input as view\n"
-            "found := [x | some f in fs; x := [f.id, f.effect]]\n]\n",
-            constants=self._fixed(),
-        )
-        found: list[Found] = []
-        nothing: Found = frozenset({("view", "deny")})
-        for batch in _batches(itertools.product(*documents)):
-            cases = [None if None in parts else _one(parts) for parts in batch]
-            answers = iter(
-                self._asked(
-                    engine,
-                    "policyguard_kit.table",
-                    [case for case in cases if case is not None],
-                )
-            )
-            for case in cases:
-                if case is None:
-                    found.append(nothing)
-                    continue
-                answer = next(answers)
-                found.append(
-                    frozenset({("evaluation", "deny")})
-                    if answer is None
-                    else frozenset((rule, effect) for rule, effect in answer)
-                )
-        return tuple(found)
+    def _views(self, top: str, calls: Sequence[Json]) -> list[str | None]:
+        if top not in POINTWISE:
+            return self._asker.views(top, calls)
+        return self._asker.views(top, [self._of_all_countries(call) for call in calls])
 
-    @staticmethod
-    def _set_of(module: Module) -> Path:
-        return next(
-            head.path
-            for head in module.heads
-            if head.path in SETS and head.finding is not None
-        )
-
-    def _views(self, calls: Sequence[Json], *, tops: frozenset[str]) -> list[Json]:
-        if tops not in self._facts:
-            fields = ", ".join(f'"{top}": {self._fields[top]}' for top in sorted(tops))
-            modules = {
-                name: text
-                for name, text in self.policy.modules.items()
-                if name.startswith("policyguard/facts/")
-            }
-            modules["policyguard_kit_part.rego"] = (
-                f"package policyguard.facts\n\nkit_part := {{{fields}}}\n"
-            )
-            self._facts[tops] = self._loaded(
-                modules,
-                "package policyguard_kit.parts\n\nanswers := [part |\n"
-                "some given in input.cases\n"
-                "part := [x | x := data.policyguard.facts.kit_part with input as given]\n"
-                "]\n",
-            )
-        found: list[Json] = []
-        for batch in _batches(iter(calls)):
-            answers = self._asked(self._facts[tops], "policyguard_kit.parts", batch)
-            found += [answer[0] if answer else None for answer in answers]
-        return found
-
-    def _fixed(self) -> Json:
-        """Return what is looked up by country or list, for all of them."""
-        if self._constants is None:
-            countries = self.space.dim("data.subjects").values
-            names = [v[0] for v in countries if isinstance(v, list) and v]
-            call = self.space.call({})
-            call["data"]["subjects"] = names
-            call["caller"]["citizenships"] = names
-            (view,) = self._views([call], tops=_POINTWISE)
-            if view is None:
-                raise EvaluationError("the catalog gives no view: validate it first")
-            self._constants = orjson.dumps(view).decode("utf-8")
-        constants: Json = orjson.loads(self._constants)
-        return constants
-
-    def _view_fields(self) -> dict[str, str]:
-        """Return the expression of each part of the view, as it is written."""
-        for module in self.tree.modules:
-            for head, node in zip(module.heads, module.tree["rules"], strict=True):
-                if head.path == VIEW:
-                    data = self.policy.modules[module.name].encode("utf-8")
-                    fields = node["Spec"]["head"]["Compr"]["assign"]["value"]["Object"]
-                    return {
-                        str(name["String"]["value"]): _whole_text(data, span, value)
-                        for span, name, value in fields["fields"]
-                    }
-        raise EvaluationError("the policy has no `policyguard.facts.view`")
-
-    def _loaded(
-        self, modules: Mapping[str, str], probe: str, *, constants: Json = None
-    ) -> NativeEngine:
-        joined = join_modules(modules).modules
-        engine = compile_modules({**joined, "policyguard_kit.rego": probe})
-        engine.add_data_json(self._data)
-        if constants is not None:
-            engine.add_data_json(
-                orjson.dumps({"policyguard_kit": {"constants": constants}}).decode()
-            )
-        return engine
-
-    def _asked(
-        self,
-        engine: NativeEngine,
-        package: str,
-        cases: Sequence[Json],
-        *,
-        wrap: bool = True,
-    ) -> list[Any]:
-        """Return one answer a case; `None` where the engine fails on it."""
-        if not cases:
-            return []
-        self.evaluations += len(cases)
-        asked = {"cases": cases} if wrap else cases[0]
-        engine.set_input_json(orjson.dumps(asked).decode("utf-8"))
-        answer, message = answer_of(engine, f"data.{package}.answers")
-        if not message:
-            found: list[Any] = orjson.loads(answer)
-            if wrap and len(found) == len(cases):
-                return found
-            if not wrap:
-                return found or [None]
-        if len(cases) == 1:
-            return [None]
-        return [self._asked(engine, package, [case], wrap=wrap)[0] for case in cases]
+    def _of_all_countries(self, call: Any) -> Json:
+        """Return a call that mentions every country, so that the view has them all."""
+        countries = self.space.dim("data.subjects").values
+        names = [v[0] for v in countries if isinstance(v, list) and v]
+        data, caller = call["data"], call["caller"] or {}
+        return {
+            **call,
+            "data": {**data, "subjects": names},
+            "caller": {**caller, "citizenships": names},
+        }
 
 
-def _values_of(unit: Unit) -> bytes:
-    return orjson.dumps([dim.values for dim in unit.dims])
+class _Outcomes:
+    """Gives what is found numbers, and combines them; lives for one rule."""
+
+    def __init__(self) -> None:
+        self.founds: list[Found] = []
+        self._places: dict[Found, int] = {}
+
+    def place(self, found: Found) -> int:
+        """Return the number of what is found."""
+        place = self._places.setdefault(found, len(self.founds))
+        if place == len(self.founds):
+            self.founds.append(found)
+        return place
+
+    def conjunction(self, one: int, other: int) -> int:
+        """Return what two parts of a body find together."""
+        left, right = self.founds[one], self.founds[other]
+        for worst in (NO_VIEW, FAILED):
+            if worst in {left, right}:
+                return self.place(worst)
+        if not left or not right:
+            return self.place(frozenset())
+        effects = {item for item in left | right if item[0] != _HOLDS}
+        return self.place(frozenset(effects or {(_HOLDS, "")}))
+
+    def guarded(self, before: int, after: int) -> int:
+        """Return what a part finds where one before it may find nothing."""
+        guards = self.founds[after] == FAILED and not self.founds[before]
+        return before if guards else after
+
+    def of(self, case: Case, place: int) -> int:
+        """Return what a case finds, where its parts together find something."""
+        found = self.founds[place]
+        if not found or found in {NO_VIEW, FAILED}:
+            return place
+        effects = {case.effect} if case.effect is not None else {e for _, e in found}
+        return self.place(frozenset((case.finding, str(e)) for e in effects))
+
+    def union(self, one: int, other: int) -> int:
+        """Return what two cases find."""
+        return self.place(self.founds[one] | self.founds[other])
 
 
-def _whole_text(data: bytes, span: Mapping[str, Any], value: Mapping[str, Any]) -> str:
-    """Return a field's value: what stands after its key."""
-    del value
-    text = cut(data, span)
-    return text.partition(":")[2].strip().rstrip(",")
+def _groups(
+    space: Space, paths: Iterable[Path], below: Mapping[Path, Reads]
+) -> list[tuple[tuple[Path, ...], Reads]]:
+    """Return paths of one field that depend on the same facts together."""
+    found: dict[tuple[tuple[int, ...], str], list[Path]] = {}
+    for path in sorted(paths):
+        key = (tuple(levels_of(space, below[path])), path[0])
+        found.setdefault(key, []).append(path)
+    groups = []
+    for _, own in sorted(found.items()):
+        reads = Reads()
+        for path in own:
+            reads |= below[path]
+        groups.append((tuple(own), reads))
+    return groups
 
 
-def _one(parts: Sequence[Any]) -> Json:
-    found: dict[str, Json] = {}
-    for part in parts:
-        for key, value in part.items():
-            known = found.get(key)
-            found[key] = both(known, value) if key in found else value
-    return found
+def _countries_in(value: Any) -> frozenset[str]:
+    """Return the countries that a document names."""
+    if isinstance(value, str):
+        return frozenset({value}) if is_country(value) else frozenset()
+    inner = value.values() if isinstance(value, dict) else value
+    found: set[str] = set()
+    if isinstance(inner, Iterable):
+        found.update(*map(_countries_in, inner))
+    return frozenset(found)
 
 
-def _batches(items: Iterator[Any]) -> Iterator[list[Any]]:
-    while batch := list(itertools.islice(items, _BATCH)):
-        yield batch
+def _of_countries(rows: Any, countries: AbstractSet[str]) -> Json:
+    """Return of what is looked up by country what is said of some countries."""
+    groups = rows.get("groups", {})
+    return {
+        "countries": {
+            country: row
+            for country, row in rows.get("countries", {}).items()
+            if country in countries
+        },
+        "groups": {
+            group: [country for country in members if country in countries]
+            for group, members in groups.items()
+        },
+    }
+
+
+def _answer(answer: Any) -> Found:
+    if answer is None:
+        return FAILED
+    return frozenset(
+        (_HOLDS, "") if effect is True else ("effect", str(effect)) for effect in answer
+    )
+
+
+def _set_of(module: Module) -> Path:
+    return next(
+        head.path
+        for head in module.heads
+        if head.path in SETS and head.finding is not None
+    )

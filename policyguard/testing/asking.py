@@ -1,0 +1,224 @@
+"""Asks the engine about one policy: the view of calls, parts of rules, whole calls.
+
+A part of a rule is asked with as much of the view as it reads and nothing more, so that
+a fact which the slice forgot would be missing, and not be wrong by luck.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from policyguard.canonical import Json
+from policyguard.engines.joined import join_modules
+from policyguard.engines.native import NativeEngine, compile_modules
+from policyguard.engines.protocol import PolicySet
+from policyguard.engines.tree import Module, Path, PolicyTree
+from policyguard.errors import EvaluationError
+from policyguard.testing.bodies import cut
+from policyguard.testing.parts import Part
+from policyguard.testing.rego_tests import answer_of
+
+VIEW: Final[Path] = ("policyguard", "facts", "view")
+POINTWISE: Final = frozenset({"groups", "countries"})
+"""Parts of the view that are looked up by country: of an instant the same in each call."""
+_FACTS: Final = "policyguard/facts/"
+_BATCH: Final = 400
+_FIXED: Final = """
+fixed := [object.union(known, {"groups": groups}) |
+some known in data.policyguard_kit.constants
+groups := {g: {c | some c in cs} | some g, cs in object.get(known, "groups", {})}
+]
+
+"""
+"""Groups are sets, which JSON has not."""
+
+
+class Asker:
+    """Asks the engine about one policy; belongs to one thread.
+
+    Args:
+        policy: Rules and catalog, as an engine takes them.
+        tree: The parsed policy.
+    """
+
+    def __init__(self, policy: PolicySet, tree: PolicyTree) -> None:
+        self._policy = policy
+        self._data = orjson.dumps(dict(policy.data)).decode("utf-8")
+        self._fields = _view_fields(policy, tree)
+        self._facts: dict[str, NativeEngine] = {}
+        self._whole: dict[tuple[Path, ...], NativeEngine] = {}
+        self.evaluations = 0
+
+    def views(self, top: str, calls: Sequence[Json]) -> list[str | None]:
+        """Return one field of the view of each call as text; of none, nothing.
+
+        Args:
+            top: The field.
+            calls: What the guard would ask.
+        """
+        if top not in self._facts:
+            modules = {
+                name: text
+                for name, text in self._policy.modules.items()
+                if name.startswith(_FACTS)
+            }
+            modules["policyguard_kit_part.rego"] = (
+                f"package policyguard.facts\n\nkit_part := {self._fields[top]}\n"
+            )
+            self._facts[top] = self._loaded(
+                modules,
+                "package policyguard_kit.parts\n\nanswers := [part |\n"
+                "some given in input.cases\npart := [json.marshal(x) |\n"
+                "x := data.policyguard.facts.kit_part with input as given]\n]\n",
+            )
+        answers = self._all(self._facts[top], "policyguard_kit.parts.answers", calls)
+        return [answer[0] if answer else None for answer in answers]
+
+    def parts(
+        self,
+        module: Module,
+        texts: Mapping[str, str],
+        parts: Sequence[Part],
+        constants: Sequence[Json],
+    ) -> NativeEngine:
+        """Return an engine that answers parts of one module's rules.
+
+        Args:
+            module: The module.
+            texts: The modules that it depends on.
+            parts: The parts, answered by their places.
+            constants: What is looked up by country; each view has the place of its own.
+        """
+        imports = "\n".join(
+            cut(self._policy.modules[module.name].encode("utf-8"), item["span"])
+            for item in module.tree["imports"]
+        )
+        package = ".".join(module.package)
+        bodies = "".join(
+            f"kit_{number} contains kit_effect if {{\n{part.text}\n}}\n\n"
+            for number, part in enumerate(parts)
+        )
+        answers = "".join(
+            f"answers_{number} := [found |\nsome given in input.cases\n"
+            "view := object.union(fixed[given[0]], given[1])\n"
+            f"found := data.{package}.kit_{number} with input as view\n]\n\n"
+            for number in range(len(parts))
+        )
+        return self._loaded(
+            {
+                **texts,
+                "policyguard_kit_parts.rego": (
+                    f"package {package}\n\n{imports}\n\n{bodies}"
+                ),
+            },
+            f"package policyguard_kit.table\n\n{_FIXED}{answers}",
+            constants=constants,
+        )
+
+    def part(
+        self, engine: NativeEngine, number: int, views: Sequence[tuple[int, Json]]
+    ) -> list[Any]:
+        """Return what a part finds on each view; nothing where evaluation fails.
+
+        Args:
+            engine: Of the module's parts.
+            number: The place of the part.
+            views: Places of constants, each with the rest of the view.
+        """
+        return self._all(engine, f"policyguard_kit.table.answers_{number}", views)
+
+    def found(
+        self, call: Json, sets: Iterable[Path]
+    ) -> list[tuple[str, str]] | None:
+        """Return ids and effects of all findings on a whole call; without a view nothing.
+
+        Nothing is sliced here: this is what slices are checked against.
+
+        Args:
+            call: What the guard would ask.
+            sets: The sets to which rules contribute.
+        """
+        key = tuple(sorted(set(sets)))
+        if key not in self._whole:
+            bodies = "".join(
+                "found contains [f.id, f.effect] if {\n"
+                "view := data.policyguard.facts.view\n"
+                f"fs := data.{'.'.join(name)} with input as view\nsome f in fs\n}}\n"
+                for name in key
+            )
+            self._whole[key] = self._loaded(
+                dict(self._policy.modules),
+                f"package policyguard_kit.whole\n\n{bodies}\n"
+                "answers := [x | data.policyguard.facts.view; x := found]\n",
+            )
+        self.evaluations += 1
+        engine = self._whole[key]
+        engine.set_input_json(orjson.dumps(call).decode("utf-8"))
+        answer, message = answer_of(engine, "data.policyguard_kit.whole.answers")
+        found = None if message else orjson.loads(answer)
+        return [(rule, effect) for rule, effect in found[0]] if found else None
+
+    def _loaded(
+        self, modules: Mapping[str, str], probe: str, *, constants: Json = None
+    ) -> NativeEngine:
+        joined = join_modules(modules).modules
+        engine = compile_modules({**joined, "policyguard_kit.rego": probe})
+        engine.add_data_json(self._data)
+        if constants is not None:
+            engine.add_data_json(
+                orjson.dumps({"policyguard_kit": {"constants": constants}}).decode()
+            )
+        return engine
+
+    def _all(
+        self, engine: NativeEngine, name: str, cases: Sequence[Json]
+    ) -> list[Any]:
+        found: list[Any] = []
+        for batch in _batches(iter(cases)):
+            found += self._asked(engine, name, batch)
+        return found
+
+    def _asked(
+        self, engine: NativeEngine, name: str, cases: Sequence[Json]
+    ) -> list[Any]:
+        """Return one answer a case; `None` where the engine fails on it."""
+        self.evaluations += len(cases)
+        engine.set_input_json(orjson.dumps({"cases": cases}).decode("utf-8"))
+        answer, message = answer_of(engine, f"data.{name}")
+        if not message:
+            found: list[Any] = orjson.loads(answer)
+            if len(found) == len(cases):
+                return found
+        if len(cases) == 1:
+            return [None]
+        half = len(cases) // 2
+        return [
+            *self._asked(engine, name, cases[:half]),
+            *self._asked(engine, name, cases[half:]),
+        ]
+
+
+def _view_fields(policy: PolicySet, tree: PolicyTree) -> dict[str, str]:
+    """Return the expression of each part of the view, as it is written."""
+    for module in tree.modules:
+        for head, node in zip(module.heads, module.tree["rules"], strict=True):
+            if head.path == VIEW:
+                data = policy.modules[module.name].encode("utf-8")
+                fields = node["Spec"]["head"]["Compr"]["assign"]["value"]["Object"]
+                return {
+                    str(name["String"]["value"]): cut(data, span)
+                    .partition(":")[2]
+                    .strip()
+                    .rstrip(",")
+                    for span, name, _ in fields["fields"]
+                }
+    raise EvaluationError("the policy has no `policyguard.facts.view`")
+
+
+def _batches(items: Iterator[Any]) -> Iterator[list[Any]]:
+    while batch := list(itertools.islice(items, _BATCH)):
+        yield batch

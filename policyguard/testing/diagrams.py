@@ -1,0 +1,249 @@
+"""Holds functions of facts exactly, as decision diagrams that share equal parts.
+
+A function gives each choice of values one leaf, a number. It is a tree that looks at one
+fact after another, always in the same order, in which equal branches are one and facts
+that make no difference are left out: so two functions are equal where their roots are,
+and counting calls or finding one needs no walk through them all.
+
+See R. E. Bryant, "Graph-Based Algorithms for Boolean Function Manipulation", IEEE
+Transactions on Computers C-35 (1986); here a fact has as many branches as values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeAlias
+
+Root: TypeAlias = int
+"""A function: below zero a leaf, else the place of what looks at a fact first."""
+_Branches: TypeAlias = tuple[tuple[Root, int], ...]
+_NONE: Final = 1 << 30
+
+
+class Diagrams:
+    """Holds functions of the same facts; belongs to one thread.
+
+    INVARIANT: two functions are equal exactly if their roots are the same number.
+
+    Args:
+        sizes: How many values each fact has, in the order in which they are looked at.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self.sizes = tuple(sizes)
+        self._nodes: list[tuple[int, _Branches]] = []
+        self._known: dict[tuple[int, _Branches], Root] = {}
+
+    @staticmethod
+    def leaf(value: int) -> Root:
+        """Return the function that has one value everywhere."""
+        return ~value
+
+    def choose(self, level: int, branches: Iterable[tuple[Root, int]]) -> Root:
+        """Return the function that looks at one fact and goes on with another function.
+
+        Args:
+            level: Which fact.
+            branches: Functions of later facts, each with the values as bits.
+        """
+        merged: dict[Root, int] = {}
+        for child, values in branches:
+            merged[child] = merged.get(child, 0) | values
+        if len(merged) == 1:
+            return next(iter(merged))
+        node = (level, tuple(sorted(merged.items())))
+        known = self._known.get(node)
+        if known is None:
+            known = self._known[node] = len(self._nodes)
+            self._nodes.append(node)
+        return known
+
+    def among(self, level: int, values: Iterable[int]) -> Root:
+        """Return the function that is 1 where a fact has one of some values, else 0."""
+        inside = sum({1 << value for value in values})
+        every = (1 << self.sizes[level]) - 1
+        pairs = ((self.leaf(1), inside), (self.leaf(0), every & ~inside))
+        return self.choose(level, [pair for pair in pairs if pair[1]])
+
+    def joined(
+        self, one: Root, other: Root, leaf: Callable[[int, int], int]
+    ) -> Root:
+        """Return the function that combines the leaves of two.
+
+        Args:
+            one: The first function.
+            other: The second.
+            leaf: Says what two leaves give.
+        """
+        memo: dict[tuple[Root, Root], Root] = {}
+
+        def walk(left: Root, right: Root) -> Root:
+            if left < 0 and right < 0:
+                return ~leaf(~left, ~right)
+            known = memo.get((left, right))
+            if known is not None:
+                return known
+            first, lefts = self._nodes[left] if left >= 0 else (_NONE, ())
+            second, rights = self._nodes[right] if right >= 0 else (_NONE, ())
+            if first < second:
+                branches = [(walk(child, right), bits) for child, bits in lefts]
+            elif second < first:
+                branches = [(walk(left, child), bits) for child, bits in rights]
+            else:
+                branches = [
+                    (walk(child, also), bits & more)
+                    for child, bits in lefts
+                    for also, more in rights
+                    if bits & more
+                ]
+            found = self.choose(min(first, second), branches)
+            memo[left, right] = found
+            return found
+
+        return walk(one, other)
+
+    def mapped(self, root: Root, leaf: Callable[[int], int]) -> Root:
+        """Return the function with other leaves."""
+        memo: dict[Root, Root] = {}
+
+        def walk(node: Root) -> Root:
+            if node < 0:
+                return ~leaf(~node)
+            if node not in memo:
+                level, branches = self._nodes[node]
+                memo[node] = self.choose(
+                    level, [(walk(child), bits) for child, bits in branches]
+                )
+            return memo[node]
+
+        return walk(root)
+
+    def at(self, root: Root, level: int, value: int) -> Root:
+        """Return the function where one fact has one value."""
+        memo: dict[Root, Root] = {}
+
+        def walk(node: Root) -> Root:
+            if node < 0 or self._nodes[node][0] > level:
+                return node
+            if node not in memo:
+                own, branches = self._nodes[node]
+                if own == level:
+                    memo[node] = next(c for c, bits in branches if bits >> value & 1)
+                else:
+                    memo[node] = self.choose(
+                        own, [(walk(child), bits) for child, bits in branches]
+                    )
+            return memo[node]
+
+        return walk(root)
+
+    def tuples(
+        self, roots: Sequence[Root], *, most: int
+    ) -> tuple[Root, list[tuple[int, ...]]]:
+        """Return one function of which each leaf is the place of a tuple of leaves.
+
+        Args:
+            roots: The functions.
+            most: How many tuples there may be.
+
+        Raises:
+            OverflowError: there are more.
+        """
+        found: list[tuple[int, ...]] = [()]
+        whole = self.leaf(0)
+        for root in roots:
+            places: dict[tuple[int, int], int] = {}
+
+            def leaf(
+                left: int, right: int, known: dict[tuple[int, int], int] = places
+            ) -> int:
+                place = known.setdefault((left, right), len(known))
+                if place > most:
+                    raise OverflowError(f"more than {most:,} views")
+                return place
+
+            whole = self.joined(whole, root, leaf)
+            found = [(*found[left], right) for left, right in places]
+        return whole, found
+
+    def value(self, root: Root, values: Sequence[int]) -> int:
+        """Return the leaf of one choice."""
+        while root >= 0:
+            level, branches = self._nodes[root]
+            root = next(c for c, bits in branches if bits >> values[level] & 1)
+        return ~root
+
+    def leaves(self, root: Root) -> set[int]:
+        """Return the leaves that some choice has."""
+        seen, stack, found = {root}, [root], set()
+        while stack:
+            node = stack.pop()
+            if node < 0:
+                found.add(~node)
+                continue
+            for child, _ in self._nodes[node][1]:
+                if child not in seen:
+                    seen.add(child)
+                    stack.append(child)
+        return found
+
+    def levels(self, root: Root) -> set[int]:
+        """Return the facts that make a difference."""
+        seen, stack, found = {root}, [root], set()
+        while stack:
+            node = stack.pop()
+            if node >= 0:
+                level, branches = self._nodes[node]
+                found.add(level)
+                new = {child for child, _ in branches} - seen
+                seen |= new
+                stack += new
+        return found
+
+    def counts(self, root: Root) -> dict[int, int]:
+        """Return how many choices have each leaf."""
+        memo: dict[Root, dict[int, int]] = {}
+
+        def walk(node: Root) -> dict[int, int]:
+            if node < 0:
+                return {~node: 1}
+            if node not in memo:
+                level, branches = self._nodes[node]
+                found: dict[int, int] = {}
+                for child, bits in branches:
+                    times = bits.bit_count() * self._between(level, child)
+                    for leaf, number in walk(child).items():
+                        found[leaf] = found.get(leaf, 0) + times * number
+                memo[node] = found
+            return memo[node]
+
+        outer = self._between(-1, root)
+        return {leaf: outer * number for leaf, number in walk(root).items()}
+
+    def example(self, root: Root, wanted: int) -> dict[int, int] | None:
+        """Return a choice that has a leaf, of the facts that matter; none has: nothing.
+
+        Of values the first is taken: a space lists what is unremarkable first.
+        """
+        memo: dict[Root, dict[int, int] | None] = {}
+
+        def walk(node: Root) -> dict[int, int] | None:
+            if node < 0:
+                return {} if ~node == wanted else None
+            if node not in memo:
+                level, branches = self._nodes[node]
+                options = [
+                    {level: (bits & -bits).bit_length() - 1} | below
+                    for child, bits in branches
+                    if (below := walk(child)) is not None
+                ]
+                memo[node] = min(options, key=len, default=None)
+            return memo[node]
+
+        return walk(root)
+
+    def _between(self, level: int, child: Root) -> int:
+        """Return how many choices the facts between two that are looked at have."""
+        below = self._nodes[child][0] if child >= 0 else len(self.sizes)
+        return math.prod(self.sizes[level + 1 : below])
