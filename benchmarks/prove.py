@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Final
 
 from policyguard.settings import Settings
-from policyguard.testing.claims import PROPERTIES, Claim, Proof
+from policyguard.testing.claims import DECIDED, Claim, Proof
 from policyguard.testing.policies import configured_policy
+from policyguard.testing.properties import PROPERTIES
 from policyguard.testing.prove import prove
 
 PAGE: Final = Path(__file__).parent.parent / "docs/reference/proved.md"
 SECONDS: Final = 60
 MEGABYTES: Final = 2_000
+_LARGE: Final = 10_000_000
 
 
 _WHY: Final = (
@@ -43,7 +45,7 @@ _WHY: Final = (
 
 def page(proof: Proof) -> str:
     """Return the page for the docs."""
-    names = list(PROPERTIES)
+    names = list(DECIDED)
     lines = [
         "# What is proved of the shipped rules",
         "",
@@ -65,7 +67,7 @@ def page(proof: Proof) -> str:
             str(sum(claim.tier == tier for claim in own))
             for tier in ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
         ]
-        lines.append(f"| {PROPERTIES[name]} (`{name}`) | {' | '.join(counts)} |")
+        lines.append(f"| {PROPERTIES[name].says} (`{name}`) | {' | '.join(counts)} |")
     lines += ["", f"| rule | {' | '.join(f'`{name}`' for name in names)} |"]
     lines.append("|---|" + "---|" * len(names))
     by_rule: dict[str, dict[str, Claim]] = {}
@@ -81,17 +83,21 @@ def page(proof: Proof) -> str:
         if claim.tier == "CHECKED":
             lines.append(
                 f"- {claim.rule} `{claim.property}`: {claim.why} ({claim.broken:,} of"
-                f" {claim.cases:,} views)"
+                f" {claim.cases:,} calls that it tells apart)"
             )
     return "\n".join(lines) + "\n"
 
 
 def _cell(claim: Claim) -> str:
     if claim.tier == "PROVED":
-        return f"proved {claim.why}".strip() + f", {claim.cases:,}"
+        return f"proved {claim.why}".strip() + f", {_number(claim.cases)}"
     if claim.tier == "SAMPLED":
         return f"sampled, < {claim.bound:.2%}"
     return claim.tier.lower()
+
+
+def _number(cases: int) -> str:
+    return f"{cases:,}" if cases < _LARGE else f"{cases:.0e}".replace("e+", "e")
 
 
 def _broken(claim: Claim) -> str:

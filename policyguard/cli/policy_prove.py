@@ -31,15 +31,16 @@ _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
     "properties",
     multiple=True,
     metavar="NAME",
-    help="fail_closed, monotone_classes or reachable; repeatable. Without it all.",
+    help="fail_closed, monotone_classes, monotone_lists or reachable, which are decided"
+    " without it; or order_independent, same_instant, boundary_exact; repeatable.",
 )
 @click.option(
     "--views",
     type=click.IntRange(1),
-    default=20_000,
+    default=40_000,
     show_default=True,
     metavar="N",
-    help="The most views of one rule that are decided; of more, calls are drawn.",
+    help="The most views of one condition that are asked; of more, calls are drawn.",
 )
 @click.option(
     "--samples",
@@ -79,7 +80,7 @@ def prove(
     """Decide properties of rules for every call that can be made of a catalog.
 
     DIRECTORY is a bundle, or your own rules, which are added to the bundle. PROVED:
-    every view that the rule can have was decided. CHECKED: it falls silent, and another
+    every call that the rule can tell apart was decided. CHECKED: it falls silent, and another
     rule objected in each call tried. SAMPLED: calls were drawn at random. VIOLATED: a
     call is shown to which nobody objects. Exit code 0 if all is proved, 1 if something
     is violated, 2 if something is undecided.
@@ -113,7 +114,7 @@ def prove(
 
 def _print(proof: Proof) -> None:
     from policyguard.cli.terminal import output, plain_table
-    from policyguard.testing.claims import PROPERTIES
+    from policyguard.testing.properties import PROPERTIES
 
     console = output()
     console.print(
@@ -138,14 +139,14 @@ def _print(proof: Proof) -> None:
     for claim in sorted(proof.claims, key=lambda claim: _TIERS.index(claim.tier)):
         if claim.tier == "VIOLATED":
             console.print(f"VIOLATED {claim.property} {claim.rule}", style="bold red")
-            _print_broken(claim, PROPERTIES[claim.property])
+            _print_broken(claim, PROPERTIES[claim.property].says)
         elif claim.tier != "PROVED":
             console.print(f"{claim.tier} {claim.property} {claim.rule}: {_why(claim)}")
 
 
 def _why(claim: Claim) -> str:
     if claim.tier == "CHECKED":
-        return f"{claim.why} ({claim.broken:,} of {claim.cases:,} views)"
+        return f"{claim.why} ({claim.broken:,} of {claim.cases:,} calls)"
     return (
         f"{claim.cases:,} calls drawn, less than {claim.bound:.2%} break it with 95 %"
         f" confidence; {claim.why}"
@@ -157,7 +158,7 @@ def _print_broken(claim: Claim, text: str) -> None:
 
     console = output()
     console.print(f"  not so: {text}")
-    console.print(f"  {claim.broken:,} of {claim.cases:,} views")
+    console.print(f"  {claim.broken:,} of {claim.cases:,} calls that it can tell apart")
     found = claim.counterexample
     if found is None:
         console.print("  no call of the space makes it find anything")
@@ -167,7 +168,8 @@ def _print_broken(claim: Claim, text: str) -> None:
     )
     console.print(f"  smallest: {facts}", soft_wrap=True)
     console.print(
-        f"  {', '.join(found.before)} → nothing, when {found.changed} ="
+        f"  {', '.join(found.before) or 'nothing'} →"
+        f" {', '.join(found.after) or 'nothing'}, when {found.changed} ="
         f" {_text(found.value)}",
         soft_wrap=True,
     )

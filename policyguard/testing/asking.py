@@ -131,9 +131,7 @@ class Asker:
         """
         return self._all(engine, f"policyguard_kit.table.answers_{number}", views)
 
-    def found(
-        self, call: Json, sets: Iterable[Path]
-    ) -> list[tuple[str, str]] | None:
+    def found(self, call: Json, sets: Iterable[Path]) -> list[tuple[str, str]] | None:
         """Return ids and effects of all findings on a whole call; without a view nothing.
 
         Nothing is sliced here: this is what slices are checked against.
@@ -163,7 +161,11 @@ class Asker:
         return [(rule, effect) for rule, effect in found[0]] if found else None
 
     def _loaded(
-        self, modules: Mapping[str, str], probe: str, *, constants: Json = None
+        self,
+        modules: Mapping[str, str],
+        probe: str,
+        *,
+        constants: Sequence[Json] | None = None,
     ) -> NativeEngine:
         joined = join_modules(modules).modules
         engine = compile_modules({**joined, "policyguard_kit.rego": probe})
@@ -174,9 +176,7 @@ class Asker:
             )
         return engine
 
-    def _all(
-        self, engine: NativeEngine, name: str, cases: Sequence[Json]
-    ) -> list[Any]:
+    def _all(self, engine: NativeEngine, name: str, cases: Sequence[Json]) -> list[Any]:
         found: list[Any] = []
         for batch in _batches(iter(cases)):
             found += self._asked(engine, name, batch)

@@ -17,14 +17,9 @@ from typing import Final, Literal, TypeAlias
 from policyguard.canonical import Json
 
 Tier: TypeAlias = Literal["PROVED", "CHECKED", "SAMPLED", "VIOLATED"]
-FAIL_CLOSED: Final = "fail_closed"
-MONOTONE: Final = "monotone_classes"
 REACHABLE: Final = "reachable"
-PROPERTIES: Final = {
-    FAIL_CLOSED: "where a rule objects, something objects when one fact is unknown",
-    MONOTONE: "where a rule objects, something objects when a data class is added",
-    REACHABLE: "some call makes the rule find something",
-}
+DECIDED: Final = ("fail_closed", "monotone_classes", "monotone_lists", "reachable")
+"""Properties that are decided where none are named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,14 @@
 """Compares what two policies find, for every call of a space at once.
 
-Rules whose text, facts and data are the same find the same, and are not asked. Of all
-others the views of both policies are joined by the facts that they share, so that each
-pair of views which one call has is compared, and no other.
+Rules whose text, facts and data are the same find the same, and are not asked. All others
+are decided in both policies over the facts that either reads, and compared in each call.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -19,18 +16,19 @@ from policyguard.canonical import Json, digest_of
 from policyguard.engines.protocol import PolicySet
 from policyguard.testing.claims import Tier
 from policyguard.testing.counterexamples import translated
+from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.prove import Effort, Progress
 from policyguard.testing.relevant import slice_of
-from policyguard.testing.rule_table import Found, Sample, drawn, objects
+from policyguard.testing.rule_table import Found, Sample, Table, drawn, objects
 from policyguard.testing.space import Choice, Space
 from policyguard.testing.tables import Analyst, Slice
-from policyguard.testing.units import Component, Unit, components_of
 
 Relation: TypeAlias = Literal["equivalent", "stricter", "looser", "incomparable"]
 _RANK: Final = {"require_approval": 1, "indeterminate": 2, "unavailable": 3, "deny": 4}
 _Sides: TypeAlias = tuple[Mapping[str, Found], Mapping[str, Found]]
 _CONFIDENCE: Final = 3.0
 _TRIED: Final = 3
+_ELSEWHERE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +52,7 @@ class RuleDiff:
     relation: Relation
     tier: Tier
     cases: int
-    """How many pairs of views were compared, or how many calls were drawn."""
+    """How many calls were compared, or how many were drawn."""
     stricter: int = 0
     looser: int = 0
     otherwise: int = 0
@@ -205,25 +203,18 @@ def _compared(pair: _Pair) -> RuleDiff:
     if len(known) < len(slices):
         return _sampled(pair, pair.new.space, "it may read every fact")
     space = _shared(analysts, known)
-    units: list[tuple[Unit, ...]] = []
-    for analyst, item in zip(analysts, known, strict=True):
-        found = analyst.units(item, space)
-        if isinstance(found, str):
-            return _sampled(pair, space, found)
-        units.append(found)
-    components = components_of([unit for own in units for unit in own])
-    if components is None:
-        return _sampled(pair, space, "too many facts depend on others")
-    cases = math.prod(len(component.met) for component in components)
-    if cases > pair.effort.views:
-        return _sampled(pair, space, f"the two tell {cases:,} pairs of views apart")
-    nothing: tuple[Found, ...] = (frozenset(),) * cases
+    diagrams = Diagrams([len(dim.values) for dim in space.dims])
+    nothing = Table(
+        rule=pair.rule, space=space, diagrams=diagrams,
+        root=diagrams.leaf(0), outcomes=(frozenset(),),
+    )  # fmt: skip
     sides = {id(analyst): nothing for analyst in both}
-    for analyst, item, own in zip(analysts, known, units, strict=True):
-        documents = [component.documents(of=own) for component in components]
-        sides[id(analyst)] = analyst.decided(item.module, documents)
-    cells = zip(sides[id(pair.old)], sides[id(pair.new)], strict=True)
-    return _counted(pair, space, components, cells)
+    try:
+        for analyst, item in zip(analysts, known, strict=True):
+            sides[id(analyst)] = analyst.over(item, space, diagrams)
+    except OverflowError as error:
+        return _sampled(pair, space, f"one of its conditions: {error}")
+    return _counted(pair, sides[id(pair.old)], sides[id(pair.new)])
 
 
 def _shared(analysts: Sequence[Analyst], slices: Sequence[Slice]) -> Space:
@@ -238,26 +229,43 @@ def _shared(analysts: Sequence[Analyst], slices: Sequence[Slice]) -> Space:
     return space
 
 
-def _counted(
-    pair: _Pair,
-    space: Space,
-    components: Sequence[Component],
-    cells: Iterable[tuple[Found, Found]],
-) -> RuleDiff:
+def _counted(pair: _Pair, old: Table, new: Table) -> RuleDiff:
     """Count what differs, and look for calls that show it."""
-    counts: Counter[str] = Counter()
-    kept: list[tuple[str, Choice]] = []
-    choices = [list(component.met.values()) for component in components]
-    for (before, after), parts in zip(cells, itertools.product(*choices), strict=True):
-        how = _how(before, after)
-        counts[how] += 1
-        if how != "equivalent" and counts[how] <= _TRIED:
-            kept.append((how, {k: v for part in parts for k, v in part.items()}))
+    diagrams, space = old.diagrams, old.space
+    hows = ("equivalent", "stricter", "looser", "otherwise")
+    root = diagrams.joined(
+        old.root,
+        new.root,
+        lambda one, other: hows.index(_how(old.outcomes[one], new.outcomes[other])),
+    )
+    counts = Counter({hows[how]: n for how, n in diagrams.counts(root).items()})
     table = Sample(pair.rule, space, "")
-    flips = [
-        _flip(pair, translated(table, pair.new, choice), how) for how, choice in kept
-    ]
+    flips: list[Flip | None] = []
+    for number, how in enumerate(hows[1:], start=1):
+        flips += [
+            _flip(pair, translated(table, pair.new, choice), how)
+            for choice in _examples(diagrams, root, number, space)
+        ]
     return _difference(pair, counts, flips, tier="PROVED", why="")
+
+
+def _examples(
+    diagrams: Diagrams, root: Root, leaf: int, space: Space
+) -> Iterator[Choice]:
+    """Yield some calls that differ, each in the value of a fact from those before."""
+    rest = root
+    for _ in range(_TRIED):
+        found = diagrams.example(rest, leaf)
+        if found is None:
+            return
+        yield {dim.path: found.get(i, 0) for i, dim in enumerate(space.dims)}
+        if not found:
+            return
+        level, value = max(found.items())
+        own = diagrams.among(level, [value])
+        rest = diagrams.joined(
+            rest, own, lambda one, here: one if not here else _ELSEWHERE
+        )
 
 
 def _sampled(pair: _Pair, space: Space, why: str) -> RuleDiff:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from policyguard.engines.tree import Path
 from policyguard.testing.claims import Counterexample
-from policyguard.testing.rule_table import Found, Sample, Table, objects
+from policyguard.testing.properties import opened
+from policyguard.testing.rule_table import Found, Sample, Table
 from policyguard.testing.space import Choice, Dim
 from policyguard.testing.tables import Analyst
 
+Breaks: TypeAlias = Callable[[Found, Found], bool]
 _MOST: Final = 400
 """Evaluations for one call that is made smaller."""
 
@@ -25,31 +28,37 @@ class Change:
     to: int
     """Which value of the dimension, in the whole space."""
 
-    def breaks(self, choice: Choice) -> tuple[Found, Found] | None:
-        """Return what is found before and after, if nobody objects any more."""
+    def breaks(self, choice: Choice, breaks: Breaks) -> tuple[Found, Found] | None:
+        """Return what is found before and after, if that breaks a property."""
         space = self.analyst.space
         before = self.analyst.found(space.call(choice))
         after = self.analyst.found(space.call({**choice, self.dim.path: self.to}))
         if before is None or after is None:
             return None
         one = before.get(self.rule, frozenset())
-        other = frozenset(item for found in after.values() for item in found)
-        return (one, other) if objects(one) and not objects(other) else None
+        other = after.get(self.rule, frozenset())
+        if breaks is opened:
+            # Another rule may object for it.
+            other = frozenset(item for found in after.values() for item in found)
+        return (one, other) if breaks(one, other) else None
 
-    def smallest(self, start: Choice) -> Counterexample | None:
+    def smallest(
+        self, start: Choice, *, breaks: Breaks = opened
+    ) -> Counterexample | None:
         """Return the smallest call found around one that breaks the property.
 
         Args:
             start: A choice of the whole space.
+            breaks: Says what is a breach.
         """
-        shown = self.breaks(start)
+        shown = self.breaks(start, breaks)
         if shown is None:
             return None
         choice = dict(start)
         paths = sorted(choice, key=lambda path: (len(path), path), reverse=True)
         for path in paths[:_MOST]:
             fewer = {key: value for key, value in choice.items() if key != path}
-            if path != self.dim.path and (again := self.breaks(fewer)):
+            if path != self.dim.path and (again := self.breaks(fewer, breaks)):
                 choice, shown = fewer, again
         space = self.analyst.space
         by_path = {dim.path: dim for dim in space.dims}

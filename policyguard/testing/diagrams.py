@@ -66,9 +66,7 @@ class Diagrams:
         pairs = ((self.leaf(1), inside), (self.leaf(0), every & ~inside))
         return self.choose(level, [pair for pair in pairs if pair[1]])
 
-    def joined(
-        self, one: Root, other: Root, leaf: Callable[[int, int], int]
-    ) -> Root:
+    def joined(self, one: Root, other: Root, leaf: Callable[[int, int], int]) -> Root:
         """Return the function that combines the leaves of two.
 
         Args:

@@ -146,9 +146,7 @@ def _of_fields(fields: Any, data: bytes) -> Iterator[_Piece]:
                 yield _Piece(text=text, names=names, value=value, effect=True)
             continue
         for inner, shown in _needed(value, text, data):
-            yield _Piece(
-                text=shown, names=frozenset(_free(inner, data)), value=inner
-            )
+            yield _Piece(text=shown, names=frozenset(_free(inner, data)), value=inner)
 
 
 def _needed(node: Node, text: str, data: bytes) -> Iterator[tuple[Node, str]]:

@@ -23,7 +23,7 @@ from policyguard.testing.relevant import Relevance, also_read
 from policyguard.testing.slice_forms import Reads
 from policyguard.testing.space import Dim, Space, concerned
 
-MAX_COMBINATIONS: Final = 400_000
+MAX_COMBINATIONS: Final = 40_000
 _VOID: Final = -1
 """Stands for the value of a fact in an object that is not there."""
 _Key = tuple[int, ...]
@@ -193,9 +193,9 @@ def levels_of(space: Space, reads: Reads) -> list[int]:
 
 def _voids(dims: Sequence[Dim]) -> list[list[tuple[int, AbstractSet[int]]]]:
     """Return for each dimension the objects that it is in, and when they are gone."""
-    found = []
+    found: list[list[tuple[int, AbstractSet[int]]]] = []
     for dim in dims:
-        own = []
+        own: list[tuple[int, AbstractSet[int]]] = []
         for place, other in enumerate(dims):
             if dim.path[: len(other.path)] == other.path != dim.path:
                 gone = {i for i, value in enumerate(other.values) if not value}

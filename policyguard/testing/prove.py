@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from policyguard.engines.protocol import PolicySet
 from policyguard.errors import ConfigurationError, EvaluationError
-from policyguard.testing.claims import PROPERTIES, REACHABLE, Claim, Proof
+from policyguard.testing.claims import DECIDED, REACHABLE, Claim, Proof
 from policyguard.testing.counterexamples import change_of, translated
-from policyguard.testing.deciding import Guards, decide, moves
+from policyguard.testing.deciding import Guards, decide
+from policyguard.testing.moves import widened
+from policyguard.testing.properties import Property, opened, property_named
 from policyguard.testing.rule_table import Sample, Table, drawn, objects
 from policyguard.testing.space import Space
 from policyguard.testing.tables import Analyst
 
 Progress: TypeAlias = Callable[[str, int, int], None]
+_OF_TIME: Final = frozenset({"same_instant", "boundary_exact"})
 _CONFIDENCE: Final = 3.0
 """Of N draws without a hit, the share of hits is below 3/N with 95 % confidence."""
 
@@ -29,8 +32,8 @@ _CONFIDENCE: Final = 3.0
 class Effort:
     """Says how much is done before a claim is made with less certainty."""
 
-    views: int = 20_000
-    """The most views on which one rule is asked; of more, calls are drawn."""
+    views: int = 40_000
+    """The most views on which one part of a rule is asked; of more, calls are drawn."""
     samples: int = 400
     """How many calls are drawn for a rule that tells more views apart."""
     crosschecks: int = 5_000
@@ -43,7 +46,7 @@ def prove(  # noqa: PLR0913 -- the words of one question
     policy: PolicySet,
     *,
     space: Space | None = None,
-    properties: Iterable[str] = (),
+    properties: Iterable[str | Property] = (),
     rules: Iterable[str] = (),
     effort: Effort | None = None,
     progress: Progress = lambda *_: None,
@@ -53,7 +56,8 @@ def prove(  # noqa: PLR0913 -- the words of one question
     Args:
         policy: Rules and catalog, as an engine takes them.
         space: The calls that are claimed for; without it every declared fact.
-        properties: Names in `PROPERTIES`; without them all.
+        properties: Properties of the form `change` and `reachable`, or their names;
+            without them those of `DECIDED`.
         rules: Ids; without them every rule.
         effort: How much is done before calls are drawn instead.
         progress: Told the stage, how much of it is done, and how much there is.
@@ -66,39 +70,91 @@ def prove(  # noqa: PLR0913 -- the words of one question
     began = time.perf_counter()
     effort = effort or Effort()
     over = Space.from_catalog(policy) if space is None else space
-    analyst = Analyst(policy, over, budget=effort.views)
-    wanted = _known(tuple(properties) or PROPERTIES, PROPERTIES, "property")
-    chosen = _known(tuple(rules) or analyst.rules, analyst.rules, "rule")
-    tables: dict[str, Table | Sample] = {}
-    for index, rule in enumerate(chosen, start=1):
-        tables[rule] = analyst.table(rule)
-        progress("rules", index, len(chosen))
-    whole = [table for table in tables.values() if isinstance(table, Table)]
-    checked = _crosscheck(analyst, whole, effort, progress)
-    guards = Guards(tables=whole)
+    wanted = _wanted(tuple(properties) or DECIDED)
+    # Some properties need values that are in no ordinary space.
+    spaces: dict[str, tuple[Space, list[Property]]] = {}
+    for prop in wanted:
+        wide = _space_of(prop, over)
+        key = "" if wide is over else prop.name
+        spaces.setdefault(key, (wide, []))[1].append(prop)
     claims: list[Claim] = []
-    for index, table in enumerate(tables.values(), start=1):
-        claims += [_claim(analyst, table, name, guards, effort) for name in wanted]
-        progress("properties", index, len(tables))
+    evaluations = checked = 0
+    for wide, own in spaces.values():
+        analyst = Analyst(policy, wide, budget=effort.views)
+        chosen = _known(tuple(rules) or analyst.rules, analyst.rules)
+        found, times = _claims(analyst, chosen, own, effort, progress)
+        claims += found
+        checked += times
+        evaluations += analyst.evaluations
     return Proof(
-        claims=tuple(claims),
+        claims=tuple(sorted(claims, key=lambda claim: (claim.rule, claim.property))),
         bundle_digest=policy.bundle_digest,
         catalog_digest=policy.catalog_digest,
         space_digest=over.digest,
         calls=over.size,
         dims=len(over.dims),
-        evaluations=analyst.evaluations,
+        evaluations=evaluations,
         crosschecks=checked,
         seconds=time.perf_counter() - began,
     )
 
 
-def _known(names: Iterable[str], known: Iterable[str], what: str) -> list[str]:
+def _space_of(prop: Property, space: Space) -> Space:
+    """Return a space with the values that show a property.
+
+    Where it is about time itself, each instant is asked: which of them are alike is
+    what is to be decided.
+    """
+    wide = widened(space, prop.name)
+    if prop.name not in _OF_TIME:
+        return wide
+    dims = (replace(d, kind="value") if d.kind == "at" else d for d in wide.dims)
+    return replace(wide, dims=tuple(dims))
+
+
+def _wanted(properties: Sequence[str | Property]) -> list[Property]:
+    found = [p if isinstance(p, Property) else property_named(p) for p in properties]
+    for prop in found:
+        if prop.form != "change" and prop.name != REACHABLE:
+            raise ConfigurationError(
+                f"`{prop.name}` is not decided over a space: test it on calls"
+            )
+    return found
+
+
+def _claims(
+    analyst: Analyst,
+    rules: Sequence[str],
+    wanted: Sequence[Property],
+    effort: Effort,
+    progress: Progress,
+) -> tuple[list[Claim], int]:
+    """Return what is claimed of some rules, and how often that was cross-checked."""
+    tables: list[Table | Sample] = []
+    for index, rule in enumerate(rules, start=1):
+        tables.append(analyst.table(rule))
+        progress("rules", index, len(rules))
+    whole = [table for table in tables if isinstance(table, Table)]
+    checked = _crosscheck(analyst, whole, effort, progress)
+    guards = Guards()
+    claims: list[Claim] = []
+    for index, table in enumerate(tables, start=1):
+        claims += [
+            decide(analyst, table, prop, guards)
+            if isinstance(table, Table)
+            else _sampled(analyst, table, prop, effort)
+            for prop in wanted
+        ]
+        progress("properties", index, len(tables))
+    return claims, checked
+
+
+def _known(names: Iterable[str], known: Iterable[str]) -> list[str]:
     valid = sorted(known)
     for name in names:
         if name not in valid:
             raise ConfigurationError(
-                f"there is no {what} `{name}`: known are {', '.join(valid)}"
+                f"there is no rule `{name}`: known are {', '.join(valid)}"
             )
     return sorted(set(names))
 
@@ -129,41 +185,31 @@ def _crosscheck(
     return done
 
 
-def _claim(
-    analyst: Analyst, table: Table | Sample, name: str, guards: Guards, effort: Effort
-) -> Claim:
-    if isinstance(table, Sample):
-        return _sampled(analyst, table, name, effort)
-    claim = decide(analyst, table, name, guards)
-    if claim is not None:
-        return claim
-    many = Sample(table.rule, table.space, "a change meets too many facts")
-    return _sampled(analyst, many, name, effort)
-
-
-def _sampled(analyst: Analyst, table: Sample, name: str, effort: Effort) -> Claim:
+def _sampled(analyst: Analyst, table: Sample, prop: Property, effort: Effort) -> Claim:
     done = 0
     for choice in drawn(table.space, count=effort.samples, seed=effort.seed):
         start = translated(table, analyst, choice)
         found = analyst.found(analyst.space.call(start)) or {}
         done += 1
         mine = found.get(table.rule, frozenset())
-        if name == REACHABLE and mine:
-            return Claim(property=name, rule=table.rule, tier="PROVED", cases=done)
-        if not objects(mine):
+        if prop.name == REACHABLE and mine:
+            return Claim(property=prop.name, rule=table.rule, tier="PROVED", cases=done)
+        if prop.breaks is opened and not objects(mine):
             continue
         for dim in table.space.dims:
-            for to, allowed in moves(name, dim):
+            for to, allowed in prop.moves_of(dim):
                 if not allowed(choice[dim.path]):
                     continue
-                broken = change_of(analyst, table, dim, to).smallest(start)
+                broken = change_of(analyst, table, dim, to).smallest(
+                    start, breaks=prop.breaks
+                )
                 if broken is not None:
                     return Claim(
-                        property=name, rule=table.rule, tier="VIOLATED", cases=done,
+                        property=prop.name, rule=table.rule, tier="VIOLATED", cases=done,
                         broken=1, counterexample=broken, why=table.why,
                     )  # fmt: skip
     bound = min(1.0, _CONFIDENCE / max(done, 1))
     return Claim(
-        property=name, rule=table.rule, tier="SAMPLED", cases=done, bound=bound,
+        property=prop.name, rule=table.rule, tier="SAMPLED", cases=done, bound=bound,
         why=table.why,
     )  # fmt: skip

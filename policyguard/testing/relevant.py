@@ -113,7 +113,7 @@ class Relevance:
         named |= set(_COUNTRY.findall(_text(self._read_data())))
         rests = sorted(path[3:] for path in self.reads.data if path[:3] == _ROWS)
         others = sorted(path[3:] for path in self.reads.data if path[:3] == _ELSEWHERE)
-        rows = next(_under(self.data, _ROWS), {})
+        rows: Any = next(_under(self.data, _ROWS), {})
         elsewhere = _text(
             [list(_under(self.data, (*_ELSEWHERE, *rest))) for rest in others]
         )
@@ -206,7 +206,7 @@ class Relevance:
         return [shown(value) for value in dim.values]
 
     def _read_data(self) -> list[Json]:
-        found = []
+        found: list[Json] = []
         for path in self.reads.data:
             if path[:3] not in _BY_COUNTRY:
                 found += _under(self.data, path)

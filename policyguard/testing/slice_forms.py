@@ -135,7 +135,8 @@ def _without_included(paths: set[Path]) -> frozenset[Path]:
 def overlaps(name: Path, path: Path) -> bool:
     """Say whether a reference may reach a rule: where it computes a name, or ends."""
     return all(
-        one in {other, ANY, SHAPE, THERE} for one, other in zip(name, path, strict=False)
+        one in {other, ANY, SHAPE, THERE}
+        for one, other in zip(name, path, strict=False)
     )
 
 

@@ -9,7 +9,7 @@ INVARIANT: a definition's answer depends on no fact outside what is returned for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from policyguard.engines.capabilities import KNOWN_BUILTINS
@@ -235,7 +235,8 @@ class Slicer:
             assigned = node.get("AssignExpr")
             if assigned is not None and assigned["op"] == "ColEq":
                 # What it is counts where the variable is used; here that it is.
-                self._need(assigned["rhs"], (THERE,), scope)
+                part = THERE if "Var" in assigned["lhs"] else SHAPE
+                self._need(assigned["rhs"], (part,), scope)
             elif node.keys() & REFERENCES:
                 self._truth(node, scope)
             else:
@@ -358,7 +359,11 @@ class Slicer:
                 else:
                     scope.found.add(read)
             return
-        builtin = ".".join(name or ())
+        self._builtin(".".join(name or ()), parameters, below, scope)
+
+    def _builtin(
+        self, builtin: str, parameters: Sequence[Node], below: Path, scope: Scope
+    ) -> None:
         if builtin not in KNOWN_BUILTINS:
             scope.found.add(("input",))
         elif builtin == "object.union" or (

@@ -26,7 +26,9 @@ from policyguard.testing.calm import calm_call
 from policyguard.testing.space_values import Values, schema_facts
 from policyguard.vocabulary.call import ModelCall
 
-Kind: TypeAlias = Literal["value", "enum", "country", "countries", "at", "instant", "number"]
+Kind: TypeAlias = Literal[
+    "value", "enum", "country", "countries", "at", "instant", "number"
+]
 OPERATOR: Final = "@operator"
 MODEL: Final = "@model"
 """What stands for the operator of the route, and for the model of the call."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -45,6 +46,8 @@ _LOOKED_UP: Final[Mapping[Path, LookedUp]] = {
 }
 NO_VIEW: Final = frozenset({("view", "deny")})
 FAILED: Final = frozenset({("evaluation", "deny")})
+_MOST_KEPT: Final = 20_000
+"""Whole calls of which what was found is kept: a call is often asked about again."""
 _HOLDS: Final = "holds"
 
 
@@ -71,7 +74,7 @@ class Analyst:
     """
 
     def __init__(
-        self, policy: PolicySet, space: Space, *, budget: int = 60_000
+        self, policy: PolicySet, space: Space, *, budget: int = 40_000
     ) -> None:
         self.policy, self.space, self.budget = policy, space, budget
         self.tree: PolicyTree = read_tree(syntax_tree(compile_modules(policy.modules)))
@@ -82,6 +85,7 @@ class Analyst:
         self._asker = Asker(policy, self.tree)
         self._values = PathValues(space, policy.data, self._views)
         self._below: dict[Path, Reads] = {}
+        self._found: dict[bytes, Mapping[str, Found] | None] = {}
         self.rules: dict[str, Module] = {
             head.finding: module
             for module in self.tree.modules
@@ -103,11 +107,44 @@ class Analyst:
         space = slice_of(self.space, sliced.deep, self.policy.data)
         diagrams = Diagrams([len(dim.values) for dim in space.dims])
         try:
-            root, outcomes = self.decided(sliced, space, diagrams)
+            return self.over(sliced, space, diagrams)
         except OverflowError as error:
             return Sample(rule, space, f"one of its conditions: {error}")
+
+    def joint(self, rules: Sequence[str]) -> tuple[Table, ...] | None:
+        """Return tables of rules over all facts that they read; nothing if too many."""
+        slices = [self.sliced(rule) for rule in rules]
+        known = [item for item in slices if item is not None]
+        if len(known) < len(slices):
+            return None
+        deep = Reads()
+        for item in known:
+            deep |= item.deep
+        space = slice_of(self.space, deep, self.policy.data)
+        diagrams = Diagrams([len(dim.values) for dim in space.dims])
+        try:
+            return tuple(self.over(item, space, diagrams) for item in known)
+        except OverflowError:
+            return None
+
+    def over(self, sliced: Slice, space: Space, diagrams: Diagrams) -> Table:
+        """Decide a rule over the facts of some space.
+
+        Args:
+            sliced: The rule.
+            space: The facts that matter to it, and perhaps more.
+            diagrams: Over the dimensions of that space, in their order.
+
+        Raises:
+            OverflowError: too many views would have to be asked.
+        """
+        root, outcomes = self._decided(sliced, space, diagrams)
         return Table(
-            rule=rule, space=space, diagrams=diagrams, root=root, outcomes=outcomes
+            rule=sliced.rule,
+            space=space,
+            diagrams=diagrams,
+            root=root,
+            outcomes=outcomes,
         )
 
     def sliced(self, rule: str) -> Slice | None:
@@ -137,22 +174,10 @@ class Analyst:
             return None
         return Slice(rule=rule, module=module, cases=cases, below=below, deep=deep)
 
-    def decided(
+    def _decided(
         self, sliced: Slice, space: Space, diagrams: Diagrams
     ) -> tuple[Root, tuple[Found, ...]]:
-        """Return what a rule finds, as a function of the facts of a slice.
-
-        Args:
-            sliced: The rule.
-            space: The part of the space that matters to it.
-            diagrams: Over the dimensions of that space, in their order.
-
-        Returns:
-            The function, and what its leaves stand for.
-
-        Raises:
-            OverflowError: too many views would have to be asked.
-        """
+        """Return what a rule finds, as a function, and what its leaves stand for."""
         known = _Outcomes()
         parts = list(
             {part.text: part for case in sliced.cases for part in case.parts}.values()
@@ -189,11 +214,14 @@ class Analyst:
                     if before.last < part.first:
                         own = diagrams.joined(roots[before.text], own, known.guarded)
                 root = diagrams.joined(root, own, known.conjunction)
-            root = diagrams.mapped(root, lambda place, own=case: known.of(own, place))
+            root = diagrams.mapped(root, partial(known.of, case))
             whole = diagrams.joined(whole, root, known.union)
-        if any(FAILED <= known.founds[leaf] for leaf in diagrams.leaves(whole)):
-            raise OverflowError("a part of it fails on some view")
-        return whole, tuple(known.founds)
+        leaves = sorted(diagrams.leaves(whole))
+        if any(known.founds[leaf] >= FAILED for leaf in leaves):
+            raise OverflowError("it fails on some view")
+        return diagrams.mapped(whole, leaves.index), tuple(
+            known.founds[leaf] for leaf in leaves
+        )
 
     def _views_of(
         self,
@@ -276,19 +304,30 @@ class Analyst:
             needed |= more
         return {name: self.policy.modules[name] for name in sorted(needed)}
 
+    @staticmethod
+    def set_of(module: Module) -> Path:
+        """Return the set to which the rules of a module contribute."""
+        return next(
+            head.path
+            for head in module.heads
+            if head.path in SETS and head.finding is not None
+        )
+
     def found(self, call: Json) -> Mapping[str, Found] | None:
         """Return what each rule finds on a whole call; nothing if there is no view.
 
         Nothing is sliced here: this is what slices are checked against.
         """
-        sets = {_set_of(module) for module in self.rules.values()}
+        key = orjson.dumps(call)
+        if key in self._found:
+            return self._found[key]
+        sets = {self.set_of(module) for module in self.rules.values()}
         answer = self._asker.found(call, sets)
-        if answer is None:
-            return None
-        by_rule: dict[str, set[tuple[str, str]]] = {}
-        for rule, effect in answer:
-            by_rule.setdefault(rule, set()).add((rule, effect))
-        return {rule: frozenset(items) for rule, items in by_rule.items()}
+        found = None if answer is None else _by_rule(answer)
+        if len(self._found) >= _MOST_KEPT:
+            self._found.clear()
+        self._found[key] = found
+        return found
 
     def _reads(self, path: Path) -> Reads:
         if path not in self._below:
@@ -355,6 +394,13 @@ class _Outcomes:
         return self.place(self.founds[one] | self.founds[other])
 
 
+def _by_rule(answer: Iterable[tuple[str, str]]) -> dict[str, Found]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    for rule, effect in answer:
+        found.setdefault(rule, set()).add((rule, effect))
+    return {rule: frozenset(items) for rule, items in found.items()}
+
+
 def _groups(
     space: Space, paths: Iterable[Path], below: Mapping[Path, Reads]
 ) -> list[tuple[tuple[Path, ...], Reads]]:
@@ -404,12 +450,4 @@ def _answer(answer: Any) -> Found:
         return FAILED
     return frozenset(
         (_HOLDS, "") if effect is True else ("effect", str(effect)) for effect in answer
-    )
-
-
-def _set_of(module: Module) -> Path:
-    return next(
-        head.path
-        for head in module.heads
-        if head.path in SETS and head.finding is not None
     )

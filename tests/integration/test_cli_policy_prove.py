@@ -40,8 +40,8 @@ def test_a_proof_is_a_document_with_space_catalog_and_tiers(tmp_path: Path) -> N
 
     assert done.exit_code == 0
     assert [(c["property"], c["tier"], c["cases"]) for c in document["claims"]] == [
-        ("monotone_classes", "PROVED", 7),
-        ("reachable", "PROVED", 7),
+        ("monotone_classes", "PROVED", 12),
+        ("reachable", "PROVED", 12),
     ]
     assert len(document["space"]["digest"]) == len(document["catalog"]) == 64
     assert document["crosschecks"] == 50

@@ -64,7 +64,7 @@ def test_shipped_rules_are_proved_over_every_view() -> None:
     assert tiers(proof) == {
         (rule, name): "PROVED"
         for rule in ("FACT-01", "LIC-04", "PROV-01")
-        for name in ("fail_closed", "monotone_classes", "reachable")
+        for name in ("fail_closed", "monotone_classes", "monotone_lists", "reachable")
     }
     assert one(proof, "LIC-04", "fail_closed").why == "with FACT-01"
     assert proof.space_digest == space().digest
@@ -98,7 +98,7 @@ def test_too_many_views_are_sampled_and_say_so() -> None:
     claim = one(proof, "LIC-04", "fail_closed")
 
     assert (claim.tier, claim.cases, claim.bound) == ("SAMPLED", 20, 0.15)
-    assert claim.why == "it tells 3,990 views apart"
+    assert claim.why == "one of its conditions: more than 10 views"
 
 
 def test_a_rule_that_no_call_makes_find_anything_is_named() -> None:
@@ -135,6 +135,57 @@ def test_a_slice_that_is_wrong_proves_nothing() -> None:
 
     with pytest.raises(EvaluationError, match="differs from its table"):
         proved(replace(shipped(), modules=modules), "ACME-01")
+
+
+def test_properties_that_need_other_values_are_decided_over_them() -> None:
+    proof = prove(
+        shipped(),
+        space=space(),
+        rules=["FACT-06"],
+        properties=["order_independent", "same_instant", "boundary_exact"],
+        effort=FEW,
+    )
+
+    assert tiers(proof) == {
+        ("FACT-06", name): "PROVED"
+        for name in ("order_independent", "same_instant", "boundary_exact")
+    }
+
+
+def test_an_instant_that_is_compared_as_text_is_shown_in_two_offsets() -> None:
+    # Rules see no instant; a view that compares texts is at fault.
+    facts = shipped().modules[COUNTRIES]
+    textual = facts.replace(
+        "default _purpose := {",
+        '_late if input.at < "2026-06-13"\n\ndefault _purpose := {',
+    ).replace(
+        '"purpose": _purpose,', '"purpose": object.union(_purpose, {"kind": _kind}),'
+    )
+    textual += '\n\n_kind := "train" if _late\n\nelse := null\n'
+    modules = dict(shipped().modules) | {
+        COUNTRIES: textual,
+        "own.rego": OWN.replace(
+            "input.countries[input.exporter.establishment].eea",
+            'input.purpose.kind == "train"',
+        ),
+    }
+
+    proof = prove(
+        replace(shipped(), modules=modules),
+        rules=["ACME-01"],
+        properties=["same_instant"],
+        effort=FEW,
+    )
+
+    (claim,) = proof.claims
+    assert claim.tier == "VIOLATED"
+    assert claim.counterexample is not None
+    assert claim.counterexample.changed == "at"
+
+
+def test_a_property_of_single_calls_is_for_tests() -> None:
+    with pytest.raises(ConfigurationError, match="not decided over a space"):
+        prove(shipped(), space=space(), properties=["deterministic"])
 
 
 def test_unknown_names_are_refused() -> None:
