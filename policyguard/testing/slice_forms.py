@@ -20,6 +20,29 @@ SCALARS: Final = frozenset(
     {"Null", "True", "False", "Bool", "Number", "String", "RawString"}
 )
 
+SHAPE_ONLY: Final = frozenset(
+    {"count", "is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set",
+     "is_string"}
+)  # fmt: skip
+"""Built-ins that look at the shape of their argument alone."""
+FORMS: Final = {
+    "Call": "_call",
+    "Object": "_object",
+    "Array": "_items",
+    "Set": "_items",
+    "ArrayCompr": "_listed",
+    "SetCompr": "_elements",
+    "ObjectCompr": "_entries",
+    "BoolExpr": "_compared",
+    "ArithExpr": "_operation",
+    "BinExpr": "_operation",
+    "OrExpr": "_operation",
+    "AssignExpr": "_operation",
+    "UnaryExpr": "_operand",
+    "Membership": "_membership",
+}
+"""The methods that read an expression, by its kind."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reads:

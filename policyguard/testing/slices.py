@@ -10,15 +10,16 @@ INVARIANT: a definition's answer depends on no fact outside what is returned for
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from policyguard.engines.capabilities import KNOWN_BUILTINS
 from policyguard.engines.tree import FINDINGS, Node, Path, PolicyTree, literal_of
 from policyguard.testing.slice_forms import (
     ANY,
+    FORMS,
     REFERENCES,
     SCALARS,
     SHAPE,
+    SHAPE_ONLY,
     TEXTS,
     THERE,
     Bound,
@@ -36,28 +37,6 @@ from policyguard.testing.slice_forms import (
     span_text,
     taken_apart,
 )
-
-_SHAPE_ONLY: Final = frozenset(
-    {"count", "is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set",
-     "is_string"}
-)  # fmt: skip
-"""Built-ins that look at the shape of their argument alone."""
-_FORMS: Final = {
-    "Call": "_call",
-    "Object": "_object",
-    "Array": "_items",
-    "Set": "_items",
-    "ArrayCompr": "_listed",
-    "SetCompr": "_elements",
-    "ObjectCompr": "_entries",
-    "BoolExpr": "_compared",
-    "ArithExpr": "_operation",
-    "BinExpr": "_operation",
-    "OrExpr": "_operation",
-    "AssignExpr": "_operation",
-    "UnaryExpr": "_operand",
-    "Membership": "_membership",
-}
 
 
 class Slicer:
@@ -91,25 +70,6 @@ class Slicer:
                 self._by_path.setdefault(head.path, []).append(
                     Definition(module=module, node=node, text=data)
                 )
-
-    def reads_of_finding(self, definition: Definition, *, keys: Iterable[str]) -> Reads:
-        """Return what decides whether a finding is made, and some fields of it.
-
-        Args:
-            definition: One that contributes to `findings`.
-            keys: The fields whose value counts; of all others only that they exist.
-        """
-        spec = definition.node["Spec"]
-        key = spec["head"]["Set"]["key"]
-        found: set[Read] = set()
-        scope = Scope(definition.module, definition.text, {}, found)
-        wanted = set(keys)
-        for body in spec["bodies"]:
-            inner = self._query(body["query"], scope)
-            for _, name, value in key["Object"]["fields"]:
-                whole = literal_of(name) in wanted
-                self._need(value, () if whole else (THERE,), inner)
-        return reads_in(found)
 
     def reads_of_part(
         self,
@@ -273,8 +233,8 @@ class Slicer:
             scope.found.add(("text", str(inner["value"])))
         elif kind in REFERENCES:
             self._reference(node, below, scope)
-        elif kind in _FORMS:
-            getattr(self, _FORMS[kind])(inner, below, scope)
+        elif kind in FORMS:
+            getattr(self, FORMS[kind])(inner, below, scope)
         elif kind not in SCALARS:
             scope.found.add(("input",))
 
@@ -338,6 +298,9 @@ class Slicer:
             literal = literal_of(name)
             if literal is None:
                 self._need(name, (), scope)
+            else:
+                # Who looks a fact up in it compares it with its keys.
+                scope.found.add(("text", literal))
             if whole or not below:
                 self._need(value, (THERE,) if whole else (), scope)
             elif literal is None or below[0] in {ANY, literal}:
@@ -377,7 +340,7 @@ class Slicer:
             self._need(parameters[0], keys + below, scope)
             self._need(parameters[2], below, scope)
         else:
-            part: Path = (SHAPE,) if builtin in _SHAPE_ONLY else ()
+            part: Path = (SHAPE,) if builtin in SHAPE_ONLY else ()
             if builtin == "sprintf" and below in {(SHAPE,), (THERE,)}:
                 part = (THERE,)
             for item in parameters:

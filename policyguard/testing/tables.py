@@ -8,7 +8,6 @@ of the parts together are what the rule finds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -19,12 +18,13 @@ from policyguard.canonical import Json
 from policyguard.engines.native import compile_modules, syntax_tree
 from policyguard.engines.protocol import PolicySet
 from policyguard.engines.tree import Module, Path, PolicyTree, read_tree
-from policyguard.testing.asking import POINTWISE, VIEW, Asker
 from policyguard.testing.diagrams import Diagrams, Root
-from policyguard.testing.documents import merged
-from policyguard.testing.parts import Case, Part, cases_of
-from policyguard.testing.path_values import PathValues, levels_of
-from policyguard.testing.relevant import Relevance, is_country, slice_of
+from policyguard.testing.evaluating import POINTWISE, VIEW, Evaluator
+from policyguard.testing.outcomes import FAILED, HOLDS, NO_VIEW, Outcomes, answered
+from policyguard.testing.part_views import PartViews
+from policyguard.testing.parts import Case, cases_of
+from policyguard.testing.path_values import PathValues
+from policyguard.testing.relevant import slice_of
 from policyguard.testing.rule_table import Found, Sample, Table
 from policyguard.testing.slice_forms import LookedUp, Reads
 from policyguard.testing.slices import Slicer
@@ -44,11 +44,8 @@ _LOOKED_UP: Final[Mapping[Path, LookedUp]] = {
     )
     for name, field in (("_countries", ()), ("_groups", ("groups",)))
 }
-NO_VIEW: Final = frozenset({("view", "deny")})
-FAILED: Final = frozenset({("evaluation", "deny")})
 _MOST_KEPT: Final = 20_000
 """Whole calls of which what was found is kept: a call is often asked about again."""
-_HOLDS: Final = "holds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +79,7 @@ class Analyst:
             self.tree, policy.modules, total=[VIEW[:-1]], looked_up=_LOOKED_UP
         )
         self._uses = uses_of(self.tree)
-        self._asker = Asker(policy, self.tree)
+        self._evaluator = Evaluator(policy, self.tree)
         self._values = PathValues(space, policy.data, self._views)
         self._below: dict[Path, Reads] = {}
         self._found: dict[bytes, Mapping[str, Found] | None] = {}
@@ -97,7 +94,7 @@ class Analyst:
     @property
     def evaluations(self) -> int:
         """Return how often the engine was asked."""
-        return self._asker.evaluations
+        return self._evaluator.evaluations
 
     def table(self, rule: str) -> Table | Sample:
         """Decide a rule for every call, or say why that is too much."""
@@ -147,19 +144,22 @@ class Analyst:
             outcomes=outcomes,
         )
 
-    def sliced(self, rule: str) -> Slice | None:
-        """Return what a rule reads; nothing if that may be everything."""
-        module = self.rules[rule]
-        cases = tuple(
+    def reads(self, module: Module) -> Reads:
+        """Return what the findings of a module read of the view."""
+        return _read_by(self._cases(module))
+
+    def _cases(self, module: Module) -> list[Case]:
+        return [
             case
             for definition in self._slicer.contributions(module.name)
             for case in cases_of(self._slicer, self.tree, definition)
-            if case.finding == rule
-        )
-        reads = Reads()
-        for case in cases:
-            for part in case.parts:
-                reads |= part.reads
+        ]
+
+    def sliced(self, rule: str) -> Slice | None:
+        """Return what a rule reads; nothing if that may be everything."""
+        module = self.rules[rule]
+        cases = tuple(case for case in self._cases(module) if case.finding == rule)
+        reads = _read_by(cases)
         below = {
             path: self._reads(path)
             for case in cases
@@ -178,35 +178,42 @@ class Analyst:
         self, sliced: Slice, space: Space, diagrams: Diagrams
     ) -> tuple[Root, tuple[Found, ...]]:
         """Return what a rule finds, as a function, and what its leaves stand for."""
-        known = _Outcomes()
+        known = Outcomes()
         parts = list(
             {part.text: part for case in sliced.cases for part in case.parts}.values()
         )
         constants: dict[bytes, int] = {}
-        shown = [
-            self._views_of(diagrams, space, sliced, part, constants) for part in parts
-        ]
-        engine = self._asker.parts(
+        views = PartViews(
+            values=self._values,
+            data=self.policy.data,
+            budget=self.budget,
+            diagrams=diagrams,
+            space=space,
+            below=sliced.below,
+            constants=constants,
+        )
+        shown = [views.of(part) for part in parts]
+        engine = self._evaluator.parts(
             sliced.module,
             self.texts_of(sliced.module),
             parts,
             [orjson.loads(text) for text in constants],
         )
         roots: dict[str, Root] = {}
-        for number, (part, (root, views)) in enumerate(zip(parts, shown, strict=True)):
+        for number, (part, (root, cases)) in enumerate(zip(parts, shown, strict=True)):
             answers = iter(
-                self._asker.part(
-                    engine, number, [view for view in views if view is not None]
+                self._evaluator.part(
+                    engine, number, [case for case in cases if case is not None]
                 )
             )
             given = [
-                known.place(NO_VIEW if view is None else _answer(next(answers)))
-                for view in views
+                known.place(NO_VIEW if case is None else answered(next(answers)))
+                for case in cases
             ]
             roots[part.text] = diagrams.mapped(root, given.__getitem__)
         whole = diagrams.leaf(known.place(frozenset()))
         for case in sliced.cases:
-            root = diagrams.leaf(known.place(frozenset({(_HOLDS, "")})))
+            root = diagrams.leaf(known.place(frozenset({(HOLDS, "")})))
             for part in case.parts:
                 own = roots[part.text]
                 # The engine does not come to what stands after a part that fails.
@@ -222,69 +229,6 @@ class Analyst:
         return diagrams.mapped(whole, leaves.index), tuple(
             known.founds[leaf] for leaf in leaves
         )
-
-    def _views_of(
-        self,
-        diagrams: Diagrams,
-        space: Space,
-        sliced: Slice,
-        part: Part,
-        constants: dict[bytes, int],
-    ) -> tuple[Root, list[tuple[int, Json] | None]]:
-        """Return each view that a call can show a part, where there is one.
-
-        What is looked up by country is put into the constants, and named by its place.
-        """
-        deep = Reads(data=part.reads.data, texts=part.reads.texts)
-        for path in part.reads.facts:
-            deep |= sliced.below[path]
-        dims = tuple(space.dims[level] for level in levels_of(space, deep))
-        relevance = Relevance(reads=deep, data=self.policy.data, dims=dims)
-        stand_ins = {dim.path: relevance.stand_ins(dim) for dim in dims}
-        groups = _groups(space, part.reads.facts, sliced.below)
-        roots = [
-            self._values.diagram(diagrams, space, paths, reads, stand_ins)
-            for paths, reads in groups
-        ]
-        own = [i for i, (paths, _) in enumerate(groups) if paths[0][0] not in POINTWISE]
-        rest = [i for i in range(len(groups)) if i not in own]
-        named = frozenset(filter(is_country, deep.texts))
-        root, found = diagrams.tuples([roots[i] for i in own], most=self.budget)
-        fixed, looked_up = diagrams.tuples([roots[i] for i in rest], most=self.budget)
-        parts = [self._merged(groups, own, numbers) for numbers in found]
-        mentioned = [named | _countries_in(document) for document in parts]
-        rows = [self._merged(groups, rest, numbers) for numbers in looked_up]
-        places: dict[tuple[frozenset[str], int], int] = {}
-        cases: dict[tuple[int, int], int] = {}
-
-        def case(view: int, row: int) -> int:
-            key = (mentioned[view], row)
-            if key not in places:
-                text = orjson.dumps(_of_countries(rows[row], key[0]))
-                places[key] = constants.setdefault(text, len(constants))
-            return cases.setdefault((view, places[key]), len(cases))
-
-        whole = diagrams.joined(root, fixed, case)
-        if len(cases) > self.budget:
-            raise OverflowError(f"more than {self.budget:,} views")
-        views: list[tuple[int, Json] | None] = [
-            None if parts[view] is None else (place, parts[view])
-            for view, place in cases
-        ]
-        return whole, views
-
-    def _merged(
-        self,
-        groups: Sequence[tuple[tuple[Path, ...], Reads]],
-        own: Sequence[int],
-        numbers: Sequence[int],
-    ) -> Json:
-        """Return the view that some leaves together show; nothing where there is none."""
-        seen = [
-            self._values.value(groups[place][0], number)
-            for place, number in zip(own, numbers, strict=True)
-        ]
-        return None if None in seen else merged(seen)
 
     def texts_of(self, module: Module) -> dict[str, str]:
         """Return the modules that the findings of one depend on, but the view's."""
@@ -322,7 +266,7 @@ class Analyst:
         if key in self._found:
             return self._found[key]
         sets = {self.set_of(module) for module in self.rules.values()}
-        answer = self._asker.found(call, sets)
+        answer = self._evaluator.found(call, sets)
         found = None if answer is None else _by_rule(answer)
         if len(self._found) >= _MOST_KEPT:
             self._found.clear()
@@ -336,8 +280,10 @@ class Analyst:
 
     def _views(self, top: str, calls: Sequence[Json]) -> list[str | None]:
         if top not in POINTWISE:
-            return self._asker.views(top, calls)
-        return self._asker.views(top, [self._of_all_countries(call) for call in calls])
+            return self._evaluator.views(top, calls)
+        return self._evaluator.views(
+            top, [self._of_all_countries(call) for call in calls]
+        )
 
     def _of_all_countries(self, call: Any) -> Json:
         """Return a call that mentions every country, so that the view has them all."""
@@ -351,47 +297,12 @@ class Analyst:
         }
 
 
-class _Outcomes:
-    """Gives what is found numbers, and combines them; lives for one rule."""
-
-    def __init__(self) -> None:
-        self.founds: list[Found] = []
-        self._places: dict[Found, int] = {}
-
-    def place(self, found: Found) -> int:
-        """Return the number of what is found."""
-        place = self._places.setdefault(found, len(self.founds))
-        if place == len(self.founds):
-            self.founds.append(found)
-        return place
-
-    def conjunction(self, one: int, other: int) -> int:
-        """Return what two parts of a body find together."""
-        left, right = self.founds[one], self.founds[other]
-        for worst in (NO_VIEW, FAILED):
-            if worst in {left, right}:
-                return self.place(worst)
-        if not left or not right:
-            return self.place(frozenset())
-        effects = {item for item in left | right if item[0] != _HOLDS}
-        return self.place(frozenset(effects or {(_HOLDS, "")}))
-
-    def guarded(self, before: int, after: int) -> int:
-        """Return what a part finds where one before it may find nothing."""
-        guards = self.founds[after] == FAILED and not self.founds[before]
-        return before if guards else after
-
-    def of(self, case: Case, place: int) -> int:
-        """Return what a case finds, where its parts together find something."""
-        found = self.founds[place]
-        if not found or found in {NO_VIEW, FAILED}:
-            return place
-        effects = {case.effect} if case.effect is not None else {e for _, e in found}
-        return self.place(frozenset((case.finding, str(e)) for e in effects))
-
-    def union(self, one: int, other: int) -> int:
-        """Return what two cases find."""
-        return self.place(self.founds[one] | self.founds[other])
+def _read_by(cases: Iterable[Case]) -> Reads:
+    found = Reads()
+    for case in cases:
+        for part in case.parts:
+            found |= part.reads
+    return found
 
 
 def _by_rule(answer: Iterable[tuple[str, str]]) -> dict[str, Found]:
@@ -399,55 +310,3 @@ def _by_rule(answer: Iterable[tuple[str, str]]) -> dict[str, Found]:
     for rule, effect in answer:
         found.setdefault(rule, set()).add((rule, effect))
     return {rule: frozenset(items) for rule, items in found.items()}
-
-
-def _groups(
-    space: Space, paths: Iterable[Path], below: Mapping[Path, Reads]
-) -> list[tuple[tuple[Path, ...], Reads]]:
-    """Return paths of one field that depend on the same facts together."""
-    found: dict[tuple[tuple[int, ...], str], list[Path]] = {}
-    for path in sorted(paths):
-        key = (tuple(levels_of(space, below[path])), path[0])
-        found.setdefault(key, []).append(path)
-    groups = []
-    for _, own in sorted(found.items()):
-        reads = Reads()
-        for path in own:
-            reads |= below[path]
-        groups.append((tuple(own), reads))
-    return groups
-
-
-def _countries_in(value: Any) -> frozenset[str]:
-    """Return the countries that a document names."""
-    if isinstance(value, str):
-        return frozenset({value}) if is_country(value) else frozenset()
-    inner = value.values() if isinstance(value, dict) else value
-    found: set[str] = set()
-    if isinstance(inner, Iterable):
-        found.update(*map(_countries_in, inner))
-    return frozenset(found)
-
-
-def _of_countries(rows: Any, countries: AbstractSet[str]) -> Json:
-    """Return of what is looked up by country what is said of some countries."""
-    groups = rows.get("groups", {})
-    return {
-        "countries": {
-            country: row
-            for country, row in rows.get("countries", {}).items()
-            if country in countries
-        },
-        "groups": {
-            group: [country for country in members if country in countries]
-            for group, members in groups.items()
-        },
-    }
-
-
-def _answer(answer: Any) -> Found:
-    if answer is None:
-        return FAILED
-    return frozenset(
-        (_HOLDS, "") if effect is True else ("effect", str(effect)) for effect in answer
-    )

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from policyguard.engines.native import compile_modules, syntax_tree
-from policyguard.engines.tree import read_tree
+from policyguard.engines.tree import PolicyTree, read_tree
+from policyguard.testing.parts import cases_of
 from policyguard.testing.slice_forms import Reads
 from policyguard.testing.slices import Slicer
 
 
+def named(texts: Mapping[str, str]) -> dict[str, str]:
+    return {f"{name}.rego": text for name, text in texts.items()}
+
+
+def tree(**texts: str) -> PolicyTree:
+    return read_tree(syntax_tree(compile_modules(named(texts))))
+
+
 def slicer(**texts: str) -> Slicer:
-    modules = {f"{name}.rego": text for name, text in texts.items()}
-    tree = read_tree(syntax_tree(compile_modules(modules)))
-    return Slicer(tree, modules)
+    return Slicer(tree(**texts), named(texts))
 
 
 def facts(reads: Reads) -> set[str]:
@@ -113,11 +122,14 @@ def test_a_finding_counts_by_the_fields_that_are_asked_for() -> None:
     read = slicer(p=text)
     (definition,) = read.contributions("p.rego")
 
-    assert facts(read.reads_of_finding(definition, keys=["id", "effect"])) == {
-        "a",
-        "b",
-        "label.?",
-    }
+    (case,) = cases_of(read, tree(p=text), definition)
+
+    # Each is a part of its own: they share no variable.
+    assert [(part.text.splitlines()[0], facts(part.reads)) for part in case.parts] == [
+        ("input.a == 1", {"a"}),
+        ("kit_effect := _effect", {"b"}),
+        ("kit_field_0 := input.label", {"label.?"}),
+    ]
 
 
 def test_base_documents_and_texts_are_read_too() -> None:

@@ -37,7 +37,7 @@ groups := {g: {c | some c in cs} | some g, cs in object.get(known, "groups", {})
 """Groups are sets, which JSON has not."""
 
 
-class Asker:
+class Evaluator:
     """Asks the engine about one policy; belongs to one thread.
 
     Args:
