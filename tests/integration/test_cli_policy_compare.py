@@ -37,7 +37,7 @@ def test_new_access_is_shown_and_exits_1(both: tuple[str, str]) -> None:
 
     assert done.exit_code == 1
     assert done.stdout.startswith("looser: 1 rules compared over ")
-    assert "looser ACME-01: 1 looser of 7 cases" in done.stdout
+    assert "looser ACME-01: 1 looser of 12 cases" in done.stdout
     assert (
         'ACME-01 deny → nothing  when purpose.kind = "embed"  NEW ACCESS' in done.stdout
     )
