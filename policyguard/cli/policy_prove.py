@@ -31,8 +31,8 @@ _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
     "properties",
     multiple=True,
     metavar="NAME",
-    help="fail_closed, monotone_classes, monotone_lists or reachable, which are decided"
-    " without it; or order_independent, same_instant, boundary_exact; repeatable.",
+    help="fail_closed, monotone_classes, monotone_lists, reachable or"
+    " allow_iff_nothing_objects, which are decided without it; or order_independent, same_instant, boundary_exact; repeatable.",
 )
 @click.option(
     "--views",

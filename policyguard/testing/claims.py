@@ -18,7 +18,16 @@ from policyguard.canonical import Json
 
 Tier: TypeAlias = Literal["PROVED", "CHECKED", "SAMPLED", "VIOLATED"]
 REACHABLE: Final = "reachable"
-DECIDED: Final = ("fail_closed", "monotone_classes", "monotone_lists", "reachable")
+ALLOW: Final = "allow_iff_nothing_objects"
+COMPOSITION: Final = "policyguard.main"
+"""Stands in the place of a rule where a claim is of what becomes of findings."""
+DECIDED: Final = (
+    ALLOW,
+    "fail_closed",
+    "monotone_classes",
+    "monotone_lists",
+    REACHABLE,
+)
 """Properties that are decided where none are named."""
 
 

@@ -10,21 +10,29 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from policyguard.canonical import Json, digest_of
 from policyguard.engines.protocol import PolicySet
-from policyguard.testing.claims import Tier
+from policyguard.testing.claims import COMPOSITION, Tier
+from policyguard.testing.composition import (
+    MAIN,
+    RANK,
+    composed,
+    decisions,
+    how_composed,
+    shown,
+)
 from policyguard.testing.counterexamples import translated
 from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.prove import Effort, Progress
 from policyguard.testing.relevant import slice_of
 from policyguard.testing.rule_table import Found, Sample, Table, drawn, objects
 from policyguard.testing.space import Choice, Space
+from policyguard.testing.standings import windows
 from policyguard.testing.tables import Analyst, Slice
 
 Relation: TypeAlias = Literal["equivalent", "stricter", "looser", "incomparable"]
-_RANK: Final = {"require_approval": 1, "indeterminate": 2, "unavailable": 3, "deny": 4}
 _Sides: TypeAlias = tuple[Mapping[str, Found], Mapping[str, Found]]
 _CONFIDENCE: Final = 3.0
 _TRIED: Final = 3
@@ -142,6 +150,8 @@ def compare(
     for index, rule in enumerate(changed, start=1):
         found.append(_compared(_Pair(both[0], both[1], rule, effort)))
         progress("rules", index, len(changed))
+    if not rules and _composing(old) != _composing(new):
+        found.append(_compositions(old, new))
     return Diff(
         rules=tuple(found),
         same=len(wanted) - len(changed),
@@ -151,9 +161,37 @@ def compare(
         new_catalog=new.catalog_digest,
         space_digest=space.digest,
         calls=space.size,
-        windows=_windows(old, new),
+        windows=windows(old, new),
         seconds=time.perf_counter() - began,
     )
+
+
+def _composing(policy: PolicySet) -> dict[str, str]:
+    """Return the modules that make a decision of findings."""
+    return {n: t for n, t in policy.modules.items() if n.startswith(MAIN)}
+
+
+def _compositions(old: PolicySet, new: PolicySet) -> RuleDiff:
+    """Compare what becomes of findings, whatever rules they are of."""
+    asked = list(composed())
+    counts: Counter[str] = Counter()
+    flips: list[Flip] = []
+    for item, before, after in zip(
+        asked, decisions(old, asked), decisions(new, asked), strict=True
+    ):
+        how = how_composed(before, after)
+        counts[how] += 1
+        if how != "equivalent":
+            flips.append(
+                Flip(
+                    call=item.call(),
+                    facts=item.facts(),
+                    before=shown(before),
+                    after=shown(after),
+                    access=before["verdict"] != "allow" == after["verdict"],
+                )
+            )
+    return _difference(COMPOSITION, counts, flips, tier="PROVED", why="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +284,7 @@ def _counted(pair: _Pair, old: Table, new: Table) -> RuleDiff:
             _flip(pair, translated(table, pair.new, choice), how)
             for choice in _examples(diagrams, root, number, space)
         ]
-    return _difference(pair, counts, flips, tier="PROVED", why="")
+    return _difference(pair.rule, counts, flips, tier="PROVED", why="")
 
 
 def _examples(
@@ -284,11 +322,11 @@ def _sampled(pair: _Pair, space: Space, why: str) -> RuleDiff:
     share = _CONFIDENCE / max(pair.effort.samples, 1)
     if set(counts) <= {"equivalent"}:
         why = f"{why}; less than {share:.2%} differ with 95 % confidence"
-    return _difference(pair, counts, flips, tier="SAMPLED", why=why)
+    return _difference(pair.rule, counts, flips, tier="SAMPLED", why=why)
 
 
 def _difference(
-    pair: _Pair,
+    rule: str,
     counts: Counter[str],
     flips: Sequence[Flip | None],
     *,
@@ -302,7 +340,7 @@ def _difference(
     if counts["otherwise"] or (stricter and looser):
         relation = "incomparable"
     return RuleDiff(
-        rule=pair.rule,
+        rule=rule,
         relation=relation,
         tier=tier,
         cases=sum(counts.values()),
@@ -358,21 +396,7 @@ def _how(before: Found, after: Found) -> str:
     if before == after:
         return "equivalent"
     one, other = (
-        max((_RANK.get(effect, 0) for _, effect in found), default=0)
+        max((RANK.get(effect, 0) for _, effect in found), default=0)
         for found in (before, after)
     )
     return "otherwise" if one == other else "stricter" if other > one else "looser"
-
-
-def _windows(old: PolicySet, new: PolicySet) -> tuple[str, ...]:
-    """Return the rules that both have and that are in force otherwise."""
-    one, other = (_in_force(policy) for policy in (old, new))
-    return tuple(
-        sorted(rule for rule in one if one[rule] != other.get(rule, one[rule]))
-    )
-
-
-def _in_force(policy: PolicySet) -> dict[str, Json]:
-    own: Any = policy.data.get("policyguard") or {}
-    rules = own.get("rulebook", {}).get("rules", {})
-    return {rule: entry.get("effective") for rule, entry in rules.items()}

@@ -13,7 +13,16 @@ from typing import Final, TypeAlias
 
 from policyguard.engines.protocol import PolicySet
 from policyguard.errors import ConfigurationError, EvaluationError
-from policyguard.testing.claims import DECIDED, REACHABLE, Claim, Proof
+from policyguard.testing.claims import (
+    ALLOW,
+    COMPOSITION,
+    DECIDED,
+    REACHABLE,
+    Claim,
+    Counterexample,
+    Proof,
+)
+from policyguard.testing.composition import composed, decisions, is_right
 from policyguard.testing.counterexamples import change_of, translated
 from policyguard.testing.deciding import Guards, decide
 from policyguard.testing.moves import widened
@@ -46,8 +55,8 @@ def prove(  # noqa: PLR0913 -- the words of one question
     policy: PolicySet,
     *,
     space: Space | None = None,
-    properties: Iterable[str | Property] = (),
-    rules: Iterable[str] = (),
+    properties: Sequence[str | Property] = (),
+    rules: Sequence[str] = (),
     effort: Effort | None = None,
     progress: Progress = lambda *_: None,
 ) -> Proof:
@@ -74,10 +83,14 @@ def prove(  # noqa: PLR0913 -- the words of one question
     # Some properties need values that are in no ordinary space.
     spaces: dict[str, tuple[Space, list[Property]]] = {}
     for prop in wanted:
+        if prop.name == ALLOW:
+            continue
         wide = _space_of(prop, over)
         key = "" if wide is over else prop.name
         spaces.setdefault(key, (wide, []))[1].append(prop)
     claims: list[Claim] = []
+    if not rules:
+        claims += [_composition(policy) for prop in wanted if prop.name == ALLOW]
     evaluations = checked = 0
     for wide, own in spaces.values():
         analyst = Analyst(policy, wide, budget=effort.views)
@@ -99,6 +112,34 @@ def prove(  # noqa: PLR0913 -- the words of one question
     )
 
 
+def _composition(policy: PolicySet) -> Claim:
+    """Decide that calls are allowed if nothing objects, for one and two findings."""
+    asked = list(composed())
+    wrong = [
+        (given, decision)
+        for given, decision in zip(asked, decisions(policy, asked), strict=True)
+        if not is_right(given, decision)
+    ]
+    shown = None
+    if wrong:
+        given, decision = wrong[0]
+        shown = Counterexample(
+            call=given.call(),
+            facts=given.facts(),
+            before=tuple(piece.text() for piece in given.pieces),
+            after=(f"verdict {decision['verdict']}",),
+        )
+    return Claim(
+        property=ALLOW,
+        rule=COMPOSITION,
+        tier="VIOLATED" if wrong else "PROVED",
+        cases=len(asked),
+        broken=len(wrong),
+        why="" if wrong else "of none, one or two findings",
+        counterexample=shown,
+    )
+
+
 def _space_of(prop: Property, space: Space) -> Space:
     """Return a space with the values that show a property.
 
@@ -115,7 +156,7 @@ def _space_of(prop: Property, space: Space) -> Space:
 def _wanted(properties: Sequence[str | Property]) -> list[Property]:
     found = [p if isinstance(p, Property) else property_named(p) for p in properties]
     for prop in found:
-        if prop.form != "change" and prop.name != REACHABLE:
+        if prop.form != "change" and prop.name not in {ALLOW, REACHABLE}:
             raise ConfigurationError(
                 f"`{prop.name}` is not decided over a space: test it on calls"
             )
