@@ -16,9 +16,9 @@ from policyguard.canonical import Json, digest_of
 from policyguard.engines.protocol import PolicySet
 from policyguard.testing.claims import COMPOSITION, Tier
 from policyguard.testing.composition import (
-    MAIN,
     RANK,
     composed,
+    composing,
     decisions,
     how_composed,
     shown,
@@ -150,7 +150,7 @@ def compare(
     for index, rule in enumerate(changed, start=1):
         found.append(_compared(_Pair(both[0], both[1], rule, effort)))
         progress("rules", index, len(changed))
-    if not rules and _composing(old) != _composing(new):
+    if not rules and composing(old) != composing(new):
         found.append(_compositions(old, new))
     return Diff(
         rules=tuple(found),
@@ -164,11 +164,6 @@ def compare(
         windows=windows(old, new),
         seconds=time.perf_counter() - began,
     )
-
-
-def _composing(policy: PolicySet) -> dict[str, str]:
-    """Return the modules that make a decision of findings."""
-    return {n: t for n, t in policy.modules.items() if n.startswith(MAIN)}
 
 
 def _compositions(old: PolicySet, new: PolicySet) -> RuleDiff:

@@ -24,7 +24,7 @@ from policyguard.errors import EvaluationError
 from policyguard.testing.rego_tests import answer_of
 from policyguard.testing.rule_table import OBJECTS
 
-MAIN: Final = "policyguard/main/"
+_MAIN: Final = "policyguard/main/"
 EFFECTS: Final = (*sorted(OBJECTS), "advise", "oblige")
 STATUSES: Final = ("in_force", "suspended", "contested", "proposed")
 _RULES: Final = {"KIT-01": False, "KIT-02": True, "KIT-03": False}
@@ -135,6 +135,11 @@ def composed() -> Iterator[Composed]:
                 yield Composed(pair, profile)
 
 
+def composing(policy: PolicySet) -> dict[str, str]:
+    """Return the modules of a policy that make a decision of findings."""
+    return {n: text for n, text in policy.modules.items() if n.startswith(_MAIN)}
+
+
 def decisions(policy: PolicySet, asked: Sequence[Composed]) -> list[Any]:
     """Return the decision on each composition.
 
@@ -145,11 +150,9 @@ def decisions(policy: PolicySet, asked: Sequence[Composed]) -> list[Any]:
     Raises:
         EvaluationError: the policy composes nothing.
     """
-    modules = {
-        name: text for name, text in policy.modules.items() if name.startswith(MAIN)
-    }
+    modules = composing(policy)
     if not modules:
-        raise EvaluationError(f"the policy has no module below `{MAIN}`")
+        raise EvaluationError(f"the policy has no module below `{_MAIN}`")
     engine = compile_modules({**modules, **_STUBS})
     rules = {rule: {"locked": locked} for rule, locked in _RULES.items()}
     data = {
