@@ -28,8 +28,8 @@ _LARGE: Final = 10_000_000
 
 _WHY: Final = (
     "*Proved* rests on two things that the cross-checks watch and no proof covers: the",
-    "view of the facts exists, and groups of countries and lists are looked up by one",
-    "name at a time. The exceptions are meant:",
+    "view of the facts exists, and groups and rows of countries are looked up by one name",
+    "at a time. The exceptions are meant:",
     "",
     "- Whether a law reaches beyond its own country (`exporter.article_3`,",
     "  `exporter.uk_article_3`, `exporter.swiss_effect`) is asked for where the",

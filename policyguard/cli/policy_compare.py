@@ -31,7 +31,7 @@ _path: Final = click.Path(exists=True, path_type=Path)
 @click.option(
     "--views",
     type=click.IntRange(1),
-    default=40_000,
+    default=60_000,
     show_default=True,
     metavar="N",
     help="The most pairs of views of one rule that are compared; of more, calls are drawn.",

@@ -218,7 +218,7 @@ def _under(document: Any, path: Path) -> Iterator[Any]:
     if not path:
         yield document
     elif path[0] in {SHAPE, THERE}:
-        yield list(document) if isinstance(document, dict) else type(document).__name__
+        yield list(document) if isinstance(document, dict) else _shape(document)
     elif path[0] == ANY and isinstance(document, dict):
         yield list(document)
         for item in document.values():

@@ -71,7 +71,7 @@ class Analyst:
     """
 
     def __init__(
-        self, policy: PolicySet, space: Space, *, budget: int = 40_000
+        self, policy: PolicySet, space: Space, *, budget: int = 60_000
     ) -> None:
         self.policy, self.space, self.budget = policy, space, budget
         self.tree: PolicyTree = read_tree(syntax_tree(compile_modules(policy.modules)))
@@ -192,6 +192,8 @@ class Analyst:
             below=sliced.below,
             constants=constants,
         )
+        # What reads most is most likely too much, and then nothing else is asked.
+        parts.sort(key=lambda part: -len(part.reads.facts))
         shown = [views.of(part) for part in parts]
         engine = self._evaluator.parts(
             sliced.module,
