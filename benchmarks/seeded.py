@@ -134,7 +134,7 @@ def page(rows: list[Row]) -> str:
         (
             "Written by `python -m benchmarks.seeded --write`: each bug is put into a shipped rule,"
             " and the kit is asked. `compare` is `policyguard policy compare` with the rule as it"
-            " was; its cases are counted over every view of the declared space. A property is one"
+            " was; its cases are the calls that either version can tell apart. A property is one"
             " of `policyguard policy prove`, which knows nothing of the rule as it was. A fact that"
             " an example does not name is as in a call to which no rule of the changed policy objects."
         ),
