@@ -63,7 +63,6 @@ class Slicer:
         self._looked_up = looked_up or {}
         self._by_path: dict[Path, list[Definition]] = {}
         self._memo: dict[tuple[Path, Path], frozenset[Read]] = {}
-        self._packages = {module.package for module in tree.modules}
         for module in tree.modules:
             data = texts[module.name].encode("utf-8")
             for head, node in zip(module.heads, module.tree["rules"], strict=True):
@@ -216,7 +215,7 @@ class Slicer:
 
     def _truth(self, node: Node, scope: Scope) -> None:
         """Read a reference that has to be there, and not be false."""
-        before, ways = set(scope.found), []
+        before, ways = set(scope.found), list[set[Read]]()
         for below in ((), (SHAPE,)):
             scope.found.clear()
             self._need(node, below, scope)
@@ -298,8 +297,7 @@ class Slicer:
             literal = literal_of(name)
             if literal is None:
                 self._need(name, (), scope)
-            else:
-                # Who looks a fact up in it compares it with its keys.
+            else:  # who looks a fact up in it compares it with its keys
                 scope.found.add(("text", literal))
             if whole or not below:
                 self._need(value, (THERE,) if whole else (), scope)
