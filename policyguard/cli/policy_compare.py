@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from policyguard.cli.evidence import record_evidence, record_option
+from policyguard.cli.policy_evidence import of_comparison
 from policyguard.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ _path: Final = click.Path(exists=True, path_type=Path)
     "--config", metavar="FILE", help="A policyguard.toml, which names the catalog."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@record_option
 @click.pass_context
 def compare(
     ctx: click.Context,
@@ -59,6 +62,7 @@ def compare(
     samples: int,
     config: str | None,
     as_json: bool,
+    recording: bool,
 ) -> None:
     """Compare what two policies find, for every call that can be made of the catalog.
 
@@ -93,6 +97,9 @@ def compare(
         click.echo(json.dumps(_document(diff), indent=2, ensure_ascii=False))
     else:
         _print(diff)
+    if recording:
+        evidence = of_comparison(diff, policy=after, document=_document(diff))
+        record_evidence(evidence, settings=settings, place=None)
     loosened = diff.loosened or diff.windows
     ctx.exit(_LOOSER if loosened else _UNDECIDED if diff.undecided else 0)
 

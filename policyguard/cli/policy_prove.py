@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from policyguard.cli.evidence import record_evidence, record_option
+from policyguard.cli.policy_evidence import of_proof
+
 if TYPE_CHECKING:
     from policyguard.testing.claims import Claim, Counterexample, Proof
 
@@ -64,6 +67,7 @@ _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
     help="A policyguard.toml, which names bundle and catalog; without it the shipped.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@record_option
 @click.pass_context
 def prove(
     ctx: click.Context,
@@ -76,6 +80,7 @@ def prove(
     crosschecks: int,
     config: str | None,
     as_json: bool,
+    recording: bool,
 ) -> None:
     """Decide properties of rules for every call that can be made of a catalog.
 
@@ -109,6 +114,9 @@ def prove(
         click.echo(json.dumps(_document(proof), indent=2, ensure_ascii=False))
     else:
         _print(proof)
+    if recording:
+        evidence = of_proof(proof, policy=policy, document=_document(proof))
+        record_evidence(evidence, settings=settings, place=None)
     ctx.exit(_VIOLATED if proof.violated else _UNDECIDED if proof.undecided else 0)
 
 

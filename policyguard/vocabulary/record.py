@@ -62,9 +62,10 @@ EraseReason: TypeAlias = Literal["request", "objection", "retention", "order"]
 kept long enough, or an authority has ordered it."""
 
 
-Examined: TypeAlias = Literal["replay", "impact", "mutation"]
+Examined: TypeAlias = Literal["replay", "impact", "mutation", "proof", "comparison"]
 """What was done: recorded decisions were computed once more, other policy was asked about
-recorded calls, or faults were put into rules."""
+recorded calls, faults were put into rules, properties were decided over a space, or two
+policies were compared over one."""
 Tier: TypeAlias = Literal["proved", "checked", "sampled", "violated"]
 """How far a result reaches: every case of a declared space; every case that there was;
 some cases; or a case that contradicts."""

@@ -11,6 +11,7 @@ import pytest
 from guards import CN, FR, guard_in
 from integration.program import refused, run
 from integration.test_cli_impact import bundle_in
+from integration.test_cli_policy_compare import OWN
 from integration.test_cli_replay import VAULT, changed, question
 from trails import copied
 from unit.testing.own_policy import written
@@ -106,6 +107,60 @@ def test_a_mutation_result_needs_a_bundle(
         says="is no file of a bundle",
     )
     assert not (tmp_path / "trail").exists()
+
+
+def own_rules(directory: Path, text: str = OWN) -> Path:
+    directory.mkdir()
+    (directory / "own.rego").write_text(text, "utf-8")
+    return directory
+
+
+def test_a_proof_is_recorded_with_tier_digests_and_the_digest_of_its_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLICYGUARD_TRAIL", str(tmp_path / "trail"))
+    own = own_rules(tmp_path / "own")
+
+    done = run(
+        "policy", "prove", str(own), "--rule", "ACME-01", "--property", "reachable",
+        "--crosschecks", "10", "--json", "--record",
+    )  # fmt: skip
+
+    (record,) = evidence(tmp_path / "trail")
+    document = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert record["document"] == document_digest(document)
+    assert (record["examined"], record["tier"], record["version"]) == (
+        "proof",
+        "proved",
+        __version__,
+    )
+    assert record["bundle"]["digest"] == document["bundle"]
+    assert record["catalog"]["digest"] == document["catalog"]
+    assert record["counts"] == {"claims": 1, "crosschecks": 10, "proved": 1}
+    assert verify_trail(tmp_path / "trail").missing == 0
+
+
+def test_a_comparison_is_recorded_of_the_new_policy_and_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLICYGUARD_TRAIL", str(tmp_path / "trail"))
+    old = own_rules(tmp_path / "old")
+    new = own_rules(tmp_path / "new", OWN.replace(', "embed"', ""))
+
+    done = run("policy", "compare", str(old), str(new), "--json", "--record")
+
+    (record,) = evidence(tmp_path / "trail")
+    document = json.loads(done.stdout)
+    shown = run(
+        "audit", "show", record["id"], "--trail", str(tmp_path / "trail")
+    ).stdout
+    assert done.exit_code == 1
+    assert (record["examined"], record["tier"]) == ("comparison", "proved")
+    assert record["bundle"]["digest"] == document["bundle"]["new"]
+    assert record["counts"]["looser"] == 1
+    assert record["counts"]["new_access"] == 1
+    assert record["document"] in shown.replace("\n", "").replace(" ", "")
 
 
 def test_a_trail_that_was_changed_gives_no_evidence(trail: Path) -> None:
