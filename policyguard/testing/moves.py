@@ -60,7 +60,7 @@ def to_another_order(dim: Dim) -> Iterator[Move]:
 def to_another_offset(dim: Dim) -> Iterator[Move]:
     """Yield each change that writes the same instant in another offset."""
     for to, value in enumerate(dim.values):
-        if _instant_of(value) is not None:
+        if instant_of(value) is not None:
             yield to, partial(_same_instant, dim, to)
 
 
@@ -72,7 +72,7 @@ def within_interval(dim: Dim) -> Iterator[Move]:
     """
     if dim.path != _AT:
         return
-    instants = [_instant_of(value) for value in dim.values]
+    instants = [instant_of(value) for value in dim.values]
     known = {item for item in instants if item is not None}
     order = sorted(
         (item, index) for index, item in enumerate(instants) if item is not None
@@ -112,7 +112,7 @@ def derived_instants(call: Json) -> Iterator[int]:
         call: An `input`; its own `at` is none of them.
     """
     for value in _texts(call):
-        found = _instant_of(value)
+        found = instant_of(value)
         if found is not None:
             begins = int(found.timestamp())
             yield begins
@@ -131,7 +131,7 @@ def _reversals(dim: Dim) -> list[Json]:
 
 
 def _offsets(dim: Dim) -> list[Json]:
-    found = ((value, _instant_of(value)) for value in dim.values)
+    found = ((value, instant_of(value)) for value in dim.values)
     return [
         at.astimezone(_OFFSET).isoformat()
         for value, at in found
@@ -198,10 +198,11 @@ def _reordered(dim: Dim, to: int, index: int) -> bool:
 
 
 def _same_instant(dim: Dim, to: int, index: int) -> bool:
-    return index != to and _instant_of(dim.values[index]) == _instant_of(dim.values[to])
+    return index != to and instant_of(dim.values[index]) == instant_of(dim.values[to])
 
 
-def _instant_of(value: Json) -> datetime | None:
+def instant_of(value: Json) -> datetime | None:
+    """Return the instant that a text names, in UTC; nothing if it names none."""
     if not isinstance(value, str) or "T" not in value or not value[:1].isdigit():
         return None
     try:

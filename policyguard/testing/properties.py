@@ -54,6 +54,11 @@ class Property:
     but: AbstractSet[str] = frozenset()
     """Names of dimensions that it is not demanded of."""
 
+    @property
+    def breaks_only_objections(self) -> bool:
+        """Say whether nothing can break it where no rule objects."""
+        return self.breaks is opened
+
     def about(self, dim: Dim) -> bool:
         """Say whether it is demanded of a fact."""
         return dim.name not in self.but and (not self.facts or dim.name in self.facts)
@@ -128,7 +133,8 @@ PROPERTIES: Final[Mapping[str, Property]] = {
         ),
         Property(
             name="deterministic",
-            says="the same call is answered in the same way each time, by every engine",
+            says="the same call is answered in the same way each time, by each new engine, in"
+            " whatever order its modules are loaded",
             form="call",
         ),
         Property(

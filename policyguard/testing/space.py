@@ -175,7 +175,7 @@ class Space:
         # Objects before what is in them.
         for path in sorted(choice, key=len):
             _put(call, path, self._by_path[path].values[choice[path]])
-        return self._completed(call)
+        return self.completed(call)
 
     def draw(self, chooser: Random, *, dims: Iterable[Dim] | None = None) -> Choice:
         """Return a choice at random."""
@@ -190,7 +190,8 @@ class Space:
         for chosen in itertools.product(*(range(len(dim.values)) for dim in dims)):
             yield dict(zip(paths, chosen, strict=True))
 
-    def _completed(self, call: dict[str, Any]) -> dict[str, Any]:
+    def completed(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Return a call whose contracts and licences are with those whom it is sent to."""
         route = call["route"][0]
         operator = self.recipients.get(route, "nobody")
         for contract in call["tenant"]["contracts"] or ():

@@ -1,0 +1,152 @@
+"""Makes tests of properties: one line in an author's test file is one test.
+
+    from policyguard.testing import laws
+
+    test_fail_closed = laws.fail_closed("rules")
+    test_no_name_matters = laws.irrelevant("rules", facts=["tenant.licences.id"])
+
+`pytest` collects each as a test. Hypothesis draws the calls, and shrinks the one that
+breaks the property to the few facts that matter. With `save=` that call is kept as a
+test beside the rules, and as one of pytest, before the failure is shown.
+
+What is found is that the property was not broken on the calls drawn; `policyguard policy
+prove` decides the same over every call of a space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+
+from policyguard.testing.breaches import Breach, breach_of
+from policyguard.testing.existence import EXISTENCE
+from policyguard.testing.export import save_breach
+from policyguard.testing.properties import Property, property_named
+from policyguard.testing.strategies import at_bounds, inputs
+from policyguard.testing.trial import Trial
+
+Policy: TypeAlias = "Trial | Path | str | None"
+"""What is on trial: a directory, what settings name, or a trial that is made already."""
+Law: TypeAlias = Callable[[], None]
+EXAMPLES: Final = 100
+
+
+def law(  # noqa: PLR0913 -- the words of one demand
+    name: str,
+    of: Policy = None,
+    *,
+    rules: Iterable[str] = (),
+    facts: Iterable[str] = (),
+    but: Iterable[str] = (),
+    config: Path | str | None = None,
+    examples: int = EXAMPLES,
+    save: Path | str | None = None,
+) -> Law:
+    """Return a test that a property holds, for pytest to collect.
+
+    Args:
+        name: The property, one of `properties.PROPERTIES`.
+        of: A bundle's root, or a tenant's own rules, which are then the ones on trial;
+            without it what the settings name. Or a `Trial`.
+        rules: Ids of the rules that are on trial; without them all of `of`.
+        facts: Names of the facts that it is demanded of; without them all.
+        but: Names of facts that it is not demanded of.
+        config: A `policyguard.toml`, which names bundle and catalog.
+        examples: How many calls are drawn.
+        save: A directory into which a call that breaks it is written as tests.
+
+    Raises:
+        ConfigurationError: there is no such property. What is wrong with the policy
+            itself is said when the test runs.
+    """
+    prop = property_named(name, facts=tuple(facts), but=tuple(but))
+    chosen = tuple(rules)
+
+    def test() -> None:
+        trial = of if isinstance(of, Trial) else _trial(of, config, chosen)
+        check(prop, trial, examples=examples, save=save)
+
+    test.__name__ = test.__qualname__ = f"test_{name}"
+    test.__doc__ = prop.says
+    return test
+
+
+def check(
+    prop: Property,
+    trial: Trial,
+    *,
+    examples: int = EXAMPLES,
+    save: Path | str | None = None,
+) -> None:
+    """Check a property on calls that Hypothesis draws.
+
+    Args:
+        prop: The property.
+        trial: The policy.
+        examples: How many calls are drawn.
+        save: A directory into which a call that breaks it is written as tests.
+
+    Raises:
+        AssertionError: a call breaks it: the smallest that was found is shown.
+    """
+    if prop.form == "policy":
+        missing = EXISTENCE[prop.name](prop, trial, examples)
+        if missing:
+            raise AssertionError(
+                "\n  ".join([f"{prop.name} does not hold: {prop.says}", *missing])
+            )
+        return
+    last: list[Breach] = []
+
+    @hypothesis_settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(at_bounds(trial) if prop.name == "boundary_exact" else inputs(trial))
+    def holds(call: dict[str, object]) -> None:
+        breach = breach_of(prop, trial, call)  # type: ignore[arg-type]
+        if breach is not None:
+            last[:] = [breach]
+            raise _BrokenError
+
+    try:
+        holds()
+    except _BrokenError:
+        # Hypothesis runs the smallest example last.
+        breach = last[0]
+        kept = [] if save is None else save_breach(breach, trial, Path(save))
+        written = [f"  written: {path}" for path in kept]
+        raise AssertionError("\n".join([breach.text(), *written])) from None
+
+
+class _BrokenError(Exception):
+    """Tells Hypothesis that a call breaks the property."""
+
+
+@cache
+def _trial(
+    of: Path | str | None, config: Path | str | None, rules: tuple[str, ...]
+) -> Trial:
+    return Trial.of(of, config=config, rules=rules)
+
+
+fail_closed: Final = partial(law, "fail_closed")
+monotone_classes: Final = partial(law, "monotone_classes")
+monotone_lists: Final = partial(law, "monotone_lists")
+irrelevant: Final = partial(law, "irrelevant")
+order_independent: Final = partial(law, "order_independent")
+same_instant: Final = partial(law, "same_instant")
+boundary_exact: Final = partial(law, "boundary_exact")
+deterministic: Final = partial(law, "deterministic")
+allow_iff_nothing_objects: Final = partial(law, "allow_iff_nothing_objects")
+reachable: Final = partial(law, "reachable")
+no_dead_condition: Final = partial(law, "no_dead_condition")
+no_uncovered: Final = partial(law, "no_uncovered")

@@ -1,0 +1,181 @@
+"""Properties as tests: they hold of good rules, and bugs that are put in are found."""
+
+from __future__ import annotations
+
+import pytest
+from unit.testing.trials import FIRST_ONLY, OWN, changed, own, space, trial
+
+from policyguard.errors import ConfigurationError
+from policyguard.testing import laws
+from policyguard.testing.breaches import breach_of
+from policyguard.testing.changes import changed as changes_of
+from policyguard.testing.moves import widened
+from policyguard.testing.properties import PROPERTIES, property_named
+from policyguard.testing.trial import Trial
+
+PROC_05 = "policyguard/rules/procurement/proc_05.rego"
+FACTS = "policyguard/facts/facts.rego"
+MAIN = "policyguard/main/main.rego"
+FOR_EACH_CALL = sorted(name for name, p in PROPERTIES.items() if p.form != "policy")
+
+
+def failing(name: str, of: Trial, *facts: str, examples: int = 40) -> str:
+    """Return what a law says that does not hold."""
+    with pytest.raises(AssertionError) as caught:
+        laws.law(name, of, facts=facts, examples=examples)()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", FOR_EACH_CALL)
+def test_shipped_rules_keep_the_laws_on_drawn_calls(name: str) -> None:
+    facts = ["tenant.licences.id", "asked.host"] if name == "irrelevant" else []
+    examples = {"deterministic": 3, "allow_iff_nothing_objects": 8}.get(name, 15)
+
+    laws.law(name, trial("PROC-05", "RBI-01"), facts=facts, examples=examples)()
+
+
+def test_shipped_rules_have_a_call_each_and_no_dead_condition() -> None:
+    laws.reachable(trial("PROC-05", "RBI-01"))()
+    laws.no_dead_condition(trial("PROC-05"))()
+
+
+def test_a_hole_for_an_unknown_fact_is_found_and_shrunk() -> None:
+    holed = changed(
+        PROC_05,
+        "input.context.dod_contract == null",
+        'input.context.dod_tier == "none"',
+    )
+
+    said = failing("fail_closed", Trial(holed, space=space(), rules=["PROC-05"]))
+
+    assert said.splitlines()[1:] == [
+        "  when context.dod_contract = null: PROC-05 require_approval → nothing",
+        "  call: context.dod_contract = true",
+    ]
+
+
+def test_a_rule_that_looks_at_the_first_class_alone_depends_on_order() -> None:
+    said = failing("order_independent", own(FIRST_ONLY))
+
+    assert 'when data.classes = ["' in said
+    assert "ACME-02 deny → nothing" in said
+    assert "purpose.publishes = true" in said
+
+
+def test_a_fact_that_decides_is_not_irrelevant() -> None:
+    assert "purpose.publishes" in failing("irrelevant", own(OWN), "purpose.publishes")
+
+
+def test_a_rule_that_compares_instants_as_texts_depends_on_the_offset() -> None:
+    text = OWN.replace(
+        "input.purpose.publishes == true",
+        'some licence in input.tenant.licences\n\tlicence.expires < "2199-01-01T06:00:00Z"',
+    )
+
+    assert "tenant.licences.expires" in failing("same_instant", own(text))
+
+
+def test_a_bound_that_counts_a_second_late_is_found() -> None:
+    late = changed(
+        FACTS,
+        "some edge in dated.boundaries; edge <= _now",
+        "some edge in dated.boundaries; edge < _now",
+    )
+
+    of = Trial(late, space=space(), rules=["VEND-01"])
+    said = failing("boundary_exact", of, examples=150)
+
+    assert "VEND-01 unavailable" in said
+
+
+def test_a_call_that_is_allowed_although_a_rule_objects_is_found() -> None:
+    deaf = changed(MAIN, '"deny" in effects', '"denied" in effects')
+
+    said = failing(
+        "allow_iff_nothing_objects",
+        Trial(deaf, space=space(), rules=["RBI-01"]),
+        examples=40,
+    )
+
+    assert "allowed, although" in said
+
+
+def test_a_rule_that_finds_nothing_and_a_condition_that_decides_nothing_are_named() -> (
+    None
+):
+    silent = own(OWN.replace("== true", '== "yes"'))
+    idle = own(
+        OWN.replace("\tinput.purpose", "\tis_array(input.hops)\n\tinput.purpose")
+    )
+
+    assert "ACME-02: no call" in failing("reachable", silent)
+    assert "own.rego:11: `is_array(input.hops)` decides nothing" in failing(
+        "no_dead_condition", idle
+    )
+
+
+def test_a_condition_that_is_there_for_the_reader_is_passed_over_by_its_text() -> None:
+    idle = own(
+        OWN.replace("\tinput.purpose", "\tis_array(input.hops)\n\tinput.purpose")
+    )
+
+    laws.no_dead_condition(idle, but=["is_array(input.hops)"])()
+
+
+def test_a_class_that_no_rule_looks_at_is_named() -> None:
+    said = failing("no_uncovered", trial("RBI-01"), examples=10)
+
+    assert 'data.classes = ["public"]: no rule looks at it' in said
+    assert "financial" not in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fail_closed",
+        "monotone_classes",
+        "monotone_lists",
+        "order_independent",
+    ],
+)
+def test_what_a_test_changes_of_a_call_is_what_a_proof_changes(name: str) -> None:
+    prop = property_named(name)
+    wide = widened(space(), name)
+    of = Trial(trial().policy, space=wide, rules=["RBI-01"])
+    base = {dim.path: dim.default for dim in wide.dims}
+    classes = wide.dim("data.classes")
+    start = {**base, classes.path: classes.values.index(["pii", "health"])}
+    moved = {
+        (dim.name, str(dim.values[to]))
+        for dim in wide.dims
+        for to, allowed in prop.moves_of(dim)
+        if allowed(start[dim.path])
+        and wide.call({**start, dim.path: to}) != wide.call(start)
+    }
+
+    made = {
+        (item.fact, str(item.value)) for item in changes_of(prop, of, wide.call(start))
+    }
+
+    # A space knows no more than pairs, and the first of each list.
+    assert {fact for fact, _ in moved} <= {fact for fact, _ in made}
+    assert moved - made == set()
+
+
+def test_an_unknown_property_and_an_unknown_rule_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no property `never`"):
+        laws.law("never")
+    with pytest.raises(ConfigurationError, match="no rule `NONE-01`"):
+        Trial(trial().policy, space=space(), rules=["NONE-01"])
+
+
+def test_a_call_without_an_instant_is_denied_and_breaks_nothing() -> None:
+    call = trial().space.call({})
+    del call["at"]
+
+    assert breach_of(property_named("allow_iff_nothing_objects"), trial(), call) is None
+    assert trial().answer(call).verdict == "deny"
+
+
+def test_each_law_is_one_line() -> None:
+    assert {name for name in PROPERTIES if not callable(getattr(laws, name))} == set()
