@@ -11,6 +11,7 @@ from policyguard.cli.evidence import Evidence
 if TYPE_CHECKING:
     from policyguard.engines.protocol import PolicySet
     from policyguard.testing.claims import Proof
+    from policyguard.testing.claims import Tier as Claimed
     from policyguard.testing.compare import Diff
     from policyguard.vocabulary.record import Tier
 
@@ -26,7 +27,7 @@ def of_proof(
         document: What `--json` prints.
     """
     tiers = Counter(claim.tier for claim in proof.claims)
-    order: tuple[tuple[str, Tier], ...] = (
+    order: tuple[tuple[Claimed, Tier], ...] = (
         ("VIOLATED", "violated"),
         ("SAMPLED", "sampled"),
         ("CHECKED", "checked"),
