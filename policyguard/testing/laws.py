@@ -115,20 +115,18 @@ def check(
         breach = breach_of(prop, trial, call)  # type: ignore[arg-type]
         if breach is not None:
             last[:] = [breach]
-            raise _BrokenError
+            raise AssertionError(breach.text())
 
     try:
         holds()
-    except _BrokenError:
+    except AssertionError:
+        if not last:
+            raise
         # Hypothesis runs the smallest example last.
         breach = last[0]
         kept = [] if save is None else save_breach(breach, trial, Path(save))
         written = [f"  written: {path}" for path in kept]
         raise AssertionError("\n".join([breach.text(), *written])) from None
-
-
-class _BrokenError(Exception):
-    """Tells Hypothesis that a call breaks the property."""
 
 
 @cache
