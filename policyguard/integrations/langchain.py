@@ -34,6 +34,7 @@ from policyguard.guard.running import (
     record_outcome,
 )
 from policyguard.identity import new_id
+from policyguard.integrations.tools import ToolCall, Tools, described, sends_nothing
 from policyguard.integrations.wire_body import host_of, path_of
 from policyguard.vocabulary.decision import Decision
 
@@ -69,6 +70,8 @@ def describe(
         kwargs: Its keyword arguments, of which `model` wins over the model's own.
     """
     del args
+    if isinstance(fn, _Tool):
+        return fn.described
     owner = getattr(fn, "__self__", None)
     clients = list(_clients(owner)) if _is_model(owner) else []
     if not clients:
@@ -120,10 +123,17 @@ def protect(model: object, guard: Guard) -> None:
         guard.protect(client)
 
 
-def agent_middleware(guard: Guard) -> AgentMiddleware[Any, Any, Any]:
+def agent_middleware(
+    guard: Guard, *, tools: Tools | None = None
+) -> AgentMiddleware[Any, Any, Any]:
     """Return a middleware for `create_agent`: each step that calls a model is asked about.
 
     Put it last, so that it sees what the others have made of a call.
+
+    Args:
+        guard: Is asked.
+        tools: Where each tool sends its arguments, as an address, or `None` for one that
+            sends nothing: then tool calls are asked about too, and others are unknown.
 
     Raises:
         ConfigurationError: the extra is missing.
@@ -141,7 +151,12 @@ def agent_middleware(guard: Guard) -> AgentMiddleware[Any, Any, Any]:
     ) -> Any:
         return await guard.acall(_Step(handler, request), request)
 
-    methods = {"wrap_model_call": wrap_model_call, "awrap_model_call": awrap_model_call}
+    methods: dict[str, Any] = {
+        "wrap_model_call": wrap_model_call,
+        "awrap_model_call": awrap_model_call,
+    }
+    if tools is not None:
+        methods |= _of_tools(guard, dict(tools))
     made: AgentMiddleware[Any, Any, Any] = type(
         "PolicyMiddleware", (AgentMiddleware,), methods
     )()
@@ -176,6 +191,32 @@ def callback(guard: Guard) -> BaseCallbackHandler:
         "PolicyCallback", (BaseCallbackHandler,), members
     )()
     return made
+
+
+class _Tool(ToolCall):
+    """Is a call of a tool, as a callable that says whose it is."""
+
+    __module__ = "langchain_core"
+
+
+def _of_tools(guard: Guard, tools: Tools) -> dict[str, Any]:
+    def wrap_tool_call(_self: Any, request: Any, handler: Callable[..., Any]) -> Any:
+        name = str(request.tool_call["name"])
+        if sends_nothing(name, tools):
+            return handler(request)
+        call = _Tool(described(name, tools), lambda: handler(request))
+        return guard.call(call, request.tool_call["args"])
+
+    async def awrap_tool_call(
+        _self: Any, request: Any, handler: Callable[..., Awaitable[Any]]
+    ) -> Any:
+        name = str(request.tool_call["name"])
+        if sends_nothing(name, tools):
+            return await handler(request)
+        call = _Tool(described(name, tools), lambda: handler(request))
+        return await guard.acall(call, request.tool_call["args"])
+
+    return {"wrap_tool_call": wrap_tool_call, "awrap_tool_call": awrap_tool_call}
 
 
 class _Step:

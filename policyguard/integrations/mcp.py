@@ -20,6 +20,7 @@ from policyguard.guard import wire
 from policyguard.guard.describe import Described, Observed
 from policyguard.guard.facts import context
 from policyguard.guard.messages import caller_message, caller_view
+from policyguard.integrations.tools import ToolCall, Tools, described, sends_nothing
 from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ Facts: TypeAlias = Mapping[str, Any]
 FactsOf: TypeAlias = Callable[[Any], Facts]
 
 
-def server_middleware(*, facts: FactsOf) -> Callable[..., Awaitable[Any]]:
+def server_middleware(
+    *, facts: FactsOf, guard: Guard | None = None, tools: Tools | None = None
+) -> Callable[..., Awaitable[Any]]:
     """Return a middleware for a server: each request runs with the facts of who asks.
 
     A tool in which a call was refused ends in an error with the decision's id; without
@@ -44,10 +47,15 @@ def server_middleware(*, facts: FactsOf) -> Callable[..., Awaitable[Any]]:
     Args:
         facts: Returns what `policyguard.context` takes, for a request's context. What it
             raises ends the request, before anything of it runs.
+        guard: Is asked about calls of tools, where `tools` says what they do.
+        tools: Where each tool sends its arguments, as an address, or `None` for one that
+            sends nothing; others are unknown, and not run.
 
     Raises:
-        ConfigurationError: the extra is missing.
+        ConfigurationError: the extra is missing, or there is no guard to ask.
     """
+    if (tools is None) != (guard is None):
+        raise ConfigurationError("to ask about tools, give `guard` and `tools`")
     error_kind = _error_kind()
 
     async def middleware(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -55,7 +63,7 @@ def server_middleware(*, facts: FactsOf) -> Callable[..., Awaitable[Any]]:
             return await call_next(ctx)
         with context(**facts(ctx)), wire.noting() as noted:
             try:
-                answer = await call_next(ctx)
+                answer = await _run(ctx, call_next, guard=guard, tools=tools)
             except NotAllowed as refused:
                 raise _as(error_kind, refused.decision) from None
             if noted and _has_failed(answer):
@@ -105,9 +113,9 @@ def sampling_callback(
 def describe(
     fn: Callable[..., object], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Described | None:
-    """Say nothing: which model a server or its client uses, the protocol does not tell."""
-    del fn, args, kwargs
-    return None
+    """Say where a tool sends; nothing else does the protocol tell."""
+    del args, kwargs
+    return fn.described if isinstance(fn, _Tool) else None
 
 
 def observe(result: object) -> Observed:
@@ -128,6 +136,29 @@ def protect(thing: object, guard: Guard) -> None:
         " that its tools or callbacks call models by, and declare who asks with"
         " `policyguard.integrations.mcp.server_middleware`"
     )
+
+
+class _Tool(ToolCall):
+    """Is a call of a tool, as a callable that says whose it is."""
+
+    __module__ = "mcp"
+
+
+async def _run(
+    ctx: Any,
+    call_next: Callable[[Any], Awaitable[Any]],
+    *,
+    guard: Guard | None,
+    tools: Tools | None,
+) -> Any:
+    if guard is None or tools is None or ctx.method != "tools/call":
+        return await call_next(ctx)
+    params = ctx.params if isinstance(ctx.params, Mapping) else {}
+    name = str(params.get("name"))
+    if sends_nothing(name, tools):
+        return await call_next(ctx)
+    call = _Tool(described(name, tools), lambda: call_next(ctx))
+    return await guard.acall(call, params.get("arguments"))
 
 
 def _as(kind: Any, decision: Decision) -> Exception:

@@ -349,3 +349,49 @@ def test_nothing_is_called_that_no_record_could_be_made_of(
         chat(server, FR).invoke(PROMPT, config={"callbacks": [handler]})
 
     assert server.hits == {}
+
+
+@pytest.mark.parametrize(
+    ("tools", "allowed"),
+    [
+        ({"note": "https://api.mistral.ai/v1"}, True),
+        ({"note": None}, True),
+        ({"note": CN}, False),
+        ({}, False),
+    ],
+)
+@pytest.mark.parametrize("sync", [True, False])
+def test_a_tool_call_is_an_export_to_where_the_tool_sends(
+    guard: Guard, tools: dict[str, str | None], *, allowed: bool, sync: bool
+) -> None:
+    from langchain.agents.middleware.types import ToolCallRequest
+    from langchain_core.messages import ToolMessage
+
+    data = {"classes": ["none"]} if allowed else TICKETS["data"]
+    made = adapter.agent_middleware(
+        guard.bind(**{**TICKETS, "data": data}), tools=tools
+    )
+    call: Any = {"name": "note", "args": {"text": PROMPT}, "id": "1"}
+    runtime: Any = None
+    request = ToolCallRequest(tool_call=call, tool=None, state={}, runtime=runtime)
+    ran: list[Any] = []
+
+    def handler(given: Any) -> Any:
+        ran.append(given)
+        return ToolMessage(content="done", tool_call_id="1")
+
+    async def ahandler(given: Any) -> Any:
+        return handler(given)
+
+    def run() -> Any:
+        if sync:
+            return made.wrap_tool_call(request, handler)
+        return asyncio.run(made.awrap_tool_call(request, ahandler))
+
+    if allowed:
+        assert run().content == "done"
+    else:
+        with pytest.raises(NotAllowed):
+            run()
+
+    assert len(ran) == allowed

@@ -12,7 +12,7 @@ from integration.loopback import Since
 from offline import Upstream
 
 from policyguard import Guard
-from policyguard.errors import CannotProtect
+from policyguard.errors import CannotProtect, ConfigurationError
 from policyguard.integrations import mcp as adapter
 
 
@@ -176,3 +176,46 @@ def test_sampling_is_answered_or_refused_to_the_server(
 def test_a_server_is_nothing_that_could_be_protected(guard: Guard) -> None:
     with pytest.raises(CannotProtect, match="sends to no model"):
         guard.protect(server_of(guard, Upstream()))
+
+
+@pytest.mark.parametrize(
+    ("tools", "allowed"),
+    [
+        ({"given": "https://api.mistral.ai/v1"}, True),
+        ({"given": None}, True),
+        ({"given": CN}, False),
+        ({"given": "https://llm.unknown.example/v1"}, False),
+        ({"other": None}, False),
+    ],
+)
+def test_a_tool_call_is_an_export_to_where_the_tool_sends(
+    guard: Guard, trail: Since, tools: dict[str, str | None], *, allowed: bool
+) -> None:
+    ran: list[str] = []
+    free = guard.bind(data={"classes": ["none"]} if allowed else TICKETS["data"])
+    server = server_of(
+        guard,
+        Upstream(),
+        adapter.server_middleware(
+            facts=lambda _: {k: v for k, v in TICKETS.items() if k != "data"},
+            guard=free,
+            tools=tools,
+        ),
+    )
+
+    @server.tool()
+    def given(base_url: str) -> str:
+        ran.append(base_url)
+        return "ran"
+
+    told = called(server, "given", "canary")
+
+    assert ran == (["canary"] if allowed else [])
+    assert getattr(told, "code", None) == (None if allowed else adapter.DENIED)
+    decided = [] if tools.get("given", "") is None else ["decision"]
+    assert trail.kinds[:1] == decided
+
+
+def test_tools_without_a_guard_to_ask_are_a_mistake() -> None:
+    with pytest.raises(ConfigurationError, match="give `guard` and `tools`"):
+        adapter.server_middleware(facts=who_asks, tools={})
