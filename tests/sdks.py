@@ -25,6 +25,7 @@ SETS = {
 }
 TESTS = (
     "test_anthropic.py",
+    "test_batches.py",
     "test_doctor.py",
     "test_httpx_clients.py",
     "test_openai_attempts.py",
@@ -35,6 +36,7 @@ TESTS = (
     "test_served.py",
     "test_wire_body.py",
     "test_wire_denial.py",
+    "test_wire_form.py",
     "test_wire_matrix.py",
 )
 
