@@ -25,6 +25,7 @@ from policyguard.vocabulary.call import (
     Owner,
     Purpose,
 )
+from policyguard.vocabulary.names import KEY
 
 _WIDTH: Final = 100
 _ENTRIES: Final[Mapping[str, type[sourced.Sourced]]] = {
@@ -41,8 +42,9 @@ _MEMBERS: Final[Mapping[str, type[sourced.Window]]] = {
     "regions": lists.RegionListing,
     "items": lists.ItemListing,
     "potential": lists.PotentialMatch,
+    "chart": lists.ChartCell,
 }
-_KEYS: Final = frozenset({"party", "country", "region", "item"})
+_KEYS: Final = frozenset({"party", "country", "region", "item", "classification"})
 """What a compiled list is grouped by, and its members therefore lack."""
 _HEAD: Final = """\
 # METADATA
@@ -88,7 +90,11 @@ def sample(text: str) -> str:
 
 
 def _blank(form: type[BaseModel], /, **known: object) -> dict[str, Any]:
-    return form.model_validate(known).model_dump(mode="json")
+    blank = form.model_validate(known).model_dump(mode="json")
+    if form in {Organisation, Owner}:
+        # A test that gives another name and means a match gives its key as well.
+        blank[KEY] = ""
+    return blank
 
 
 def _question(given: Mapping[str, Any]) -> dict[str, object]:
@@ -96,11 +102,15 @@ def _question(given: Mapping[str, Any]) -> dict[str, object]:
     whole = json.loads(json.dumps(given))
     if whole.get("caller") is not None:
         whole["caller"]["id"] = "somebody"
+    for group in (whole.get("caller"), whole["tenant"]):
+        organisation = (group or {}).get("organisation") or {}
+        for named in (organisation, *(organisation.get("owners") or ())):
+            named.pop(KEY, None)
     return ModelCall.model_validate(whole).engine_input()
 
 
 def _catalog(given: Mapping[str, Any]) -> dict[str, Any]:
-    filled = dict(given)
+    filled = {"names": {}, **given}
     for section in SECTIONS[:-1]:
         filled[section] = {
             key: _filled(_ENTRIES[section], entry)

@@ -148,7 +148,12 @@ def _as_known(listed: List, day: date) -> List:
     edition = listed.known_on(day) or oldest
     kept = tuple(item for item in listed.editions if item.as_of < edition.as_of)
     said = {name: getattr(edition, name) for name in Edition.model_fields}
-    return listed.model_copy(update={**said, "editions": kept})
+    names = tuple(
+        item.model_copy(update={"seen_until": None})
+        for item in listed.names
+        if item.seen_on(edition.as_of)
+    )
+    return listed.model_copy(update={**said, "names": names, "editions": kept})
 
 
 def _price(deployment: Deployment) -> int:

@@ -66,6 +66,14 @@ def _dangling_parties(file: CatalogFile) -> Iterator[Fault]:
         for i, entry in enumerate(listed.parties):
             place: Place = ("lists", key, "parties", i, "party")
             yield from _no_party(file, entry.party, place)
+        for i, match in enumerate(listed.potential):
+            yield from _no_party(
+                file, match.party, ("lists", key, "potential", i, "party")
+            )
+        for i, item in enumerate(listed.cleared):
+            yield from _no_party(
+                file, item.party, ("lists", key, "cleared", i, "party")
+            )
     for key, operator in file.operators.items():
         yield from _no_party(file, operator.parent, ("operators", key, "parent"))
     for section, key, owned in _owned(file):
@@ -170,6 +178,10 @@ def _overlaps(file: CatalogFile) -> Iterator[Fault]:
         items = [(entry.item, entry) for entry in listed.items]
         yield from _overlapping(("lists", key, "regions"), regions)
         yield from _overlapping(("lists", key, "items"), items)
+        cells = [
+            (f"{cell.classification} {cell.country}", cell) for cell in listed.chart
+        ]
+        yield from _overlapping(("lists", key, "chart"), cells)
     for section, key, owned in _owned(file):
         shares = [(share.party or share.owner, share) for share in owned.owners or ()]
         yield from _overlapping((section, key, "owners"), shares)

@@ -42,6 +42,9 @@ def compile_document(
         version: What the catalog is called.
         replaced: Ids of the shipped entries that an overlay replaces, sorted.
     """
+    # Needed where a catalog is compiled, and not by all that can name one.
+    from policyguard.catalog.screening import names_index, with_matches
+
     document: dict[str, Json] = {"version": version, "replaced": replaced}
     for section in SECTIONS[:-1]:
         entries = cast("Mapping[str, List]", getattr(file, section))
@@ -49,7 +52,9 @@ def compile_document(
             key: _json(entries[key].model_dump(exclude={"replaces"}))
             for key in sorted(entries)
         }
-    document["lists"] = {key: _list(file.lists[key]) for key in sorted(file.lists)}
+    lists = with_matches(file)
+    document["lists"] = {key: _list(lists[key]) for key in sorted(lists)}
+    document["names"] = _json(names_index(file))
     return with_views(document)
 
 
@@ -99,6 +104,7 @@ def _list(listed: List) -> Json:
         "regions": _windows_by("region", dumped["regions"]),
         "items": _windows_by("item", dumped["items"]),
         "potential": _windows_by("party", dumped["potential"]),
+        "chart": _windows_by("classification", dumped["chart"]),
     }
 
 

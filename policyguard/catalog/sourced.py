@@ -25,8 +25,8 @@ class Window(Value):
 
     since: Instant | None = None
     until: Instant | None = None
-    verified: bool = True
-    """Whether a person has checked both instants against the source."""
+    verified: bool = False
+    """Whether a person has checked both instants against the source; unsaid: nobody."""
     source: Text | None = None
 
     @model_validator(mode="after")

@@ -269,7 +269,7 @@ class _Catalog:
     def _potential(self, key: str, clock: _Clock) -> list[Entry]:
         """Return the names on lists that may be a party's: nobody has looked."""
         return [
-            {"list": name, "names": item["names"]}
+            {"list": name, "names": item["names"], "owner": item["owner"]}
             for name, entry in sorted(self.document["lists"].items())
             for item in clock.active(entry["potential"].get(key, ()))
         ]

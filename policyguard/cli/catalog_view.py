@@ -25,6 +25,9 @@ def show_imported(imported: Imported, *, out: Path | None, as_json: bool) -> Non
     console = errors() if out is None else output()
     sizes = ", ".join(f"{size} in {name}" for name, size in imported.counts.items())
     console.print(printable(f"{imported.source}: {sizes or 'nothing new'}"))
+    named = sum(len(listed.names) for listed in imported.file.lists.values())
+    if named:
+        console.print(f"{named} entries by name: calls and operators are compared")
     matches = [
         (key, match)
         for key, listed in sorted(imported.file.lists.items())
@@ -81,6 +84,7 @@ def _document(imported: Imported) -> dict[str, object]:
         "source": imported.source,
         "sha256": imported.sha256,
         "entries": imported.counts,
+        "names": sum(len(listed.names) for listed in imported.file.lists.values()),
         "potential_matches": [
             {"list": key, "party": match.party, "names": list(match.names)}
             for key, listed in sorted(imported.file.lists.items())

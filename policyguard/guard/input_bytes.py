@@ -36,6 +36,8 @@ _NO_INPUT: Final[dict[str, frozenset[str]]] = {
     "data": frozenset({"people"}),
 }
 """Fields of a group that are not part of `input`."""
+_NAMED: Final = frozenset({"caller", "tenant"})
+"""Groups with names that are compared with lists, whose keys are part of `input`."""
 
 _JOINED: Final[dict[tuple[int, ...], tuple[object, tuple[bytes, ...]]]] = {}
 _DUMPED: Final[dict[tuple[str, int], tuple[object, bytes]]] = {}
@@ -108,6 +110,10 @@ def _document(name: str, value: Any) -> object:
     document = value.model_dump(mode="json")
     for unsaid in _NO_INPUT.get(name, ()):
         del document[unsaid]
+    if name in _NAMED and document["organisation"] is not None:
+        from policyguard.vocabulary.names import add_name_keys
+
+        add_name_keys(document)
     return document
 
 

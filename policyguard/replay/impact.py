@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,6 +19,7 @@ from policyguard.errors import EvaluationError, TamperedError
 from policyguard.replay.answering import Answering
 from policyguard.replay.recorded import Recorded, read_recorded
 from policyguard.replay.replay import recorded_verdict, unanswerable
+from policyguard.vocabulary.names import add_name_keys
 
 if TYPE_CHECKING:
     from policyguard.audit.log_verification import Progress
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 OBJECTING: Final = frozenset({"deny", "unavailable", "require_approval"})
 _STRENGTH: Final = {"allow": 0, "require_approval": 1, "unavailable": 2, "deny": 3}
 _MOST_CATALOGS: Final = 3
+_NAMED: Final = ("caller", "tenant")
+"""The groups of a question with names that are compared with lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +143,11 @@ class Hypothesis:
     def asked(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a recorded input as it would be asked.
 
-        Where the model or the only deployment was unknown and facts are as known now,
-        today's catalog is asked what the client's words mean.
+        Names are compared as they are now. Where the model or the only deployment was
+        unknown and facts are as known now, today's catalog is asked what the client's
+        words mean.
         """
+        given = {**given, **{name: _compared(given[name]) for name in _NAMED}}
         route = given["route"]
         unknown = given["model"] is None or route == [None]
         if self.now is None or not unknown or len(route) != 1:
@@ -149,6 +155,14 @@ class Hypothesis:
         asked = given["asked"]
         found = self.now.resolve(asked_model=asked["model"], host=asked["host"])
         return {**given, "model": found.model, "route": [found.deployment]}
+
+
+def _compared(group: dict[str, Any] | None) -> dict[str, Any] | None:
+    if group is None or group["organisation"] is None:
+        return group
+    group = deepcopy(group)
+    add_name_keys(group)
+    return group
 
 
 def impact(

@@ -25,6 +25,7 @@ from policyguard.errors import ConfigurationError
 from policyguard.testing.calm import calm_call
 from policyguard.testing.space_values import Values, schema_facts
 from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.names import add_name_keys
 
 Kind: TypeAlias = Literal[
     "value", "enum", "country", "countries", "at", "instant", "number"
@@ -204,6 +205,8 @@ class Space:
                 call["model"] or "none" if item == MODEL else item
                 for item in licence["models"]
             ]
+        add_name_keys(call["caller"])
+        add_name_keys(call["tenant"])
         return call
 
 

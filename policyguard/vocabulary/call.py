@@ -64,7 +64,6 @@ EarClass = Annotated[
 ]
 """`not_technology`, `published` (15 CFR 734.7), `EAR99` or an ECCN as `3E001`."""
 
-
 EndUse: TypeAlias = Literal["civil", "military", "military_intelligence", "wmd"]
 """What the outcome is for, as far as 15 CFR part 744 asks."""
 DspExemption: TypeAlias = Literal[
@@ -393,8 +392,9 @@ class ModelCall(Value):
 
     def engine_input(self) -> dict[str, object]:
         """Return `input`: every declared fact, a value or null, without ids of people."""
+        from policyguard.vocabulary.names import with_name_keys
+
         document = self.model_dump(mode="json")
         del document["data"]["people"]
-        if document["caller"] is not None:
-            del document["caller"]["id"]
-        return document
+        (document["caller"] or {}).pop("id", None)
+        return with_name_keys(document)

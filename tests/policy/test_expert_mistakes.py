@@ -127,6 +127,20 @@ def test_7_the_lists_are_not_one_list() -> None:
         assert objections("glm-5.2@ohio", company(other)) == {}
 
 
+def test_7_a_name_on_a_list_is_a_question_and_no_name_is_no_answer() -> None:
+    def company(name: str, **more: Any) -> dict[str, Any]:
+        known = {"name": name, "headquarters": "AE", "owners": [], "listed": []}
+        return US | {"caller.organisation": known | more}
+
+    asked = {"FACT-07": "require_approval"}
+    assert objections("glm-5.2@ohio", company("Borealis Shipping LLC")) == asked
+    assert objections("glm-5.2@ohio", company("Huawei Technologies")) == asked
+    # That no list has the name does not screen whom nobody has screened.
+    assert objections("glm-5.2@ohio", company("Other", listed=None)) == {
+        "OFAC-01": "require_approval"
+    }
+
+
 @pytest.mark.parametrize(
     ("share", "expected"),
     [
@@ -319,6 +333,35 @@ def test_17_the_number_of_the_ear_is_not_that_of_the_ai_act() -> None:
     advice = answer("glm-5.2@paris", training)["advice"]
 
     assert "EAR-09" not in {item["id"] for item in advice}
+
+
+def test_18_a_name_like_an_open_models_is_not_that_model() -> None:
+    found = catalog().resolve(asked_model="glm-5-turbo", host="api.z.ai")
+
+    assert (found.model, found.deployment) == (None, None)
+
+
+def test_18_the_licence_of_the_code_is_not_that_of_the_weights() -> None:
+    glm = catalog().model("glm-5.2")
+
+    assert (glm.weights_licence, glm.code_licence) == ("MIT", "Apache-2.0")
+
+
+def test_19_terms_of_a_vendor_are_contract_and_no_law() -> None:
+    distilling = PROSE | {"purpose.kind": "distil", "purpose.competes": True}
+
+    (finding,) = [
+        item for item in answer(FABLE, distilling)["findings"] if item["id"] == "LIC-02"
+    ]
+
+    assert (finding["effect"], finding["status"]) == ("deny", "contractual")
+
+
+def test_20_no_rule_reads_a_signature_as_more_than_it_is() -> None:
+    # It says who signed these bytes: neither lineage nor licence nor a pin.
+    rules = [text for _, text in sorted(bundle_of(SETTINGS).modules.items())]
+
+    assert [text for text in rules if ".signature" in text] == []
 
 
 def test_22_a_licence_for_one_law_clears_no_other() -> None:

@@ -1,11 +1,8 @@
 """The law of the unknown: forgetting a fact never turns a refused call into an allowed one.
 
 Calls are generated over the shipped rules and the shipped catalog, with facts that do
-not contradict each other; then any of the facts are forgotten. Two facts are left out
-on purpose: `remote_access_countries`, of which GDPR-01 counts what is known (whether
-not knowing is a bar of its own is another rule's question), and demands of the tenant,
-which are no facts: who forgets a demand does not make it. Who exports and whom the call
-serves are not forgotten together: nothing would then tie it to the United States.
+not contradict each other; then any of the facts are forgotten. Demands of the tenant are
+left out on purpose, which are no facts: who forgets a demand does not make it.
 """
 
 from __future__ import annotations
@@ -75,14 +72,9 @@ FORGETTABLE = (
     "tenant.contracts.0.dpa",
     "tenant.contracts.0.transfer_tool",
     "tenant.contracts.0.transfer_assessed",
+    "tenant.contracts.0.remote_access_countries",
 )
 """Paths in a call, of facts that may be null. Null is: nobody knows."""
-SERVED = {
-    "caller.location",
-    "caller.organisation",
-    "caller.organisation.listed",
-    "caller.organisation.owners",
-}
 
 
 @cache
@@ -234,8 +226,6 @@ def forgotten(call: Mapping[str, Any], paths: list[str]) -> dict[str, Any]:
     """Return the call without these facts; forgetting a group forgets what is in it."""
     changed: dict[str, Any] = deepcopy(dict(call))
     for path in paths:
-        if "exporter.establishment" in paths and path in SERVED:
-            continue
         *above, last = (
             int(part) if part.isdecimal() else part for part in path.split(".")
         )

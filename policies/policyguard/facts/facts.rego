@@ -8,7 +8,8 @@
 #
 #   asked, context, data, exporter, tenant: the groups of the call, as they came.
 #   caller, purpose: the same, with every field null (and caller.declared false) when
-#     nobody declared them.
+#     nobody declared them; the organisation with the names of it and its owners that a
+#     list has, too (potential), and the facts that were not compared (uncompared).
 #   model: the catalog's entry with id, known, label (for messages), developer (an
 #     object), lineage (its base models up to three steps back) and restrictions (those
 #     that stand at the instant, with the annexes that relieve by then).
@@ -20,6 +21,8 @@
 #   groups: for each group of countries, those that the call mentions.
 #   embargo: where the caller is, as the embargoes have it.
 #   rolling: what earlier calls add up to, as it came.
+#   chart: what the Country Chart says of the item that is sent, by country; `**` is every
+#     other. Empty: it says nothing of it.
 #   data_security: the tenant's programme, and whether each of its papers is fresh, stale
 #     or ahead of the call.
 #   scope: which bodies of law on personal data the call is in: personal (yes, no or
@@ -40,6 +43,7 @@ package policyguard.facts
 view := {
 	"asked": input.asked,
 	"caller": _caller,
+	"chart": _chart,
 	"context": input.context,
 	"countries": _countries,
 	"data": input.data,
@@ -135,16 +139,19 @@ _caller := object.union(input.caller, {"declared": true, "organisation": _organi
 
 _no_organisation := {
 	"name": null,
+	"name_key": null,
 	"country": null,
 	"headquarters": null,
 	"owners": null,
 	"listed": null,
 	"annexes": null,
+	"potential": [],
+	"uncompared": set(),
 }
 
-_organisation(declared) := _owned_now(declared) if {
+_organisation(declared) := _screened(_owned_now(declared)) if {
 	is_object(declared)
-} else := _owned_now(input.tenant.organisation) if {
+} else := _screened(_owned_now(input.tenant.organisation)) if {
 	is_object(input.tenant.organisation)
 } else := _no_organisation
 

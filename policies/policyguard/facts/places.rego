@@ -117,3 +117,15 @@ _share_at_most(terms, owner) := 0 if {
 } else := owner.share_bp if {
 	is_number(owner.share_bp)
 } else := 10000
+
+# Cells for the item's classification go before those for every one.
+_chart := object.union(_cells("**"), _cells(substring(input.data.ear.classification, 0, 5))) if {
+	is_string(input.data.ear.classification)
+	not input.data.ear.classification in {"EAR99", "not_technology", "published"}
+} else := {}
+
+_cells(classification) := {cell.country: object.remove(cell, ["country", "since", "until"]) |
+	some cell in data.catalog.lists["bis-country-chart"].chart[classification]
+	_has_begun(cell.since)
+	_goes_on(cell["until"])
+}

@@ -6,6 +6,9 @@ Administration: `source`, `name`, `alt_names`, `start_date`, `end_date`,
 neither the 1260H list nor affiliates, and its keepers say that a match is no
 determination.
 
+Every entry is kept by its names, whether the catalog knows the party or not: calls are
+compared with them when they are asked about.
+
 INVARIANT: an import lists nobody and clears nobody. What was confirmed stays listed,
 even where the source no longer names it; what matches by name becomes a potential
 match, which a person has to confirm or clear; what a person has cleared stays so for
@@ -22,7 +25,6 @@ from typing import Final
 
 from policyguard.canonical import digest
 from policyguard.catalog.catalog import Catalog
-from policyguard.catalog.importers.names import keys_of, name_key
 from policyguard.catalog.importers.overlay import (
     Imported,
     Row,
@@ -31,9 +33,10 @@ from policyguard.catalog.importers.overlay import (
     parse_source,
     text_of,
 )
-from policyguard.catalog.lists import Edition, List, PotentialMatch
+from policyguard.catalog.lists import Edition, List, ListedName, PotentialMatch
 from policyguard.catalog.schema import CatalogFile
 from policyguard.errors import CatalogError
+from policyguard.vocabulary.names import keys_of, name_key
 
 WHAT: Final = "the Consolidated Screening List"
 LISTS: Final = {
@@ -47,6 +50,7 @@ LISTS: Final = {
 """Our id and name of each list that is read, by the abbreviation in `source`."""
 _ABBREVIATION: Final = re.compile(r"\(([A-Z]+)\)")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NO_PARTIES: Final = frozenset({"vessel", "aircraft"})
 _MAX_TEXT: Final = 512
 MAX_AGE_DAYS: Final = 30
 
@@ -117,9 +121,13 @@ def _rows(data: bytes, *, tally: Tally) -> dict[str, list[_Row]]:
         if kind is None or kind[1] not in LISTS:
             tally.skip(name, f"no rule reads `{text_of(row, 'source') or 'no source'}`")
             continue
+        if (text_of(row, "type") or "").lower() in _NO_PARTIES:
+            tally.skip(name, "a ship or an aircraft is no party")
+            continue
         others = row.get("alt_names")
         alternatives = others if isinstance(others, list) else []
-        names = (name, *(item for item in alternatives if isinstance(item, str)))
+        said = [item.strip() for item in alternatives if isinstance(item, str)]
+        names = (name, *filter(None, said))
         label = text_of(row, "entity_number") or text_of(row, "id") or str(i)
         found.setdefault(LISTS[kind[1]][0], []).append(
             _Row(names=names, row=row, label=label)
@@ -165,19 +173,55 @@ def _edition(  # noqa: PLR0913 -- what one edition is made of
             why = f"it is listed in `{key}`, and the source does not name it any more"
             tally.skip(listing.party, f"{why}: a person has to end its window")
     matches = tuple(_matches(rows, parties=parties, before=before, tally=tally))
+    names = tuple(_names(rows, before=before, as_of=as_of))
     return List(
         name=before.name if before else title,
         source=source,
         as_of=as_of,
         replaces=before is not None,
         max_age_days=max_age_days,
+        screening=True,
+        names=names,
         parties=confirmed,
         countries=before.countries if before else (),
         regions=before.regions if before else (),
         items=before.items if before else (),
+        chart=before.chart if before else (),
         potential=matches,
         cleared=before.cleared if before else (),
         editions=(*before.editions, Edition.of(before)) if before else (),
+    )
+
+
+def _names(
+    rows: list[_Row], *, before: List | None, as_of: date
+) -> Iterator[ListedName]:
+    """Yield whom the list names now, and whom it named in an earlier edition."""
+    now = {_said(item): item for item in map(_listed, rows)}
+    for item in before.names if before else ():
+        if item.seen_until is not None:
+            yield item
+        elif _said(item) in now:
+            yield item
+            del now[_said(item)]
+        else:
+            yield item.model_copy(update={"seen_until": as_of})
+    for item in now.values():
+        yield item.model_copy(update={"seen_from": as_of}) if before else item
+
+
+def _said(item: ListedName) -> tuple[object, ...]:
+    return (item.entry, item.names, item.since, item.until, item.source)
+
+
+def _listed(item: _Row) -> ListedName:
+    return ListedName(
+        names=tuple(dict.fromkeys(_short(name) for name in item.names)),
+        entry=_short(item.label),
+        since=_instant(item.row, "start_date"),
+        until=_instant(item.row, "end_date"),
+        verified=False,
+        source=_optional(item.row, "federal_register_notice"),
     )
 
 
@@ -205,7 +249,7 @@ def _decided(before: List | None) -> frozenset[tuple[str, str]]:
     if before is None:
         return frozenset()
     said = [(item.party, item.names) for item in before.parties]
-    said += [(item.party, item.names) for item in before.cleared]
+    said += [(item.party, item.names) for item in before.cleared if item.party]
     return frozenset((party, name_key(name)) for party, names in said for name in names)
 
 

@@ -371,7 +371,7 @@ lists:
                         "scope": None,
                         "policy": None,
                         "covers": None,
-                        "verified": True,
+                        "verified": False,
                         "source": "t",
                         "since": None,
                         "until": 1767312000,
@@ -381,7 +381,7 @@ lists:
                         "scope": None,
                         "policy": None,
                         "covers": None,
-                        "verified": True,
+                        "verified": False,
                         "source": None,
                         "since": 1767312000,
                         "until": None,
@@ -402,6 +402,7 @@ lists:
             "regions": {},
             "items": {},
             "potential": {},
+            "chart": {},
         }
     }
     assert document["operators"] == {

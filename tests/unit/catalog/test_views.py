@@ -268,7 +268,7 @@ def test_a_list_is_stale_after_the_whole_of_its_last_day() -> None:
 
 
 def test_names_that_may_be_a_partys_hold_in_their_windows() -> None:
-    entry = window(100, None, names=["OP"])
+    entry = window(100, None, names=["OP"], owner=None)
     found = views(
         operators={"op": OPERATOR},
         models={"m": MODEL},
@@ -279,5 +279,5 @@ def test_names_that_may_be_a_partys_hold_in_their_windows() -> None:
     assert found["boundaries"] == [100]
     assert [item["parties"][0]["potential"] for item in found["intervals"]] == [
         [],
-        [{"list": "listed", "names": ["OP"]}],
+        [{"list": "listed", "names": ["OP"], "owner": None}],
     ]

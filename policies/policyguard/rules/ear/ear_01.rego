@@ -25,7 +25,7 @@ package policyguard.rules
 #     - "the party's entry names what it covers (covers), and this is none of it"
 #     - "the hop carries ciphertext alone (EAR-06)"
 #     - "the listed party is only the developer of the weights"
-#     - "the deployment is self-hosted and the listed party would be its own operator; a listed cloud underneath still counts"
+#     - "the deployment is self-hosted and the listed party would be its own operator; a listed cloud underneath still counts, unless the premises are the operator's own"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {
@@ -108,9 +108,10 @@ _ear_01_receives(hop, party) if {
 	not hop.seal.ear.state in {"sealed", "enclave"}
 }
 
+# On premises of our own, who runs the machines is their cloud as well.
 _ear_01_ours(hop, party) if {
 	hop.deployment.mode == "self_hosted"
-	party.role == "operator"
+	party.id == hop.deployment.operator
 }
 
 # A licence that names the party, for this item as far as it says for which.

@@ -157,6 +157,14 @@ test_ear_01_the_cloud_under_a_host_is_a_consignee_as_well if {
 	contains(finding.msg, "(scope not stated)")
 }
 
+# On premises of its own a listed company hands nothing to anybody.
+test_ear_01_premises_of_our_own_are_nobodys_hands_but_ours if {
+	own := {"operator": "inspur-cloud", "host_cloud": "inspur-cloud"}
+	[fixture.effects_in("EAR-01", fixture.asking_at("glm-5.2@fra-1", _ear_01_code), fixture.catalog_with("deployments", "glm-5.2@fra-1", run)) |
+		some run in [own, object.union(own, {"operator": "acme"}), object.union(own, {"mode": "vendor_api"})]
+	] == [set(), {"deny"}, {"deny"}]
+}
+
 test_ear_01_each_hop_of_a_route_counts if {
 	asked := object.union(_ear_01_sent({}), {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@open.bigmodel.cn"]})
 	fixture.effects("EAR-01", asked) == {"deny"}

@@ -6,9 +6,11 @@ package policyguard.rules
 #   Technology and source code of the Commerce Control List (as 3E001, 4E001, 5E002) need
 #   a licence for most countries, whoever gets them: no list has to name the operator. EAR99
 #   and items controlled for anti-terrorism alone need one for the countries of group E,
-#   the latter for Russia and Belarus as well. The Country Chart itself is not in the
-#   catalog: apart from the United States and Canada, a controlled item counts as needing
-#   a licence unless your own classification found that it needs none.
+#   the latter for Russia and Belarus as well. The Country Chart is a dated list of the
+#   catalog, of which only the cells are there that were known, none verified by a person.
+#   Where it says nothing, a controlled item counts as needing a licence unless your own
+#   classification found that it needs none; where it has a mark, such a finding is for a
+#   person to confirm.
 # related_resources:
 #   - ref: 15 CFR 734.13(a)(1)
 #   - ref: 15 CFR part 738 and Supplement No. 1 to it
@@ -19,12 +21,13 @@ package policyguard.rules
 #   id: EAR-04
 #   severity: critical
 #   citation: 15 CFR 734.13(a)(1), parts 738, 740, 746 and 774
-#   as_of: 2026-06-18
+#   as_of: 2026-11-26
 #   locked: false
 #   exceptions:
 #     - "everything stays in the United States, in the hands of companies of the United States"
 #     - "a BIS licence names the operator, and item and country as far as it says for which"
-#     - "data.ear.no_licence_countries has the country, and it is of no group D:5, E:1 or E:2"
+#     - "the Country Chart of the catalog has no mark for item and country, and the country is of no group D:5, E:1 or E:2"
+#     - "the chart says nothing of them, and data.ear.no_licence_countries has the country, which is of none of these groups"
 #     - "what is sent is published, not_technology, or not subject to the EAR"
 #     - "the hop carries ciphertext alone (EAR-06)"
 #   effective:
@@ -112,6 +115,34 @@ findings contains {
 	not hop.seal.ear.state in {"sealed", "enclave"}
 }
 
+# What clears and what nobody has verified is said.
+findings contains {
+	"id": "EAR-04",
+	"effect": "advise",
+	"msg": sprintf("%s at %s takes technology of %s to %s, for which the Country Chart as the catalog has it has no mark; no person has verified that", [
+		input.model.label,
+		hop.label,
+		_ear_04_class,
+		_ear_04_names(free),
+	]),
+	"facts": _ear_04_facts(hop, free),
+	"missing": [],
+	"remedy": "a person who reads the chart, and an overlay of the list that says so (verified)",
+} if {
+	_ear_01_item
+	_ear_01_subject
+	not _ear_04_light
+	some hop in input.hops
+	free := {place |
+		some place in _ear_04_abroad(hop)
+		_ear_04_chart(place) == "none"
+		_ear_04_cleared(place)
+		_ear_04_cell(place).verified == false
+		not _ear_04_licensed(hop, place)
+	}
+	count(free) > 0
+}
+
 _ear_04_class := "EAR99" if {
 	input.data.ear.classification == "EAR99"
 } else := sprintf("ECCN %s", [input.data.ear.classification])
@@ -151,17 +182,35 @@ _ear_04_needed(place) if {
 
 _ear_04_needed(place) if {
 	not _ear_04_light
-	place != "CA"
 	not _ear_04_cleared(place)
 }
 
-# Your own classification says that none is needed; not for a country of group D:5 or
-# E, where a person looks at it.
+# The chart has no mark, or says nothing and your own classification says that none is
+# needed; not for a country of group D:5, where a person looks at it.
 _ear_04_cleared(place) if {
-	is_array(input.data.ear.no_licence_countries)
-	place in input.data.ear.no_licence_countries
+	_ear_04_chart(place) == "none"
 	not place in input.groups["bis-d5"]
 }
+
+_ear_04_cleared(place) if {
+	_ear_04_chart(place) == "silent"
+	_ear_04_own(place)
+	not place in input.groups["bis-d5"]
+}
+
+_ear_04_own(place) if {
+	is_array(input.data.ear.no_licence_countries)
+	place in input.data.ear.no_licence_countries
+}
+
+# `mark`, `none` or `silent`. Somewhere is a place with a mark, wherever it is.
+_ear_04_chart(place) := "silent" if {
+	count(_ear_04_cell(place)) == 0
+} else := "mark" if {
+	_ear_04_cell(place).licence == true
+} else := "none"
+
+_ear_04_cell(place) := object.get(input.chart, place, object.get(input.chart, "**", {}))
 
 _ear_04_licensed(hop, place) if {
 	some licence in input.licences
@@ -181,13 +230,14 @@ _ear_04_lack_of(place) := "licence" if {
 	is_string(input.data.ear.exception)
 	place != "**"
 } else := "classification" if {
-	is_array(input.data.ear.no_licence_countries)
-	place in input.data.ear.no_licence_countries
+	_ear_04_own(place)
+} else := "classification" if {
+	_ear_04_chart(place) == "none"
 } else := "licence"
 
 _ear_04_claims := {
 	"exception": "a licence exception that is claimed",
-	"classification": "a classification that finds no licence needed for a country under an arms embargo",
+	"classification": "a classification that finds no licence needed where the Country Chart has a mark or an arms embargo stands",
 }
 
 _ear_04_names(places) := "any country" if {
@@ -198,7 +248,7 @@ _ear_04_where(hop, places) := _ear_04_names(places) if {
 	count(places) > 0
 } else := "places that are not all known"
 
-_ear_04_facts(hop, places) := {
+_ear_04_facts(hop, places) := object.union(_ear_04_cells(places), {
 	"data.classes": input.data.classes,
 	"data.ear.classification": input.data.ear.classification,
 	"data.ear.exception": input.data.ear.exception,
@@ -207,5 +257,11 @@ _ear_04_facts(hop, places) := {
 	"deployment.operator": hop.deployment.operator,
 	"deployment.places": sort(places),
 	"exporter.establishment": input.exporter.establishment,
+	"lists.bis-country-chart.as_of": object.get(input.lists, "bis-country-chart", null),
 	"lists.bis-d5.as_of": input.lists["bis-d5"],
+})
+
+# What the chart says is a fact where it says something.
+_ear_04_cells(places) := {"chart": cells | count(cells) > 0} if {
+	cells := {place: cell | some place in places; cell := _ear_04_cell(place); count(cell) > 0}
 }

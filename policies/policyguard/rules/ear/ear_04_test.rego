@@ -32,6 +32,7 @@ test_ear_04_controlled_technology_to_an_operator_on_no_list_is_denied if {
 			"deployment.operator": "scaleway",
 			"deployment.places": ["FR"],
 			"exporter.establishment": "US",
+			"lists.bis-country-chart.as_of": "2026-06-18",
 			"lists.bis-d5.as_of": "2026-06-18",
 		},
 		"missing": [],
@@ -44,9 +45,47 @@ test_ear_04_inside_the_united_states_nothing_is_exported if {
 	fixture.of("EAR-04", _ear_04_sent("glm-5.2@us", {})) == set()
 }
 
-test_ear_04_canada_needs_no_licence if {
-	fixture.of_in("EAR-04", _ear_04_sent("glm-5.2@us", {}), _ear_04_at(["CA"])) == set()
-	fixture.effects_in("EAR-04", _ear_04_sent("glm-5.2@us", {}), _ear_04_at(["CA", "GB"])) == {"deny"}
+# What clears it is said, where nobody has verified it.
+test_ear_04_a_country_without_a_mark_needs_no_licence if {
+	some finding in fixture.of_in("EAR-04", _ear_04_sent("glm-5.2@us", {}), _ear_04_at(["CA"]))
+	finding.effect == "advise"
+	finding.msg == "glm-5.2 at inference.baseten.co takes technology of ECCN 3E001 to CA, for which the Country Chart as the catalog has it has no mark; no person has verified that"
+	finding.facts.chart == {"CA": {"licence": false, "reasons": [], "source": "s", "verified": false}}
+	fixture.effects_in("EAR-04", _ear_04_sent("glm-5.2@us", {}), _ear_04_at(["CA", "GB"])) == {"deny", "advise"}
+	licensed := {"tenant": {"licences": [fixture.licence({"operators": ["baseten"]})]}}
+	fixture.of_in("EAR-04", _ear_04_sent("glm-5.2@us", licensed), _ear_04_at(["CA"])) == set()
+}
+
+# A cell for the item goes before one for every item, and one for the country before one
+# for all others. 2026-07-10T12:00:00Z is the last second of the cell of GB.
+test_ear_04_the_chart_is_read_by_item_and_country_at_the_instant if {
+	coded := _ear_04_class_of("5E002.a", {})
+	[fixture.effects_in("EAR-04", object.union(_ear_04_sent("glm-5.2@us", coded), {"at": at}), _ear_04_at([place])) |
+		some place in ["GB", "CA", "FR"]
+		some at in ["2026-07-10T12:00:00Z", "2026-07-10T12:00:01Z"]
+	] == [set(), {"deny"}, {"advise"}, {"advise"}, {"deny"}, {"deny"}]
+	some finding in fixture.of_in("EAR-04", _ear_04_sent("glm-5.2@us", coded), _ear_04_at(["FR"]))
+	finding.facts.chart.FR.reasons == ["NS1", "EI"]
+}
+
+# Your own finding answers where the chart is silent; against a mark a person has to.
+test_ear_04_a_finding_of_your_own_against_the_chart_is_for_a_person if {
+	cleared := {"data": {"ear": {"classification": "5E002", "no_licence_countries": ["FR"]}}}
+	[fixture.effects_in("EAR-04", _ear_04_sent("glm-5.2@us", object.union(cleared, patch)), _ear_04_at(["FR"])) |
+		some patch in [{}, {"data": {"ear": {"classification": "4E001"}}}]
+	] == [{"require_approval"}, set()]
+}
+
+test_ear_04_no_mark_is_no_leave_under_an_arms_embargo if {
+	cell := {"country": "CN", "licence": false, "reasons": [], "verified": true, "source": "s", "since": null, "until": null}
+	known := object.union(_ear_04_at(["CN"]), {"lists": {"bis-country-chart": {"chart": {"3E001": [cell]}}}})
+	fixture.effects_in("EAR-04", _ear_04_sent("glm-5.2@us", {}), known) == {"require_approval"}
+}
+
+test_ear_04_what_is_light_is_not_on_the_chart if {
+	every class in ["EAR99", "3E991"] {
+		fixture.of_in("EAR-04", _ear_04_sent("glm-5.2@us", _ear_04_class_of(class, {})), _ear_04_at(["CA"])) == set()
+	}
 }
 
 test_ear_04_a_company_elsewhere_counts_wherever_its_machines_are if {

@@ -218,7 +218,7 @@ _ear_05_needed(country) if country in input.groups["bis-e2"]
 
 _ear_05_needed(country) if {
 	not _ear_04_light
-	not country in {"CA", "US"}
+	country != "US"
 	not _ear_04_cleared(country)
 }
 

@@ -135,15 +135,9 @@ _ofac_01_tie := "yes" if {
 	count(_ofac_01_open) > 0
 } else := "no"
 
-# Where neither who exports nor whom the call serves is known, nothing ties it to the
-# United States, and nothing is asked.
-_ofac_01_asked if _ofac_01_tie == "yes"
-
-_ofac_01_asked if {
-	_ofac_01_tie == "unknown"
-	some known in [input.exporter.establishment, input.caller.location, input.caller.subdivision, input.caller.organisation.name]
-	known != null
-}
+# A tie that nobody has denied may be there: of a call of which neither side is known,
+# both are asked for.
+_ofac_01_asked if _ofac_01_tie in {"yes", "unknown"}
 
 # What would be a tie, and is not known: asked for where the tie decides.
 _ofac_01_untold := _ofac_01_open if {

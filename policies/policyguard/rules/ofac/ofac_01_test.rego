@@ -87,10 +87,13 @@ test_ofac_01_an_unknown_tie_is_asked_for_beside_what_else_is_unknown if {
 	fixture.missing("OFAC-01", object.union(fixture.asking_at("glm-5.2@api.z.ai", {}), unknown)) == {"deployment.operator.owners", "exporter.establishment"}
 }
 
-# Of a call of which neither side is known, nothing is asked but what is barred.
-test_ofac_01_a_call_without_any_tie_that_is_known_is_asked_nothing if {
-	nothing := object.union(fixture.asking({}), {"exporter": {"establishment": null}, "caller": {"location": null}, "tenant": {"organisation": null}})
-	fixture.of("OFAC-01", nothing) == set()
+# That nothing is known of a call is no clearance: one fact, where it is made for, is
+# enough where that is no tie.
+test_ofac_01_a_call_of_which_neither_side_is_known_is_asked_for_both if {
+	served := object.union(fixture.asking({}), {"caller": {"location": null}, "tenant": {"organisation": null}})
+	nothing := object.union(served, {"exporter": {"establishment": null}})
+	fixture.missing("OFAC-01", nothing) == {"caller.location", "caller.organisation.listed", "caller.organisation.owners", "exporter.establishment"}
+	fixture.of("OFAC-01", object.union(served, {"exporter": {"establishment": "DE"}})) == set()
 	fixture.effects("OFAC-01", object.union(nothing, fixture.to("glm-5.2@blocked"))) == {"indeterminate"}
 	fixture.missing("OFAC-01", object.union(nothing, {"caller": {"subdivision": "UA-30"}})) == {"caller.organisation.listed", "caller.organisation.owners", "exporter.establishment"}
 }

@@ -186,11 +186,18 @@ _transfer_doubts := {
 	"stale assessment": "the assessment on file is more than a year old",
 }
 
-_transfer_missing(hop, law) := {gap | some gap in hop.gaps} | {lack |
+_transfer_missing(hop, law) := ({gap | some gap in hop.gaps} | _transfer_unknown_reach(hop)) | {lack |
 	some place in hop.places
 	lack := _transfer_lack(hop, place, law)
 	not lack in {"nothing", "basis"}
 	not _transfer_doubts[lack]
+}
+
+# Reading from afar takes data where it is read: not to know from where is no answer.
+_transfer_unknown_reach(hop) := {"deployment.remote_access_countries" |
+	hop.known
+	hop.deployment.remote_access_countries == null
+	hop.contract.remote_access_countries == null
 }
 
 _transfer_names(places) := "any country" if {

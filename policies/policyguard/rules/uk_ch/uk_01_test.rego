@@ -90,11 +90,20 @@ test_uk_01_what_is_not_known_is_named if {
 	unassessed := {"local_tools": {"uk": "idta"}}
 	fixture.missing_in("UK-01", _uk_01(unassessed), _uk_01_moved("CN")) == {"contract.transfer_assessed"}
 	undeclared := object.union(_uk_01({}), {"tenant": {"contracts": null}})
-	fixture.missing_in("UK-01", undeclared, _uk_01_moved("CN")) == {"tenant.contracts"}
+	fixture.missing_in("UK-01", undeclared, _uk_01_moved("CN")) == {"deployment.remote_access_countries", "tenant.contracts"}
 	nobody := object.union(_uk_01_moved("CN"), fixture.catalog_with("deployments", "glm-5.2@us", {"operator": null, "processing_countries": ["CN"]}))
-	fixture.missing_in("UK-01", _uk_01({}), nobody) == {"deployment.operator"}
+	fixture.missing_in("UK-01", _uk_01({}), nobody) == {"deployment.operator", "deployment.remote_access_countries"}
 	unbounded := fixture.catalog_with("deployments", "glm-5.2@us", {"processing_scope": null})
 	fixture.missing_in("UK-01", _uk_01(_uk_01_tool("idta")), unbounded) == {"deployment.processing_scope"}
+}
+
+# As the GDPR has it: who can read from afar is sent to, and not to know who is no answer.
+test_uk_01_reading_from_a_place_that_nobody_knows_is_unknown if {
+	home := _uk_01_moved("GB")
+	[fixture.missing_in("UK-01", _uk_01(object.union(_uk_01_tool("none"), paper)), home) |
+		some paper in [{"remote_access_countries": null}, {"remote_access_countries": []}, {"remote_access_countries": ["GB"]}]
+	] == [{"deployment.remote_access_countries"}, set(), set()]
+	fixture.effects_in("UK-01", _uk_01(object.union(_uk_01_tool("none"), {"remote_access_countries": ["CN"]})), home) == {"deny"}
 }
 
 test_uk_01_a_profile_that_runs_anywhere_is_denied if {
@@ -148,9 +157,9 @@ test_uk_01_what_is_denied_is_not_asked_about_besides if {
 
 test_uk_01_every_hop_is_looked_at if {
 	twice := object.union(_uk_01(_uk_01_tool("idta")), {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@us"]})
-	fixture.missing_in("UK-01", twice, _uk_01_vague) == {"deployment.processing_scope"}
+	fixture.missing_in("UK-01", twice, _uk_01_vague) == {"deployment.processing_scope", "deployment.remote_access_countries"}
 	bare := object.union(_uk_01(_uk_01_tool("none")), {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@us"]})
-	fixture.effects_in("UK-01", bare, _uk_01_moved("CN")) == {"deny"}
+	fixture.effects_in("UK-01", bare, _uk_01_moved("CN")) == {"deny", "indeterminate"}
 }
 
 test_uk_01_people_who_send_their_own_data_are_not_asked_for_a_scope if {

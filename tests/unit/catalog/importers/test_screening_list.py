@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from policyguard.catalog.catalog import Catalog
-from policyguard.catalog.importers.names import name_key
 from policyguard.catalog.importers.overlay import Imported, overlay_text
 from policyguard.catalog.importers.screening_list import import_screening_list
-from policyguard.catalog.lists import Edition, List, PotentialMatch
+from policyguard.catalog.lists import Edition, List, ListedName, PotentialMatch
 from policyguard.catalog.load import Source, compile_catalog
 from policyguard.errors import CatalogError
 
@@ -76,6 +75,20 @@ def test_a_name_that_matches_is_a_potential_match_and_no_listing(
         as_of=DAY,
         replaces=True,
         max_age_days=30,
+        screening=True,
+        names=(
+            ListedName(
+                names=("Other Inc.",), entry="r1", seen_from=DAY, verified=False
+            ),
+            ListedName(
+                names=("BEIJING ZHIPU HUAZHANG TECHNOLOGY CO LTD",),
+                entry="r1",
+                since=datetime(2025, 1, 16, tzinfo=UTC),
+                seen_from=DAY,
+                source="90 FR 4617",
+            ),
+            ListedName(names=("Somebody Else Ltd.",), entry="r1", seen_from=DAY),
+        ),
         parties=before.parties,
         potential=(
             PotentialMatch(
@@ -204,26 +217,52 @@ def test_an_older_list_does_not_replace_a_newer_one(catalog: Catalog) -> None:
         imported(catalog, row("Acme"), as_of=date(2026, 6, 17))
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("Beijing Zhipu Huazhang Technology Co., Ltd.", "BEIJING ZHIPU HUAZHANG"),
-        ("Société Générale S.A.", "Societe Generale SA"),
-        ("Huawei Technologies Co., Ltd., and any successor, sub-unit", "Huawei"),
-        ("Group Holdings", "Holdings, Group"),
-    ],
-)
-def test_names_of_one_company_have_one_key(one: str, other: str) -> None:
-    words = {"s", "a"}
-    keys = [
-        " ".join(word for word in name_key(name).split() if word not in words)
-        for name in (one, other)
+def test_ships_and_aircraft_are_no_parties(catalog: Catalog) -> None:
+    found = imported(catalog, row("Acme", type="Vessel"), row("Other Inc."))
+
+    assert [item.names for item in entity_list(found).names] == [("Other Inc.",)]
+    assert [(item.entry, item.why) for item in found.skipped] == [
+        ("Acme", "a ship or an aircraft is no party")
     ]
 
-    assert keys[0] == keys[1] != ""
+
+def test_an_entry_has_its_days_and_no_edition_repeats_it(catalog: Catalog) -> None:
+    later = date(2026, 12, 1)
+    first = imported(catalog, row("Gone Ltd."), row("Other Inc."))
+    both = compile_catalog(
+        [Source(name="base.yaml", data=BASE.encode())],
+        overlays=[Source(name="own.yaml", data=overlay_text(first).encode())],
+    )
+    second = imported(both, row("Other Inc."), row("New Ltd."), as_of=later)
+
+    assert [
+        (item.names[0], item.seen_from, item.seen_until)
+        for item in entity_list(second).names
+    ] == [
+        ("Gone Ltd.", DAY, later),
+        ("Other Inc.", DAY, None),
+        ("New Ltd.", later, None),
+    ]
 
 
-def test_other_names_have_other_keys() -> None:
-    assert name_key("Mistral AI SAS") != name_key("Mistral Shipping")
-    assert name_key("智谱华章") == "智谱华章"
-    assert name_key("…") == ""
+def test_an_old_day_has_the_names_of_its_edition(catalog: Catalog) -> None:
+    later = date(2026, 12, 1)
+    first = imported(catalog, row("Gone Ltd."), row("Other Inc."))
+    base = Source(name="base.yaml", data=BASE.encode())
+    own = Source(name="own.yaml", data=overlay_text(first).encode())
+    both = compile_catalog([base], overlays=[own])
+    second = imported(both, row("Other Inc."), row("New Ltd."), as_of=later)
+    whole = compile_catalog(
+        [base], overlays=[Source(name="own.yaml", data=overlay_text(second).encode())]
+    )
+
+    def keys(known: Catalog) -> list[str]:
+        names: Any = known.document["names"]
+        return sorted(names)
+
+    assert [keys(whole.known_on(day)) for day in (date(2026, 10, 31), DAY, later)] == [
+        ["other"],
+        ["gone", "other"],
+        ["new", "other"],
+    ]
+    assert keys(whole) == ["new", "other"]
