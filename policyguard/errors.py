@@ -11,7 +11,9 @@
     ├── AuthorityError            a person's signed statement that does not count
     ├── EngineError               no decision could be computed; carries a code `engine.*`
     │   ├── EngineLoadError       policy or data that the engine refuses
-    │   └── EvaluationError       evaluation failed, was undefined or malformed
+    │   ├── EvaluationError       evaluation failed, was undefined or malformed
+    │   ├── NotTranslatedError    policy that is left to the interpreter
+    │   └── CannotSayError        an answer that is left to the interpreter
     ├── TrailError                the trail cannot be written, opened or read
     │   ├── NotDurableError       a record could not be made durable
     │   ├── CutOffError           power failed: the end of a log is in its vault alone
@@ -107,6 +109,14 @@ class EvaluationError(EngineError):
         """Keep the machine-readable `code` beside the message."""
         super().__init__(message)
         self.code = code
+
+
+class NotTranslatedError(EngineError):
+    """Says that policy has a form that is left to the interpreter, and which."""
+
+
+class CannotSayError(EngineError):
+    """Says that compiled policy is not sure of an answer: the interpreter gives it."""
 
 
 class TrailError(PolicyGuardError):

@@ -13,13 +13,15 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from policyguard.engines.compiled.translate import Translated
 from policyguard.engines.protocol import Golden, PolicySet
 from policyguard.errors import EngineLoadError, PolicyGuardError
+
+if TYPE_CHECKING:
+    from policyguard.engines.compiled.translate import Translated
 
 DEADLINE_SECONDS: Final = 20.0
 MAX_MEMORY: Final = 2 << 30
@@ -103,6 +105,8 @@ def _program(written: bytes) -> Translated | None:
     Raises:
         EngineLoadError: it is not that.
     """
+    from policyguard.engines.compiled.translate import Translated
+
     try:
         fields = orjson.loads(written)
         if fields is None:

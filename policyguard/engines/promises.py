@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import orjson
 
 from policyguard.canonical import Json
-from policyguard.engines.compiled.program import Compiled
 from policyguard.engines.golden import require_promises
 from policyguard.engines.joined import join_modules
 from policyguard.engines.native import (
@@ -21,6 +21,9 @@ from policyguard.engines.native import (
 from policyguard.engines.pieces import data_text
 from policyguard.engines.protocol import PolicySet
 from policyguard.errors import EngineLoadError
+
+if TYPE_CHECKING:
+    from policyguard.engines.compiled.program import Compiled
 
 
 @contextlib.contextmanager

@@ -22,18 +22,11 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from threading import get_ident
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from policyguard.canonical import Json
-from policyguard.engines.compiled.checked import (
-    agrees,
-    compiled_or_not,
-    translated_or_not,
-)
-from policyguard.engines.compiled.program import Compiled, Running
-from policyguard.engines.compiled.translate import Translated
 from policyguard.engines.golden import require_known_semantics
 from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
 from policyguard.engines.joined import Joined, join_modules
@@ -50,13 +43,6 @@ from policyguard.engines.native import (
 )
 from policyguard.engines.overlap import require_no_overlap
 from policyguard.engines.pieces import data_pieces, data_text
-from policyguard.engines.promises import (
-    golden_data,
-    on_golden,
-    require_kept_promises,
-    require_same_rules,
-    without_collections,
-)
 from policyguard.engines.protocol import EngineInfo, PolicySet
 from policyguard.engines.syntax import require_parsable
 from policyguard.engines.tree import read_tree
@@ -66,6 +52,10 @@ from policyguard.errors import (
     EngineLoadError,
     EvaluationError,
 )
+
+if TYPE_CHECKING:
+    from policyguard.engines.compiled.program import Compiled, Running
+    from policyguard.engines.compiled.translate import Translated
 
 _EXAMPLES: Final = 8
 """On how many golden vectors a load looks at what the view always has."""
@@ -135,7 +125,9 @@ class RegorusEngine:
                 interpreter answers, for which each thread makes its engine, in slices or
                 when it first evaluates.
         """
-        return self._snapshot(policy, compiled_or_not(translated))
+        from policyguard.engines.compiled import checked
+
+        return self._snapshot(policy, checked.compiled_or_not(translated))
 
     def _snapshot(
         self, policy: PolicySet, compiled: Compiled | None
@@ -151,31 +143,35 @@ class RegorusEngine:
         )
 
     def _load(self, policy: PolicySet) -> RegorusSnapshot:
+        # Whoever only imports the package compiles nothing.
+        from policyguard.engines import promises
+        from policyguard.engines.compiled import checked
+
         require_known_semantics()
         require_parsable(policy.modules)
-        with without_collections():
+        with promises.without_collections():
             document = syntax_tree(compile_modules(policy.modules))
         tree = read_tree(document)
         tree.require_shared_calls()
         require_no_overlap(data=policy.data, paths=tree.paths())
         data_text(policy.data, what="data")
-        require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
-        translated = translated_or_not(document, entrypoint=policy.entrypoint)
+        promises.require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
+        translated = checked.translated_or_not(document, entrypoint=policy.entrypoint)
         del document
-        compiled = compiled_or_not(translated)
+        compiled = checked.compiled_or_not(translated)
         promising = policy.promising or policy
-        base = on_golden(promising)
-        if compiled is not None and not agrees(
+        base = promises.on_golden(promising)
+        if compiled is not None and not checked.agrees(
             compiled,
-            data=golden_data(policy),
-            base=base if promising is policy else on_golden(policy),
+            data=promises.golden_data(policy),
+            base=base if promising is policy else promises.on_golden(policy),
             entrypoint=policy.entrypoint,
             examples=policy.golden[: self._compared],
         ):
             compiled = None
         # What a tenant adds is compiled with the rest, and no promise is about it.
         own = compiled if promising is policy else None
-        require_kept_promises(base, promising, own)
+        promises.require_kept_promises(base, promising, own)
         if VIEW in tree.paths():
             calls = [vector.input for vector in promising.golden[:_EXAMPLES]]
             require_defined(

@@ -134,8 +134,7 @@ class Core:
         """Put what is known of a call into one question, at the guard's own instant."""
         known = facts.over(self.defaults)
         name = described.model
-        if name is not None and len(name) > _LONGEST_NAME:
-            name = None
+        name = None if name and len(name) > _LONGEST_NAME else name
         resolved = self.policies.newest.resolve(
             asked_model=name, host=described.host, path=described.path
         )
@@ -237,8 +236,8 @@ class Core:
                 self.policies.outdated()
             return decided(code=error.code, detail=str(error))
         except Exception as error:  # noqa: BLE001 -- any surprise means: no decision
-            detail = f"{type(error).__name__} while evaluating"
-            return decided(code="engine.error", detail=detail)
+            name = type(error).__name__
+            return decided(code="engine.error", detail=f"{name} while evaluating")
         if answer.verdict != "allow":
             return decided(answer=answer)
         return self._obeyed(decided(answer=answer), asking=asking, policy=policy)
@@ -255,9 +254,8 @@ class Core:
         )
         if kept.allowed:
             return kept
-        case = _Case(decision.call, asking, self.policies.newest, new_id())
-        refusal = self._decision(case, code=kept.code, detail=kept.detail)
-        return self.record(refusal, asking=asking)
+        code = kept.code or "obligation.undischarged"
+        return self.refuse(decision.call, asking=asking, code=code, detail=kept.detail)
 
     def _obeyed(
         self, decision: Decision, *, asking: Asking, policy: Policy
@@ -300,9 +298,8 @@ class Core:
         self, call: ModelCall, *, asking: Asking, catalog: Catalog, name: str
     ) -> ModelCall:
         if self.tally is None:
-            if call.rolling is NO_COUNT:
-                return call
-            return call.model_copy(update={"rolling": NO_COUNT})
+            uncounted = call.rolling is NO_COUNT
+            return call if uncounted else call.model_copy(update={"rolling": NO_COUNT})
         counted = Counted(
             call=call,
             persons=asking.persons,

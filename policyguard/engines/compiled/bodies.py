@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 from policyguard.engines.compiled.expressions import Expressions
 from policyguard.engines.compiled.forms import binds, mentions, require_apart
-from policyguard.engines.compiled.names import Names, NotTranslatedError, Rule, only
+from policyguard.engines.compiled.names import Names, Rule, only
 from policyguard.engines.compiled.writer import Writer
 from policyguard.engines.tree import Node, path_of
+from policyguard.errors import NotTranslatedError
 
 
 class Bodies:

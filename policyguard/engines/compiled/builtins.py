@@ -14,14 +14,8 @@ from fractions import Fraction
 from functools import cmp_to_key
 from typing import Any, Final
 
-from policyguard.engines.compiled.values import (
-    CannotSayError,
-    Members,
-    at,
-    compare,
-    each,
-    whole,
-)
+from policyguard.engines.compiled.values import Members, at, compare, each, whole
+from policyguard.errors import CannotSayError
 
 _VERB: Final = re.compile(r"%(?:0([1-9]))?(.?)", re.DOTALL)
 _INSTANT: Final = re.compile(

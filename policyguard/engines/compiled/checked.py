@@ -13,13 +13,12 @@ from typing import Any
 import orjson
 
 from policyguard.canonical import Json, canonical_bytes
-from policyguard.engines.compiled.names import NotTranslatedError
 from policyguard.engines.compiled.program import Compiled
 from policyguard.engines.compiled.translate import Translated, translate
 from policyguard.engines.native import NativeEngine, evaluate_on
 from policyguard.engines.protocol import Golden
 from policyguard.engines.tree import Node
-from policyguard.errors import EvaluationError
+from policyguard.errors import EvaluationError, NotTranslatedError
 
 
 def translated_or_not(

@@ -19,9 +19,10 @@ from policyguard.engines.compiled.forms import (
     constant_code,
     is_constant,
 )
-from policyguard.engines.compiled.names import Names, NotTranslatedError, Rule, only
+from policyguard.engines.compiled.names import Names, Rule, only
 from policyguard.engines.compiled.writer import Writer
 from policyguard.engines.tree import Node, Path, path_of
+from policyguard.errors import NotTranslatedError
 
 MOST_DEPTH: Final = 60
 """Of expressions in one another."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from policyguard.engines.compiled.names import NotTranslatedError, only
+from policyguard.engines.compiled.names import only
 from policyguard.engines.tree import Node, walk
+from policyguard.errors import NotTranslatedError
 
 SCALARS: Final = frozenset({"Null", "Bool", "Number", "String", "RawString"})
 KEYS: Final = frozenset({"String", "RawString", "Bool", "Null"})

@@ -8,12 +8,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from policyguard.engines.tree import Node, Path, path_of, walk
+from policyguard.errors import NotTranslatedError
 
 Kind = Literal["value", "set", "object", "function"]
-
-
-class NotTranslatedError(Exception):
-    """Says that policy has a form that is left to the interpreter, and which."""
 
 
 @dataclass(slots=True)

@@ -19,12 +19,13 @@ from policyguard.engines.compiled import values
 from policyguard.engines.compiled.builtins import ARITHMETIC, BUILTINS, OF_SETS
 from policyguard.engines.compiled.forms import builtin_name
 from policyguard.engines.compiled.translate import Translated
+from policyguard.errors import CannotSayError
 
 _NAMES: Final[Mapping[str, Any]] = {
     "__builtins__": {"int": int, "len": len, "list": list, "type": type},
     "COLLECTIONS": (list, dict, values.Members),
     "N": object(),
-    "NO": values.CannotSayError,
+    "NO": CannotSayError,
     "ONCE": (None,),
     "U": values.UNDEFINED,
     "UNDEFINED_REFERENCE": values.UNDEFINED_REFERENCE,

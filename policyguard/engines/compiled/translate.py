@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from policyguard.engines.compiled.bodies import Bodies
 from policyguard.engines.compiled.forms import constant_code, is_constant
-from policyguard.engines.compiled.names import Names, NotTranslatedError, Rule, only
+from policyguard.engines.compiled.names import Names, Rule, only
 from policyguard.engines.compiled.writer import Program, Writer
 from policyguard.engines.tree import Node
+from policyguard.errors import NotTranslatedError
 
 MOST_RULES = 4_000
 

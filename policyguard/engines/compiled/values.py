@@ -12,9 +12,7 @@ from __future__ import annotations
 from functools import cmp_to_key
 from typing import Any, Final
 
-
-class CannotSayError(Exception):
-    """Is raised where this code does not know for sure: the interpreter answers then."""
+from policyguard.errors import CannotSayError
 
 
 class Undefined:

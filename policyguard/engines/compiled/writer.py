@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from policyguard.engines.compiled.names import NotTranslatedError
+from policyguard.errors import NotTranslatedError
 
 _PART_LINES: Final = 400
 """Of a part of a program: compiling one holds the interpreter's lock."""

@@ -16,7 +16,6 @@ from policyguard.catalog.catalog import Catalog
 from policyguard.engines import regorus
 from policyguard.engines.compiled import builtins
 from policyguard.engines.compiled.checked import agrees, compiled_or_not
-from policyguard.engines.compiled.names import NotTranslatedError
 from policyguard.engines.compiled.program import Compiled
 from policyguard.engines.compiled.translate import Translated, translate
 from policyguard.engines.native import (
@@ -26,7 +25,7 @@ from policyguard.engines.native import (
     with_data,
 )
 from policyguard.engines.regorus import COMPILED, RegorusEngine
-from policyguard.errors import EvaluationError
+from policyguard.errors import EvaluationError, NotTranslatedError
 from policyguard.settings import Settings
 
 
