@@ -79,12 +79,19 @@ def measured() -> list[Row]:
     size = len(canonical_bytes(dict(policy.data))) / 1e6
     load_ms = _took(lambda: engine.load(policy))
     began = time.perf_counter()
-    validate_apart(policy)
+    translated = validate_apart(policy)
     apart_ms = (time.perf_counter() - began) * 1e3
+    began = time.process_time()
+    engine.admit(policy, translated=translated)
+    admit_ms = (time.process_time() - began) * 1e3
     slice_ms, slices = _longest_slice(engine.admit(policy))
 
     def make() -> Policy:
-        return Policy(snapshot=engine.admit(policy), bundle=bundle, catalog=catalog)
+        return Policy(
+            snapshot=engine.admit(policy, translated=translated),
+            bundle=bundle,
+            catalog=catalog,
+        )
 
     used = PolicyInUse(make())
     question = canonical_bytes(bundle.golden.vectors[0].input)
@@ -114,7 +121,16 @@ def measured() -> list[Row]:
             "the same in a process of its own", apart_ms, "ms", "off the callers' path"
         ),
         Row(
-            "longest slice of a thread's new engine", slice_ms, "ms", f"{slices} slices"
+            "taken over from there",
+            admit_ms,
+            "ms",
+            "compiled in parts, for all threads",
+        ),
+        Row(
+            "longest slice of a thread's interpreter",
+            slice_ms,
+            "ms",
+            f"{slices} slices",
         ),
         Row("longest question, undisturbed", quiet, "ms", f"{THREADS} threads"),
         Row(

@@ -42,10 +42,17 @@ from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.guard.tally import Tally
 from policyguard.identity import wall_clock
 from policyguard.reload.acceptance import Accepted
+from policyguard.reload.catalogs import Facts as NewFacts
 from policyguard.settings import Settings, load_settings
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.passphrase import passphrase_file
-from policyguard.supply import begin, first_accepted, searching_of, stopping, watch
+from policyguard.supply import (
+    begin,
+    first_accepted,
+    searching_of,
+    stopping,
+    watch_all,
+)
 
 ENTRYPOINT = "data.policyguard.main.decision"
 
@@ -84,24 +91,34 @@ def build_core(
     )
     opened = trail or trail_of(known, role=role)
 
-    def build(accepted: Accepted, *, loaded: Snapshot | None = None) -> Policy:
-        bundle = deciding(accepted.bundle)
+    def made(
+        bundle: Bundle,
+        catalog: Catalog,
+        *,
+        loaded: Snapshot | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> Policy:
         policy = policy_set(bundle=bundle, catalog=catalog)
-        made = loaded or _loaded(engine, policy)
-        whole = accepted.signed_by is not None and bundle is accepted.bundle
-        keep(
-            opened.versions,
-            bundle=bundle,
-            catalog=catalog,
-            files=accepted.files if whole else None,
-        )
+        snapshot = loaded or _loaded(engine, policy)
+        keep(opened.versions, bundle=bundle, catalog=catalog, files=files)
         return Policy(
-            snapshot=made,
+            snapshot=snapshot,
             bundle=bundle,
             catalog=catalog,
             memo_entries=known.engine.memo_entries,
         )
 
+    def build(accepted: Accepted, *, loaded: Snapshot | None = None) -> Policy:
+        bundle = deciding(accepted.bundle)
+        whole = accepted.signed_by is not None and bundle is accepted.bundle
+        return made(
+            bundle,
+            policies.newest.catalog if policies else catalog,
+            loaded=loaded,
+            files=accepted.files if whole else None,
+        )
+
+    policies: PolicyInUse | None = None
     enforced = known.tenant.mode == "enforce"
     first = begin(
         accepted, build=partial(build, loaded=snapshot), trail=opened, enforced=enforced
@@ -112,16 +129,16 @@ def build_core(
             "observes only: calls that rules object to are made and recorded",
             tenant=known.tenant.id,
         )
-    reloader = (
-        watch(
-            known.bundle,
-            policies=policies,
-            trail=opened,
-            build=build,
-            enforced=enforced,
-        )
+    facts = NewFacts(
+        files=known.catalog.overlays,
+        load=partial(catalog_of, known),
+        build=lambda catalog: made(policies.newest.bundle, catalog),
+        enforced=enforced,
+    )
+    reloaders = (
+        watch_all(known, policies=policies, trail=opened, build=build, facts=facts)
         if role == "app"
-        else None
+        else ()
     )
     return Core(
         policies=policies,
@@ -137,7 +154,7 @@ def build_core(
         simulated=clock is not None,
         keep_prompts=known.trail.keep_prompts,
         searching=searching_of(known.detection),
-        stop=stopping(known.outside, opened, role=role, reloader=reloader),
+        stop=stopping(known.outside, opened, role=role, reloaders=reloaders),
         enforced=enforced,
     )
 

@@ -84,6 +84,8 @@ class CatalogSettings(Value):
     """Says which facts are known besides the shipped ones."""
 
     overlays: tuple[Path, ...] = ()
+    poll_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    """How often to look whether the overlays have changed; without it only at start."""
 
 
 class RetentionSettings(Value):
@@ -320,8 +322,8 @@ def _anchored(settings: Settings, *, base: Path) -> Settings:
                     "tenant": under(base, bundle.tenant),
                 }
             ),
-            "catalog": CatalogSettings(
-                overlays=tuple(base / item for item in catalog.overlays)
+            "catalog": catalog.model_copy(
+                update={"overlays": tuple(base / item for item in catalog.overlays)}
             ),
             "obligations": settings.obligations.model_copy(
                 update={"notify": under(base, settings.obligations.notify)}

@@ -6,7 +6,7 @@ digest in the package. Nothing of that can come from the environment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from policyguard.audit.trail import Trail
@@ -23,6 +23,7 @@ from policyguard.errors import (
 from policyguard.guard.events import log
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.reload.acceptance import Accepted, Trust, accept
+from policyguard.reload.catalogs import CatalogReloader, Facts
 from policyguard.reload.memory import PolicyMemory, Remembered
 from policyguard.reload.offer import (
     FileSource,
@@ -38,7 +39,13 @@ from policyguard.reload.reloader import (
     record_load,
     record_refusal,
 )
-from policyguard.settings import BundleKey, BundleSettings, DetectionSettings
+from policyguard.settings import (
+    BundleKey,
+    BundleSettings,
+    CatalogSettings,
+    DetectionSettings,
+    Settings,
+)
 from policyguard.signing.jws import JwsKey
 from policyguard.signing.key_file import read_key_file, read_public_file
 from policyguard.trail_settings import OutsideSettings
@@ -131,13 +138,83 @@ def watch(
         build=build,
         seconds=settings.poll_seconds,
     )
-    policies.when_outdated = reloader.wake
     reloader.start()
     return reloader
 
 
+def watch_catalog(
+    settings: CatalogSettings,
+    *,
+    policies: PolicyInUse,
+    trail: Trail,
+    facts: Facts,
+) -> CatalogReloader | None:
+    """Look for new facts from now on, if the settings say so.
+
+    Raises:
+        ConfigurationError: there is nothing that could change.
+    """
+    if settings.poll_seconds is None:
+        return None
+    if not settings.overlays:
+        raise ConfigurationError(
+            "`poll_seconds` under [catalog] has nothing to look at: the shipped catalog"
+            " changes with the package; name `overlays`, or remove it"
+        )
+    reloader = CatalogReloader(
+        facts=facts,
+        policies=policies,
+        trail=trail,
+        seconds=settings.poll_seconds,
+    )
+    reloader.start()
+    return reloader
+
+
+def watch_all(
+    settings: Settings,
+    *,
+    policies: PolicyInUse,
+    trail: Trail,
+    build: Build,
+    facts: Facts,
+) -> tuple[Reloader | CatalogReloader, ...]:
+    """Look for new bundles and new facts from now on, as far as the settings say so.
+
+    Args:
+        settings: Say whether, and how often.
+        policies: What is in use, and is replaced.
+        trail: Where each load and each refusal is recorded.
+        build: Validates an accepted bundle, keeps it, and loads it into an engine.
+        facts: Where catalogs come from.
+    """
+    found = (
+        watch(
+            settings.bundle,
+            policies=policies,
+            trail=trail,
+            build=build,
+            enforced=facts.enforced,
+        ),
+        watch_catalog(settings.catalog, policies=policies, trail=trail, facts=facts),
+    )
+    reloaders = tuple(reloader for reloader in found if reloader is not None)
+
+    def wake() -> None:
+        for reloader in reloaders:
+            reloader.wake()
+
+    if reloaders:
+        policies.when_outdated = wake
+    return reloaders
+
+
 def stopping(
-    outside: OutsideSettings, trail: Trail, *, role: str, reloader: Reloader | None
+    outside: OutsideSettings,
+    trail: Trail,
+    *,
+    role: str,
+    reloaders: Sequence[Reloader | CatalogReloader],
 ) -> Callable[[], None] | None:
     """Start what runs beside an application's guard, and return what ends it.
 
@@ -145,21 +222,25 @@ def stopping(
         outside: Whom checkpoints are taken to, and how often.
         trail: The guard's.
         role: The command line takes nothing outside by itself.
-        reloader: Ended as well.
+        reloaders: Ended as well.
 
     Raises:
         ConfigurationError: the settings of `outside` cannot be used.
     """
+
+    def close_all() -> None:
+        for reloader in reloaders:
+            reloader.close()
+
     if outside.every_seconds is None or role != "app":
-        return reloader.close if reloader else None
+        return close_all if reloaders else None
     # Only for those who want it: a guard starts with few modules.
     from policyguard.assembly_outside import hook_of
 
     hook = hook_of(outside, trail=trail)
 
     def stop() -> None:
-        if reloader is not None:
-            reloader.close()
+        close_all()
         trail.flush()
         if hook is not None:
             hook.close()

@@ -15,7 +15,7 @@ from policyguard.vocabulary.decision import Decision
 from policyguard.vocabulary.found import Found
 from policyguard.vocabulary.record import Layer
 
-Considering: TypeAlias = Generator[ModelCall, Answer, Decision]
+Steps: TypeAlias = Generator[ModelCall, Answer, Decision]
 """A question that is being considered: yields what is asked, and takes the answer."""
 
 
@@ -45,7 +45,7 @@ class Asking:
     """When the question was put, for whoever measures."""
 
 
-def answered(steps: Considering, answer: Callable[[ModelCall], Answer]) -> Decision:
+def answered(steps: Steps, answer: Callable[[ModelCall], Answer]) -> Decision:
     """Return the decision on a question, answered here and now.
 
     Args:

@@ -174,7 +174,9 @@ def _hand_over(
     """Hand a record over; return its decision and when that was."""
     began = perf_counter_ns()
     try:
-        entry = recording.entry_of(decision, asking=asking, catalog=core.catalog)
+        entry = recording.entry_of(
+            decision, asking=asking, catalog=core.policies.catalog_of(decision)
+        )
         core.trail.append_decision_soon(entry, settled=settled)
     except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
         settled(error)

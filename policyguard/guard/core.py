@@ -25,7 +25,7 @@ from policyguard.engines.protocol import Snapshot
 from policyguard.errors import EngineError, PolicyGuardError
 from policyguard.guard import recording
 from policyguard.guard.answer import Answer
-from policyguard.guard.asking import Asking, Considering, answered
+from policyguard.guard.asking import Asking, Steps, answered
 from policyguard.guard.describe import Described
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
@@ -133,8 +133,7 @@ class Core:
     def question(self, *, described: Described, facts: Facts) -> ModelCall:
         """Put what is known of a call into one question, at the guard's own instant."""
         known = facts.over(self.defaults)
-        name = described.model
-        name = None if name and len(name) > _LONGEST_NAME else name
+        name = described.model if len(described.model or "") <= _LONGEST_NAME else None
         resolved = self.policies.newest.resolve(
             asked_model=name, host=described.host, path=described.path
         )
@@ -172,8 +171,7 @@ class Core:
         pairs = []
         for call in calls:
             how = Asking(call_id=new_id(), kind="check")
-            policy = self.policies.current
-            decision = self.consider(call, asking=how, policy=policy)
+            decision = self.consider(call, asking=how, policy=self.policies.current)
             pairs.append((decision, how))
         return self.record_all(pairs)
 
@@ -182,8 +180,9 @@ class Core:
     ) -> Decision:
         """Record that a question could not be answered."""
         case = _Case(call, asking, self.policies.newest, new_id())
-        refusal = self._decision(case, code=code, detail=detail)
-        return self.record(refusal, asking=asking)
+        return self.record(
+            self._decision(case, code=code, detail=detail), asking=asking
+        )
 
     def record_outcome(self, outcome: OutcomeRecord) -> None:
         """Hand over an outcome, which nobody waits for.
@@ -209,9 +208,7 @@ class Core:
         steps = self.considering(call, asking=asking, policy=policy)
         return answered(steps, policy.answer)
 
-    def considering(
-        self, call: ModelCall, *, asking: Asking, policy: Policy
-    ) -> Considering:
+    def considering(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Steps:
         """Yield the question as it is put, take its answer, and return the decision."""
         # INVARIANT: approvals and counts enter `input` here alone: the first verified,
         # the second with what this call would add reserved.
@@ -298,8 +295,8 @@ class Core:
         self, call: ModelCall, *, asking: Asking, catalog: Catalog, name: str
     ) -> ModelCall:
         if self.tally is None:
-            uncounted = call.rolling is NO_COUNT
-            return call if uncounted else call.model_copy(update={"rolling": NO_COUNT})
+            same = call.rolling is NO_COUNT
+            return call if same else call.model_copy(update={"rolling": NO_COUNT})
         counted = Counted(
             call=call,
             persons=asking.persons,
@@ -357,7 +354,9 @@ class Core:
         places: Sequence[Place | Exception]
         try:
             places = self.trail.append_decisions(
-                recording.entry_of(decision, asking=asking, catalog=self.catalog)
+                recording.entry_of(
+                    decision, asking=asking, catalog=self.policies.catalog_of(decision)
+                )
                 for decision, asking in pairs
             )
         except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
@@ -374,7 +373,10 @@ class Core:
         place: Place | Exception
         try:
             place = recording.record_decision(
-                decision, asking=asking, trail=self.trail, catalog=self.catalog
+                decision,
+                asking=asking,
+                trail=self.trail,
+                catalog=self.policies.catalog_of(decision),
             )
         except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
             place = error

@@ -29,6 +29,7 @@ from policyguard.guard.input_bytes import input_bytes
 from policyguard.guard.obligations import ANYTHING, Situation, undischarged
 from policyguard.guard.routing import Considered, Objection, considered
 from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.decision import Decision
 from policyguard.vocabulary.rolling import Rolling
 
 GRACE_SECONDS: Final = 5.0
@@ -195,6 +196,17 @@ def _oldest(lists: Iterable[tuple[date, int | None]]) -> Iterator[int]:
             yield from (ends, ends + 1, ends + _DAY, ends + _DAY + 1)
 
 
+class Turn:
+    """Is held by whoever lets new policy take over: one after the other."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget who held it: a forked child has none of its parent's threads."""
+        self.lock = threading.Lock()
+
+
 class _Thread(threading.local):
     """Remembers the policy that answered a thread's last question."""
 
@@ -209,13 +221,23 @@ class PolicyInUse:
         clock: Seconds that never go back.
     """
 
-    __slots__ = ("_clock", "_lock", "_newest", "_recent", "_thread", "when_outdated")
+    __slots__ = (
+        "_clock",
+        "_lock",
+        "_newest",
+        "_recent",
+        "_thread",
+        "turn",
+        "when_outdated",
+    )
 
     def __init__(
         self, policy: Policy, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.when_outdated: Callable[[], None] | None = None
         """Called when a remote engine answers from other policy than this."""
+        self.turn = Turn()
+        """Is held by who prepares a policy to take over."""
         self._clock = clock
         self._lock = threading.Lock()
         self._thread = _Thread()
@@ -237,6 +259,14 @@ class PolicyInUse:
             return cast("Policy", last)
         self._thread.policy = newest
         return newest
+
+    def catalog_of(self, decision: Decision) -> Catalog:
+        """Return the catalog that a decision was made from, as long as it is known."""
+        known = (self._newest, *(policy for policy, _ in self._recent))
+        named = (item.catalog for item in known)
+        digest = decision.catalog.digest
+        found = (catalog for catalog in named if catalog.digest == digest)
+        return next(found, self._newest.catalog)
 
     def outdated(self) -> None:
         """Have somebody look for newer policy, if anybody looks."""

@@ -67,7 +67,7 @@ class FileSource:
 
     def offer(self) -> Offer | None:
         """See `Source.offer`."""
-        stamp = _stamp(self._path)
+        stamp = stamp_of(self._path)
         if stamp is not None and stamp == self._seen:
             return None
         found = (
@@ -174,11 +174,11 @@ def _read_directory(path: Path) -> Offer:
     )
 
 
-def _stamp(path: Path) -> str | None:
+def stamp_of(*paths: Path) -> str | None:
     """Return what changes when the content does; nothing if it cannot be told."""
     seen = hashlib.sha256()
     try:
-        for file in sorted(_files(path)):
+        for file in sorted(file for path in paths for file in _files(path)):
             status = file.lstat()
             seen.update(
                 f"{file}\0{status.st_ino}\0{status.st_size}\0"

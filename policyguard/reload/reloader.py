@@ -1,7 +1,6 @@
 """Looks for new bundles while calls are made, and lets a good one take over.
 
-Owner: one `Reloader` belongs to a `Core` and has one daemon thread; a forked child
-starts its own. Everything that takes time happens in that thread or in a process of its
+Owner: one `Reloader` belongs to a `Core` and has one daemon thread. Everything that takes time happens in that thread or in a process of its
 own. A crash loses nothing: what is in use is remembered before it is used.
 
 INVARIANT: a bundle takes over only after it was accepted, validated, kept for replay,
@@ -10,13 +9,8 @@ remembered, and recorded in the trail. Whatever fails, the bundle in use stays.
 
 from __future__ import annotations
 
-import os
-import random
-import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from policyguard.audit.trail import Trail
 from policyguard.bundle.revision import is_older
@@ -30,15 +24,15 @@ from policyguard.guard.events import log
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.identity import new_id, record_time, wall_clock
 from policyguard.reload.acceptance import Accepted, Trust, accept
+from policyguard.reload.looking import Looking
 from policyguard.reload.memory import PolicyMemory, Remembered
 from policyguard.reload.offer import Offer, Source
 from policyguard.vocabulary.decision import BundleRef, CatalogRef, EngineRef
-from policyguard.vocabulary.record import PolicyLoadRecord, PolicyRejectRecord
-
-_JITTER: Final = 0.2
-"""A fleet that started together does not ask together for long."""
-_LONGEST_PAUSE: Final = 600.0
-_LEAST_PAUSE: Final = 0.5
+from policyguard.vocabulary.record import (
+    PolicyLoadRecord,
+    PolicyRejectRecord,
+    PolicySource,
+)
 
 Build = Callable[[Accepted], Policy]
 
@@ -79,35 +73,20 @@ class Reloader:
         self._policies = policies
         self._trail = trail
         self._build = build
-        self._seconds = seconds
-        self._lock = threading.Lock()
         self._refused: tuple[str | None, str] | None = None
-        self._failures = 0
-        self._stopped = threading.Event()
-        self._woken = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._looking = Looking(self.look, turn=policies.turn, seconds=seconds)
 
     def start(self) -> None:
         """Begin to look, in a thread of its own."""
-        self._stopped.clear()
-        self._thread = threading.Thread(
-            target=self._run, name="policyguard-policy", daemon=True
-        )
-        self._thread.start()
-        _RUNNING.add(self)
+        self._looking.start()
 
     def wake(self) -> None:
         """Look now, without waiting for the answer."""
-        self._woken.set()
+        self._looking.wake()
 
     def close(self) -> None:
         """Stop looking; a look that is under way is waited for."""
-        _RUNNING.discard(self)
-        self._stopped.set()
-        self._woken.set()
-        thread, self._thread = self._thread, None
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        self._looking.close()
 
     def look(self) -> bool:
         """Look once; never raises.
@@ -115,12 +94,12 @@ class Reloader:
         Returns:
             Whether another bundle took over.
         """
-        with self._lock:
+        with self._looking.turn.lock:
             try:
                 offer = self._source.offer()
                 changed = offer is not None and self._consider(offer)
             except BundleError as error:
-                self._failures += 1
+                self._looking.failures += 1
                 log.warning("policy.unreachable", reason=str(error))
             except Exception as error:  # noqa: BLE001 -- the bundle in use stays
                 self._try_again()
@@ -133,7 +112,7 @@ class Reloader:
 
     def _try_again(self) -> None:
         """Have the same bundle offered again, but not too soon."""
-        self._failures += 1
+        self._looking.failures += 1
         self._source.forget()
 
     def _consider(self, offer: Offer) -> bool:
@@ -143,7 +122,7 @@ class Reloader:
                 offer, trust=self._trust, remembered=self._floor(memory.read())
             )
             if accepted.bundle.digest == self._policies.newest.bundle.digest:
-                self._failures = 0
+                self._looking.failures = 0
                 return False
             policy = self._built(accepted)
         except BundleRefused as refusal:
@@ -157,7 +136,7 @@ class Reloader:
             enforced=self._enforced,
         )
         self._policies.replace(policy)
-        self._refused, self._failures = None, 0
+        self._refused, self._looking.failures = None, 0
         log.info("policy.loaded", revision=accepted.bundle.revision)
         return True
 
@@ -190,7 +169,7 @@ class Reloader:
             # A remote engine may not have the bundle yet.
             self._try_again()
         else:
-            self._failures = 0
+            self._looking.failures = 0
         what = (refusal.offered, refusal.code)
         if what == self._refused:
             return
@@ -203,21 +182,6 @@ class Reloader:
             trail=self._trail,
         )
         self._refused = what
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            self._woken.wait(self._pause())
-            self._woken.clear()
-            if not self._stopped.is_set():
-                self.look()
-                # Whoever wakes us with every call must not storm the source.
-                self._stopped.wait(_LEAST_PAUSE)
-
-    def _pause(self) -> float:
-        # After failures less often, so that a server that is down is not stormed.
-        pause = min(self._seconds * 2 ** min(self._failures, 6), _LONGEST_PAUSE)
-        spread = random.uniform(-_JITTER, _JITTER)  # noqa: S311 -- no secret
-        return float(max(pause, self._seconds) * (1 + spread))
 
 
 def install(
@@ -267,24 +231,33 @@ def record_load(
     Raises:
         TrailError: it cannot be recorded.
     """
+    record = load_record(
+        policy, source=accepted.source, previous=previous, enforced=enforced
+    )
+    how = {"signed_by": accepted.signed_by, "lowered": accepted.lowered}
+    trail.append(record.model_copy(update=how))
+
+
+def load_record(
+    policy: Policy,
+    *,
+    source: PolicySource,
+    previous: BundleRef | None,
+    enforced: bool,
+) -> PolicyLoadRecord:
+    """Return the record of a policy that takes over."""
     info = policy.snapshot.info
-    trail.append(
-        PolicyLoadRecord(
-            id=new_id(),
-            time=record_time(wall_clock()),
-            source=accepted.source,
-            signed_by=accepted.signed_by,
-            lowered=accepted.lowered,
-            previous=previous,
-            bundle=BundleRef(
-                revision=policy.bundle.revision, digest=policy.bundle.digest
-            ),
-            catalog=CatalogRef(
-                version=policy.catalog.version, digest=policy.catalog.digest
-            ),
-            engine=EngineRef(name=info.name, version=info.version, digest=info.digest),
-            enforced=enforced,
-        )
+    return PolicyLoadRecord(
+        id=new_id(),
+        time=record_time(wall_clock()),
+        source=source,
+        previous=previous,
+        bundle=BundleRef(revision=policy.bundle.revision, digest=policy.bundle.digest),
+        catalog=CatalogRef(
+            version=policy.catalog.version, digest=policy.catalog.digest
+        ),
+        engine=EngineRef(name=info.name, version=info.version, digest=info.digest),
+        enforced=enforced,
     )
 
 
@@ -314,18 +287,3 @@ def _previous(before: Policy | None, remembered: Remembered | None) -> BundleRef
             revision=before.bundle.revision, digest=before.snapshot.bundle_digest
         )
     return remembered.bundle if remembered else None
-
-
-_RUNNING: Final[weakref.WeakSet[Reloader]] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    # Threads do not survive a fork, and a child must not keep old policy for good.
-    for reloader in list(_RUNNING):
-        reloader._lock = threading.Lock()  # noqa: SLF001 -- the same module
-        reloader._woken = threading.Event()  # noqa: SLF001 -- the same module
-        reloader._stopped = threading.Event()  # noqa: SLF001 -- the same module
-        reloader.start()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -47,7 +47,9 @@ Kind: TypeAlias = Literal[
     "erase",
     "evidence",
 ]
-PolicySource: TypeAlias = Literal["shipped", "directory", "archive", "http", "kept"]
+PolicySource: TypeAlias = Literal[
+    "shipped", "directory", "archive", "http", "kept", "overlays"
+]
 """Where policy came from; `kept`: a version that this trail remembers."""
 RejectCode: TypeAlias = Literal[
     "bundle.unreadable",
@@ -55,6 +57,8 @@ RejectCode: TypeAlias = Literal[
     "bundle.malformed",
     "bundle.revision",
     "bundle.engine",
+    "catalog.malformed",
+    "catalog.engine",
 ]
 _KeyId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
 EraseReason: TypeAlias = Literal["request", "objection", "retention", "order"]
@@ -226,7 +230,7 @@ class PolicyLoadRecord(Value):
 
 
 class PolicyRejectRecord(Value):
-    """Records that a bundle was refused, and that the one in use stays."""
+    """Records that a bundle or a catalog was refused, and that what is in use stays."""
 
     v: Literal[1] = 1
     kind: Literal["policy.reject"] = "policy.reject"
@@ -235,7 +239,7 @@ class PolicyRejectRecord(Value):
     source: PolicySource
     code: RejectCode
     offered: Digest | None = None
-    """SHA-256 of the archive that was offered; `None`: none could be read."""
+    """SHA-256 of the archive, or the catalog, that was offered; `None`: none could be read."""
     kept: BundleRef | None = None
     """The bundle that stays in use; `None`: there is none, nothing was started."""
 
