@@ -6,6 +6,11 @@
     min_rule_coverage = 100      # per cent of rules that they must reach in every line
     min_mutation_score = 95      # per cent of non-equivalent mutants that they must kill
     against = "origin/main"      # no rule may open what it closed in this revision of git
+
+    [tool.policyguard.golden."verdicts.csv"]   # a table of verdicts that may not change
+    rows = ["data.classes"]                    # as `policyguard policy matrix` takes them
+    columns = ["purpose.kind"]
+    set = ["caller.location=US"]
     mutable = ["deployment"]     # facts that `policy whatif` may change
 
 Options of the command line go before it. A key that nobody knows is refused, so that a
@@ -15,6 +20,7 @@ gate with a typing error does not stand open.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,6 +31,17 @@ from policyguard.errors import ConfigurationError
 PROJECT: Final = "pyproject.toml"
 
 _Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class GoldenTable(BaseModel):
+    """Is a table of verdicts that is kept in git: which facts it is about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    rows: Annotated[tuple[str, ...], Field(min_length=1)]
+    columns: tuple[str, ...] = ()
+    set: tuple[str, ...] = ()
+    """What a fact is in every cell."""
 
 
 class Gates(BaseModel):
@@ -39,6 +56,8 @@ class Gates(BaseModel):
     min_mutation_score: _Percent | None = None
     against: Annotated[str, Field(min_length=1)] | None = None
     """A revision of git to which nothing may be opened."""
+    golden: Mapping[str, GoldenTable] = {}
+    """Tables of verdicts that may not change, by their file, relative to this one."""
     mutable: tuple[str, ...] | None = None
     """Facts that a counterfactual may change; `*` stands for any rest of a name."""
 

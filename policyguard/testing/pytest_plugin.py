@@ -44,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PERCENT",
         help="fail if the tests kill fewer of the non-equivalent mutants (takes longer)",
     )
+    group.addoption(
+        "--policy-golden-update",
+        action="store_true",
+        help="write the golden tables anew instead of comparing with them",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,7 +66,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> RegoFile |
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Add what is demanded beside tests as items: mutation score, no new access."""
+    """Add what is demanded beside tests as items: tables, mutation score, no new access."""
     state = config.stash[_STASH]
     files = [item for item in items if isinstance(item, RegoItem)]
     roots = dict.fromkeys(item.root for item in files)
@@ -72,6 +77,10 @@ def pytest_collection_modifyitems(
             )
             for root in roots
         )
+    if files and state.gates().golden:
+        from policyguard.testing.golden_item import golden_items
+
+        items.extend(golden_items(session, roots, state.gates().golden))
     least = state.least_mutation_score()
     if files and least is not None:
         items.extend(
