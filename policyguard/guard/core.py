@@ -180,9 +180,8 @@ class Core:
     ) -> Decision:
         """Record that a question could not be answered."""
         case = _Case(call, asking, self.policies.newest, new_id())
-        return self.record(
-            self._decision(case, code=code, detail=detail), asking=asking
-        )
+        refusal = self._decision(case, code=code, detail=detail)
+        return self.record(refusal, asking=asking)
 
     def record_outcome(self, outcome: OutcomeRecord) -> None:
         """Hand over an outcome, which nobody waits for.
@@ -352,12 +351,11 @@ class Core:
         """Do what `record` does for many answers, in few commits."""
         began = perf_counter_ns()
         places: Sequence[Place | Exception]
+        catalog_of = self.policies.catalog_of
         try:
             places = self.trail.append_decisions(
-                recording.entry_of(
-                    decision, asking=asking, catalog=self.policies.catalog_of(decision)
-                )
-                for decision, asking in pairs
+                recording.entry_of(decision, asking=how, catalog=catalog_of(decision))
+                for decision, how in pairs
             )
         except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
             places = (error,) * len(pairs)
