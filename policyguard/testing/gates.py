@@ -6,12 +6,12 @@
     min_rule_coverage = 100      # per cent of rules that they must reach in every line
     min_mutation_score = 95      # per cent of non-equivalent mutants that they must kill
     against = "origin/main"      # no rule may open what it closed in this revision of git
+    mutable = ["deployment"]     # facts that `policy whatif` may change
 
     [tool.policyguard.golden."verdicts.csv"]   # a table of verdicts that may not change
     rows = ["data.classes"]                    # as `policyguard policy matrix` takes them
     columns = ["purpose.kind"]
     set = ["caller.location=US"]
-    mutable = ["deployment"]     # facts that `policy whatif` may change
 
 Options of the command line go before it. A key that nobody knows is refused, so that a
 gate with a typing error does not stand open.
