@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from policyguard.engines.protocol import PolicySet
     from policyguard.settings import Settings
     from policyguard.testing.whatif import Change, WhatIf
-    from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.names import without_name_keys
 
 _NONE: Final = 1
 _UNFINISHED: Final = 2
@@ -173,7 +174,7 @@ def _recorded(
     given: dict[str, Any] = dict(content["input"])
     if given["caller"] is not None:
         given["caller"] = {**given["caller"], "id": "x"}
-    asked = ModelCall.model_validate_json(json.dumps(given))
+    asked = ModelCall.model_validate_json(json.dumps(without_name_keys(given)))
     if rules is not None:
         return asked, policy_of(rules, settings)
     bundle, catalog = found[0].versions

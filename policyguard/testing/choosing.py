@@ -24,6 +24,7 @@ from policyguard.errors import ConfigurationError
 from policyguard.guard.facts import explain
 from policyguard.testing.space import MODEL, OPERATOR, Dim, Space
 from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.names import with_name_keys, without_name_keys
 
 DEPLOYMENT: Final = "deployment"
 UNKNOWN: Final = "unknown"
@@ -200,7 +201,7 @@ class Ground:
         if call["caller"] is not None:
             call["caller"]["id"] = "x"
         try:
-            ModelCall.model_validate_json(orjson.dumps(call))
+            ModelCall.model_validate_json(orjson.dumps(without_name_keys(call)))
         except ValidationError as error:
             raise ConfigurationError(
                 f"`{name}` cannot be `{setting.label}`: {explain(error)}"
@@ -277,7 +278,7 @@ class Ground:
                 licence[name] = [
                     real if item == mark else item for item in licence[name]
                 ]
-        return call
+        return with_name_keys(call)
 
 
 def label_of(value: Json) -> str:

@@ -24,6 +24,7 @@ from policyguard.testing.seeds import call_of, seeds_of
 from policyguard.testing.space import Dim, instant
 from policyguard.testing.trial import Trial
 from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.names import without_name_keys
 
 MOST_FACTS: Final = 8
 """In how many facts a drawn call differs at most."""
@@ -193,7 +194,7 @@ def _model_call(document: Mapping[str, Any]) -> ModelCall | None:
     if whole["caller"] is not None:
         whole["caller"] = {**whole["caller"], "id": _CALLER}
     try:
-        return ModelCall.model_validate(whole)
+        return ModelCall.model_validate(without_name_keys(whole))
     except ValidationError:
         return None
 

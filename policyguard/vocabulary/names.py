@@ -105,6 +105,34 @@ def with_name_keys(question: dict[str, Any]) -> dict[str, Any]:
     return question
 
 
+def without_name_keys(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a question as a call has it: without the keys of names.
+
+    Args:
+        question: `input` as JSON; it is not changed.
+    """
+    bare = dict(question)
+    for group in ("caller", "tenant"):
+        party = question[group]
+        organisation = party.get("organisation") if isinstance(party, dict) else None
+        if isinstance(organisation, dict):
+            bare[group] = {**party, "organisation": _without_key(organisation)}
+    return bare
+
+
+def _without_key(organisation: Mapping[str, Any]) -> dict[str, Any]:
+    bare = {name: value for name, value in organisation.items() if name != KEY}
+    owners = bare.get("owners")
+    if isinstance(owners, list):
+        bare["owners"] = [
+            {name: value for name, value in owner.items() if name != KEY}
+            if isinstance(owner, dict)
+            else owner
+            for owner in owners
+        ]
+    return bare
+
+
 def add_name_keys(group: MutableMapping[str, Any] | None) -> None:
     """Write the key of each organisation's and owner's name beside it.
 
