@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from policyguard.settings import Settings
-from policyguard.testing.claims import DECIDED, Claim, Proof
+from policyguard.testing.claims import ALLOW, DECIDED, Claim, Proof
 from policyguard.testing.policies import configured_policy
 from policyguard.testing.properties import PROPERTIES
 from policyguard.testing.prove import prove
@@ -29,7 +29,9 @@ _LARGE: Final = 10_000_000
 _WHY: Final = (
     "*Proved* rests on two things that the cross-checks watch and no proof covers: the",
     "view of the facts exists, and groups and rows of countries are looked up by one name",
-    "at a time. The exceptions are meant:",
+    "at a time. These exceptions are meant; one below that none of them explains is open:",
+    "it is a call that says two things that do not fit (no class of data, and an export",
+    "classification), or a rule that still has to ask.",
     "",
     "- Whether a law reaches beyond its own country (`exporter.article_3`,",
     "  `exporter.uk_article_3`, `exporter.swiss_effect`) is asked for where the",
@@ -68,13 +70,15 @@ def page(proof: Proof) -> str:
             for tier in ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
         ]
         lines.append(f"| {PROPERTIES[name].says} (`{name}`) | {' | '.join(counts)} |")
-    lines += ["", f"| rule | {' | '.join(f'`{name}`' for name in names)} |"]
-    lines.append("|---|" + "---|" * len(names))
+    # How findings become a decision is no rule's own.
+    own_names = [name for name in names if name != ALLOW]
+    lines += ["", f"| rule | {' | '.join(f'`{name}`' for name in own_names)} |"]
+    lines.append("|---|" + "---|" * len(own_names))
     by_rule: dict[str, dict[str, Claim]] = {}
-    for claim in proof.claims:
+    for claim in (item for item in proof.claims if item.property != ALLOW):
         by_rule.setdefault(claim.rule, {})[claim.property] = claim
     for rule, claims in by_rule.items():
-        lines.append(f"| {rule} | {' | '.join(_cell(claims[n]) for n in names)} |")
+        lines.append(f"| {rule} | {' | '.join(_cell(claims[n]) for n in own_names)} |")
     lines += ["", "## What breaks, and what is not proved", "", *_WHY, ""]
     for claim in proof.claims:
         if claim.tier == "VIOLATED":
