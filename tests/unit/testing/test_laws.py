@@ -60,7 +60,7 @@ def test_a_rule_that_looks_at_the_first_class_alone_depends_on_order() -> None:
     said = failing("order_independent", own(FIRST_ONLY))
 
     assert 'when data.classes = ["' in said
-    assert "ACME-02 deny → nothing" in said
+    assert "ACME-02 deny" in said
     assert "purpose.publishes = true" in said
 
 
@@ -96,7 +96,7 @@ def test_a_call_that_is_allowed_although_a_rule_objects_is_found() -> None:
     said = failing(
         "allow_iff_nothing_objects",
         Trial(deaf, space=space(), rules=["RBI-01"]),
-        examples=40,
+        examples=400,
     )
 
     assert "allowed, although" in said
