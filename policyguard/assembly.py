@@ -42,7 +42,6 @@ from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.guard.tally import Tally
 from policyguard.identity import wall_clock
 from policyguard.reload.acceptance import Accepted
-from policyguard.reload.catalogs import Facts as NewFacts
 from policyguard.settings import Settings, load_settings
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.passphrase import passphrase_file
@@ -129,6 +128,8 @@ def build_core(
             "observes only: calls that rules object to are made and recorded",
             tenant=known.tenant.id,
         )
+    from policyguard.reload.catalogs import Facts as NewFacts
+
     facts = NewFacts(
         files=known.catalog.overlays,
         load=partial(catalog_of, known),

@@ -23,7 +23,6 @@ from policyguard.errors import (
 from policyguard.guard.events import log
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.reload.acceptance import Accepted, Trust, accept
-from policyguard.reload.catalogs import CatalogReloader, Facts
 from policyguard.reload.memory import PolicyMemory, Remembered
 from policyguard.reload.offer import (
     FileSource,
@@ -52,6 +51,7 @@ from policyguard.trail_settings import OutsideSettings
 
 if TYPE_CHECKING:
     from policyguard.guard.detecting import Searching
+    from policyguard.reload.catalogs import CatalogReloader, Facts
 
 Build = Callable[[Accepted], Policy]
 
@@ -161,6 +161,8 @@ def watch_catalog(
             "`poll_seconds` under [catalog] has nothing to look at: the shipped catalog"
             " changes with the package; name `overlays`, or remove it"
         )
+    from policyguard.reload.catalogs import CatalogReloader
+
     reloader = CatalogReloader(
         facts=facts,
         policies=policies,

@@ -24,7 +24,6 @@ from policyguard.guard.events import log
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.identity import new_id, record_time, wall_clock
 from policyguard.reload.acceptance import Accepted, Trust, accept
-from policyguard.reload.looking import Looking
 from policyguard.reload.memory import PolicyMemory, Remembered
 from policyguard.reload.offer import Offer, Source
 from policyguard.vocabulary.decision import BundleRef, CatalogRef, EngineRef
@@ -67,6 +66,9 @@ class Reloader:
         build: Build,
         seconds: float,
     ) -> None:
+        # Whoever only imports the package looks for nothing.
+        from policyguard.reload.looking import Looking
+
         self._enforced = supply.enforced
         self._source = supply.source
         self._trust = supply.trust
