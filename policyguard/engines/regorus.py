@@ -132,15 +132,17 @@ class RegorusEngine:
     def _snapshot(
         self, policy: PolicySet, compiled: Compiled | None
     ) -> RegorusSnapshot:
-        info = self._info
-        if compiled is not None:
-            info = replace(info, version=f"{info.version}+{COMPILED}")
-        return RegorusSnapshot(
+        version = self._info.version + (f"+{COMPILED}" if compiled else "")
+        info = replace(self._info, version=version)
+        made = RegorusSnapshot(
             policy=policy,
-            running=None if compiled is None else compiled.on(policy.data),
+            running=compiled.on(policy.data) if compiled else None,
             info=info,
             max_input_bytes=self._max_input_bytes,
         )
+        if compiled is None:  # Not by the first caller's first slice.
+            made.write_texts()
+        return made
 
     def _load(self, policy: PolicySet) -> RegorusSnapshot:
         # Whoever only imports the package compiles nothing.
@@ -367,6 +369,10 @@ class RegorusSnapshot:
     def _pieces(self) -> tuple[str, ...]:
         policy = self._policy
         return data_pieces(used_data(policy.data, modules=policy.modules))
+
+    def write_texts(self) -> None:
+        """Write what each thread's interpreter reads; once is enough."""
+        _ = self._joined, self._pieces
 
     def _steps(self) -> Iterator[NativeEngine | None]:
         return in_slices(
