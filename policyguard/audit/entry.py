@@ -78,6 +78,7 @@ def waiting_of(entry: DecisionEntry, *, names: Names) -> Waiting:
 
 def settled_place(item: Waiting) -> Place | NotDurableError:
     """Return where a settled record is, or why it is nowhere."""
-    if item.place is not None:
-        return item.place
+    place = item.place
+    if place is not None:
+        return place
     return NotDurableError(f"the record could not be made durable: {item.error}")

@@ -2,9 +2,10 @@
 
 Owner: one process; a forked child makes its own and must `leak` this one. Alone, a
 caller pays no hand-over to another thread; together, callers share one sync of the
-disk. One thread leads at a time: it writes, wakes those whose records it wrote, and
-makes the first who came since the next leader. Beside those who wait there are records that nobody waits for: they go with the
-next commit, or a thread of the recorder's own writes them.
+disk. One thread leads at a time: it writes, wakes the first of those whose records it
+wrote, who wakes the next, and makes the first who came since the next leader. Beside
+those who wait there are records that nobody waits for: they go with the next commit, or
+a thread of the recorder's own writes them.
 
 INVARIANT: a place is given out only after the commit and after the lock database. After
 any failure the writer is given up, and the next record opens the log anew, which
@@ -68,10 +69,14 @@ class Waiting:
     sealed: Sealed | None = None
     failed: Callable[[BaseException], None] | None = None
     """Told of a failure that nobody waits for."""
-    place: Place | None = None
+    origin: str = ""
+    index: int | None = None
+    """Where the record is in the log `origin`; `None`: not there yet."""
     error: BaseException | None = None
     wake: LockType | None = None
     """Held while somebody waits; released when the record is settled, or to lead."""
+    follows: LockType | None = None
+    """Whom this waiter wakes when it is woken itself."""
     leads: bool = False
     gone: bool = False
     """Whether who waited was interrupted; the record is written all the same."""
@@ -81,7 +86,15 @@ class Waiting:
     @property
     def settled(self) -> bool:
         """Say whether the record has a place or an error."""
-        return self.place is not None or self.error is not None
+        return self.index is not None or self.error is not None
+
+    @property
+    def place(self) -> Place | None:
+        """Say where the record is; `None`: nowhere yet."""
+        # Of most records nobody asks.
+        if self.index is None:
+            return None
+        return Place(origin=self.origin, index=self.index)
 
 
 class Recorder:
@@ -98,6 +111,7 @@ class Recorder:
         "_open",
         "_waiting",
         "_writer",
+        "_written",
     )
 
     def __init__(self, open_writer: Callable[[], LogWriter]) -> None:
@@ -113,6 +127,7 @@ class Recorder:
         self._mutex = threading.Lock()
         self._led = False
         self._hurry = False
+        self._written = 0
         self._waiting: deque[Waiting] = deque()
         self._brought = threading.Event()
         self._flusher: threading.Thread | None = None
@@ -155,11 +170,12 @@ class Recorder:
             self._wait(item)
         if item.leads:
             self._lead(item)
-        if item.place is None:
+        place = item.place
+        if place is None:
             raise NotDurableError(
                 f"the record could not be made durable: {item.error}"
             ) from item.error
-        return item.place
+        return place
 
     def append_soon(self, item: Waiting) -> None:
         """Hand over a record whose `done` says when it is settled.
@@ -260,6 +276,9 @@ class Recorder:
             if item.leads:
                 self._hand_over()
             raise
+        finally:
+            if item.follows is not None:
+                item.follows.release()
 
     def _lead(self, item: Waiting) -> None:
         try:
@@ -283,11 +302,16 @@ class Recorder:
             self._tell_flusher()
 
     def _settle(self, batch: list[Waiting]) -> None:
+        following: LockType | None = None
         with self._mutex:
-            for item in batch:
-                if item.wake is not None:
-                    item.wake.release()
-                    item.wake = None
+            # From the last: each wakes the next, and the first is woken here. Woken all
+            # at once they would stand in line for the interpreter's lock, and so would
+            # whoever writes now.
+            for item in reversed(batch):
+                if item.wake is not None and not item.gone:
+                    item.follows, following, item.wake = following, item.wake, None
+        if following is not None:
+            following.release()
         for item in batch:
             if item.done is not None:
                 item.done()
@@ -300,6 +324,7 @@ class Recorder:
         try:
             self._write(batch)
         finally:
+            self._written += 1
             self._settle(batch)
 
     def _write(self, batch: list[Waiting]) -> None:
@@ -319,8 +344,10 @@ class Recorder:
             if not isinstance(error, Exception):
                 raise
             return
+        origin = self._writer.origin
         for index, item in enumerate(batch, start=first):
-            item.place = Place(origin=self._writer.origin, index=index)
+            item.origin = origin
+            item.index = index
 
     def _give_up(self) -> None:
         writer, self._writer = self._writer, None
@@ -337,7 +364,14 @@ class Recorder:
                     return
             # What comes now goes along, and most often with a commit that somebody
             # waits for.
-            if not self._hurry:
-                time.sleep(_LINGER_SECONDS)
+            self._linger()
             self._brought.clear()
             self.flush()
+
+    def _linger(self) -> None:
+        """Wait for a commit that somebody waits for, which takes along what is here."""
+        written = -1
+        # After one, what is here came since.
+        while written != self._written and not self._hurry:
+            written = self._written
+            time.sleep(_LINGER_SECONDS)

@@ -115,7 +115,7 @@ def pseudonym_of(caller: str, *, salt: bytes) -> str:
 class Vault:
     """Keeps the content of one log's records."""
 
-    __slots__ = ("_connection", "_gate", "_path")
+    __slots__ = ("_connection", "_dropped", "_gate", "_path")
 
     def __init__(self, path: Path) -> None:
         """Open the vault of a log.
@@ -128,6 +128,7 @@ class Vault:
 
         self._path = path
         self._gate = Gate.at(path.with_name("vault.gate"))
+        self._dropped = -1
         try:
             with self._gate:
                 self._connection = open_for_writing(
@@ -162,9 +163,12 @@ class Vault:
                 for person in item.about:
                     run("INSERT INTO about VALUES (?, ?)", (item.record, person))
             if ahead is not None:
-                run("DELETE FROM ahead WHERE size <= ?", (synced,))
+                if synced != self._dropped:
+                    run("DELETE FROM ahead WHERE size <= ?", (synced,))
                 run("INSERT INTO ahead VALUES (?, ?, ?, ?)", ahead.row())
             run("COMMIT")
+        if ahead is not None:
+            self._dropped = synced
 
     def ahead(self) -> list[Ahead]:
         """Return the records that may not be durable in the log, in order.

@@ -90,7 +90,8 @@ class Frontier:
             # Like adding one to a binary number: each carry joins two subtrees.
             carry = size
             while carry & 1:
-                node = node_hash(hashes.pop(), node)
+                # As `node_hash`, of which there is one for nearly every leaf.
+                node = sha256(b"\x01" + hashes.pop() + node).digest()
                 carry >>= 1
             hashes.append(node)
             size += 1

@@ -151,7 +151,8 @@ class LogStore:
         note = sign_checkpoint(checkpoint, signer=self._signer, successor=successor)
         head = Head(size=frontier.size, frontier=frontier, note=note)
         self._write(
-            list(zip(bodies, leaves, strict=True)),
+            bodies,
+            leaves=leaves,
             head=head,
             keep=successor is not None,
             elsewhere=elsewhere,
@@ -178,7 +179,7 @@ class LogStore:
         frontier = self._frontier.extend(leaves)
         head = Head(size=frontier.size, frontier=frontier, note=note)
         require_signed(head, vkeys=vkeys, where=str(self._path))
-        self._write(list(zip(bodies, leaves, strict=True)), head=head)
+        self._write(bodies, leaves=leaves, head=head)
 
     @property
     def _frontier(self) -> Frontier:
@@ -186,8 +187,9 @@ class LogStore:
 
     def _write(
         self,
-        records: Sequence[tuple[bytes, bytes]],
+        bodies: Sequence[bytes],
         *,
+        leaves: Sequence[bytes],
         head: Head,
         keep: bool = False,
         elsewhere: Elsewhere | None = None,
@@ -197,27 +199,40 @@ class LogStore:
         self._sync_at("FULL" if full else "NORMAL")
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
-        stored = run("SELECT size FROM head").fetchone()
-        if (stored[0] if stored else 0) != before:
-            raise TrailError(
-                f"`{self._path}` was written by another process: stop one of the two,"
-                " then run `policyguard audit verify`"
-            )
-        rows = [(index, *record) for index, record in enumerate(records, start=before)]
+        self._replace(head, before=before)
+        indexes = range(before, head.size)
+        rows = list(zip(indexes, bodies, leaves, strict=True))
         insert_rows(self._connection, "entry (idx, body, leaf)", rows)
         passed = before // CHECKPOINT_EVERY != head.size // CHECKPOINT_EVERY
         if passed or keep:
             run("INSERT INTO checkpoint VALUES (?, ?)", (head.size, head.note))
-        run(
-            "INSERT OR REPLACE INTO head VALUES (0, ?, ?, ?)",
-            (head.size, head.frontier.format(), head.note),
-        )
         if elsewhere is not None:
             elsewhere(head)
         run("COMMIT")
         self._head = head
         if full:
             self._synced = head.size
+
+    def _replace(self, head: Head, *, before: int) -> None:
+        """Store a head in the place of the one that this process left there."""
+        values = (head.size, head.frontier.format(), head.note)
+        changed = (
+            self._connection.execute(
+                "UPDATE head SET size = ?, frontier = ?, note = ? WHERE size = ?",
+                (*values, before),
+            )
+            if self._head
+            else self._connection.execute(
+                "INSERT INTO head SELECT 0, ?, ?, ? WHERE NOT EXISTS"
+                " (SELECT 1 FROM head)",
+                values,
+            )
+        )
+        if changed.rowcount != 1:
+            raise TrailError(
+                f"`{self._path}` was written by another process: stop one of the two,"
+                " then run `policyguard audit verify`"
+            )
 
     def _sync_at(self, level: Synchronous) -> None:
         """Say whether the next commits wait for the disk; one that does covers all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
@@ -278,6 +279,41 @@ def test_who_is_interrupted_while_waiting_leaves_nobody_waiting(
     ]
     assert not first.is_alive()
     assert sorted(stored) == ["first", "interrupted", "last"]
+
+
+@pytest.mark.parametrize("which", [0, 3, 5])
+def test_who_is_stopped_when_woken_still_wakes_whoever_is_next(
+    trail: Trail, which: int
+) -> None:
+    recorder = trail._process.recorder
+    line: list[threading.Thread] = []
+    ends: list[str] = []
+
+    def wait(name: str) -> None:
+        try:
+            trail.append(outcome(name))
+            ends.append("answered")
+        except SystemExit:
+            ends.append("stopped")
+
+    recorder._lock.acquire()
+    for number in range(7):
+        line.append(threading.Thread(target=wait, args=(str(number),)))
+        line[-1].start()
+        while recorder.waiting != number + 1:
+            time.sleep(0.001)
+
+    # It is raised in the thread once it has what it waits for.
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(line[which + 1].ident or 0), ctypes.py_object(SystemExit)
+    )
+    recorder._lock.release()
+    for thread in line:
+        thread.join(timeout=10)
+
+    assert [thread for thread in line if thread.is_alive()] == []
+    assert sorted(ends) == ["answered"] * 6 + ["stopped"]
+    assert kinds(trail.directory).count("outcome") == 7
 
 
 def test_many_threads_and_no_wait_between_them_never_stop(trail: Trail) -> None:
