@@ -56,8 +56,13 @@ def main() -> int:
     return 0
 
 
-def cases(folder: Path) -> dict[str, Callable[[], object]]:
-    """Return what is measured, by name; each is one decision, commit or call."""
+def guarded_question(trail: Path) -> tuple[Guard, ModelCall]:
+    """Return a guard with a trail there, and a question that it allows."""
+    guard = _guard(trail)
+    return guard, _question(guard, host="api.scaleway.ai")
+
+
+def _guard(trail: Path) -> Guard:
     contract = Contract(
         operator="scaleway",
         dpa=True,
@@ -67,15 +72,20 @@ def cases(folder: Path) -> dict[str, Callable[[], object]]:
         remote_access_countries=("FR",),
         sub_processors=True,
     )
-    guard = Guard(
+    return Guard(
         settings=Settings(
-            trail=TrailSettings(directory=folder / "trail"),
+            trail=TrailSettings(directory=trail),
             tenant=TenantSettings(
                 id="bench", establishment="DE", sectors=(), contracts=(contract,)
             ),
         ),
         clock=lambda: NOTED,
     )
+
+
+def cases(folder: Path) -> dict[str, Callable[[], object]]:
+    """Return what is measured, by name; each is one decision, commit or call."""
+    guard = _guard(folder / "trail")
     bound = guard.bind(
         caller="bench",
         data={"classes": ["pii"], "subjects": ["DE"]},

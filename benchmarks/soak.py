@@ -39,14 +39,14 @@ KEYS = FileKeys(passphrase=lambda: b"of the soak")
 WRITER = """
 import sys, threading
 from benchmarks.soak import KEYS
-from benchmarks.trail import _outcome
+from benchmarks.trail_records import outcome
 from policyguard.audit.trail import Trail
 from policyguard.errors import NotDurableError
 trail = Trail.open(sys.argv[1], keys=KEYS)
 told = threading.Lock()
 def work():
     while True:
-        record = _outcome()
+        record = outcome()
         try:
             trail.append(record)
         except NotDurableError:
