@@ -29,12 +29,13 @@ Progress = Callable[[str, int, int], None]
 """Called with the log's origin, the number of records verified, and their total."""
 
 
-def verify_records(
+def verify_records(  # noqa: PLR0913 -- what is compared, and who is told
     log: Log,
     *,
     head: Head,
     known: Sequence[Checkpoint] = (),
     keys: KeyHistory | None = None,
+    take: Callable[[Sequence[Row]], None] | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Compare all records of a log with its signed head; return the checkpoints met.
@@ -45,6 +46,8 @@ def verify_records(
         known: Checkpoints that somebody kept, whose signatures hold; none is of a
             larger size than the head.
         keys: Told which keys have signed which checkpoint.
+        take: Given each batch of records, once their bytes are those of the tree, and
+            before it is known whether the tree is what was signed.
         progress: Called after each batch of records.
 
     Raises:
@@ -67,6 +70,8 @@ def verify_records(
                 met += not boundary.kept
                 held = frontier.size
                 boundary = next(signed, _END)
+        if take:
+            take(rows)
         if progress:
             progress(log.origin, frontier.size, head.size)
     if frontier.size != head.size:

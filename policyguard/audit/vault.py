@@ -24,6 +24,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from policyguard.audit.redo import Ahead
 
 SALT_BYTES: Final = 32
+_BLOCK_BYTES: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 _PSEUDONYM_BYTES: Final = 16
 _REMEMBERED_CALLERS: Final = 10_000
 _CONTENT_SCHEMA: Final = """
@@ -103,7 +107,13 @@ def commitment_of(content: bytes, *, salt: bytes) -> Commitment:
 
 def commitment_value(content: bytes, *, salt: bytes) -> str:
     """Return the HMAC of content under a salt, in hexadecimal."""
-    return hmac.digest(salt, content, "sha256").hex()
+    if len(salt) > _BLOCK_BYTES:
+        return hmac.digest(salt, content, "sha256").hex()
+    # The same in the words of RFC 2104: OpenSSL 3 takes longer to look HMAC up than to
+    # compute this, and a verification does it for each decision.
+    key = salt.ljust(_BLOCK_BYTES, b"\0")
+    inner = sha256(key.translate(_INNER) + content).digest()
+    return sha256(key.translate(_OUTER) + inner).hexdigest()
 
 
 def pseudonym_of(caller: str, *, salt: bytes) -> str:
@@ -323,6 +333,23 @@ def read_content(path: Path, *, record: str | None = None) -> Iterator[Sealed]:
     )
     for name, salt, body in rows:
         yield Sealed(record=name, salt=salt, body=body)
+
+
+def read_contents(
+    path: Path, *, records: Collection[str]
+) -> Iterator[tuple[str, bytes, bytes]]:
+    """Read record, salt and content for those of some records that a vault has.
+
+    Args:
+        path: The vault.
+        records: Their ids, at most some thousands.
+
+    Raises:
+        TrailError: it cannot be read.
+    """
+    marks = ", ".join("?" * len(records))
+    query = f"SELECT record, salt, body FROM content WHERE record IN ({marks})"  # noqa: S608 -- ours
+    yield from _rows(path, query, *records, types=(str, bytes, bytes))
 
 
 def read_prompt(path: Path, *, record: str) -> SealedPrompt | None:

@@ -10,24 +10,23 @@ written anew with the key. A kept checkpoint or a witness shows those.
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hmac import compare_digest
 from pathlib import Path
 
-from policyguard.audit.erasure_order import require_order, verify_order
 from policyguard.audit.key_history import KeyHistory, require_own_key
 from policyguard.audit.log_chain import require_continued
 from policyguard.audit.log_verification import Progress, verify_records
 from policyguard.audit.outside.attested import Attestations, Attested, Vouchers
 from policyguard.audit.people import verify_prompts
 from policyguard.audit.reader import Entry, Log, TrailReader, source_of
-from policyguard.audit.record_forms import Brief, Forms
 from policyguard.audit.stores.protocol import Head
 from policyguard.audit.stores.sqlite import require_signed
-from policyguard.audit.vault import commitment_value, pseudonym_of
+from policyguard.audit.tally import Tally
+from policyguard.audit.vault import pseudonym_of
 from policyguard.errors import (
     CutOffError,
     FormatError,
@@ -38,16 +37,6 @@ from policyguard.errors import (
 from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.passphrase import Passphrase
 from policyguard.tlog import Checkpoint, open_checkpoint
-from policyguard.vocabulary.record import (
-    AnyRecord,
-    ApprovalRecord,
-    Commitment,
-    DecisionRecord,
-    EraseRecord,
-    GenesisRecord,
-    OutcomeRecord,
-    Predecessor,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +124,7 @@ def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
     )
     ordered = set().union(*(item.ordered for item in tallies))
     orders = sum((item.orders for item in tallies), Counter())
-    gone = set().union(*(item.uncovered for item in tallies))
+    gone = set().union(*(item.gone for item in tallies))
     return Verified(
         logs=tuple((item.origin, item.size, item.root) for item in tallies),
         checkpoints=sum(item.checkpoints for item in tallies),
@@ -153,63 +142,6 @@ def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
     )
 
 
-class _Tally:
-    """Collects what one log says while it is read."""
-
-    def __init__(
-        self,
-        log: Log,
-        checkpoint: Checkpoint,
-        *,
-        erasers: Collection[VerifierKey] | None,
-    ) -> None:
-        self.erasers = erasers
-        self.orders: Counter[str] = Counter()
-        self.origin = log.origin
-        self.size = checkpoint.size
-        self.root = checkpoint.root
-        self.checkpoints = 0
-        self.keys = KeyHistory(origin=log.origin, trusted=log.vkeys)
-        self.predecessor: Predecessor | None = None
-        self.attested = Attested()
-        self.uncovered: dict[str, tuple[int, str]] = {}
-        self.allowed: set[str] = set()
-        self.ended: set[str] = set()
-        self.ordered: set[str] = set()
-        self.prompts: dict[str, tuple[Entry, Commitment]] = {}
-
-    def add(self, entry: Entry, record: AnyRecord) -> None:
-        self.keys.add_record(entry.index, record)
-        if isinstance(record, GenesisRecord):
-            self.predecessor = record.predecessor
-        if isinstance(record, DecisionRecord | ApprovalRecord):
-            self.uncovered[record.id] = (entry.index, record.input.value)
-        if isinstance(record, DecisionRecord):
-            if record.prompt is not None:
-                self.prompts[record.id] = (entry, record.prompt)
-            if record.goes_ahead:
-                self.allowed.add(record.id)
-        elif isinstance(record, OutcomeRecord):
-            self.ended.add(record.decision)
-        elif isinstance(record, EraseRecord):
-            trail = self.origin.rpartition("/")[0]
-            if self.erasers is None:
-                key = verify_order(record, trail=trail)
-            else:
-                key = require_order(record, trail=trail, erasers=self.erasers)
-            self.orders[key.key_name] += 1
-            self.ordered.update(record.records)
-
-    def add_brief(self, index: int, brief: Brief) -> None:
-        """Take in a decision or an outcome of a known form."""
-        if brief.content is not None:
-            self.uncovered[brief.id] = (index, brief.content)
-            if brief.goes_ahead:
-                self.allowed.add(brief.id)
-        elif brief.decision is not None:
-            self.ended.add(brief.decision)
-
-
 def _still_there(reader: TrailReader, ordered: set[str]) -> int:
     return sum(len(ordered & log.source.kept()) for log in reader.logs)
 
@@ -221,43 +153,62 @@ def _verify_log(
     memory: bool,
     vouchers: Vouchers,
     progress: Progress | None,
-) -> _Tally:
+) -> Tally:
     with _as_tampered(f"the log {log.origin}"):
         require_own_key(log)
+        sound = _beside(log.source.require_sound)
         head = log.head()
         checkpoint = require_signed(head, vkeys=log.vkeys, where=log.source.where)
-        tally = _Tally(log, checkpoint, erasers=vouchers.erasers)
+        tally = Tally(log, checkpoint, erasers=vouchers.erasers)
         known = _known(log, size=head.size) if memory else []
         attestations = vouchers.of(log)
         known += _attested(attestations, head=head, keys=tally.keys)
         tally.attested = attestations.attested()
         tally.checkpoints = verify_records(
-            log, head=head, known=known, keys=tally.keys, progress=progress
+            log,
+            head=head,
+            known=known,
+            keys=tally.keys,
+            take=tally.take,
+            progress=progress,
         )
-        _read_records(log, tally=tally)
+        tally.settle()
+        _require_signed_end(log, size=head.size)
         tally.keys.require_kept(size=head.size)
-        _verify_content(log, tally=tally)
         verify_prompts(log, trail=reader.source, recorded=tally.prompts)
         # Last, because it names no record: an index that contradicts its table.
-        log.source.require_sound()
+        sound()
     return tally
 
 
-def _read_records(log: Log, *, tally: _Tally) -> None:
-    """Validate what each record says, and collect it."""
-    forms = Forms()
-    for rows in log.source.batches(size=tally.size):
-        for index, body, leaf in rows:
-            # The first record is of no form: it opens the log.
-            brief = forms.read(body) if index and type(body) is bytes else None
-            if brief is not None:
-                tally.add_brief(index, brief)
-                continue
-            entry = Entry(origin=log.origin, index=index, body=body, leaf=leaf)
-            record = _record_of(entry, log=log)
-            tally.add(entry, record)
-            forms.learn(entry, record)
-    for entry in log.entries(start=tally.size):
+def _beside(work: Callable[[], None]) -> Callable[[], None]:
+    """Begin work in a thread; return what waits for its end, and raises what it did.
+
+    SQLite looks through its own structures without the interpreter's lock.
+    """
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 -- raised where it is waited for
+            raised.append(error)
+
+    # Whoever fails meanwhile need not wait: it only reads.
+    thread = threading.Thread(target=run, name="policyguard-sound", daemon=True)
+    thread.start()
+
+    def wait() -> None:
+        thread.join()
+        if raised:
+            raise raised[0]
+
+    return wait
+
+
+def _require_signed_end(log: Log, *, size: int) -> None:
+    """Refuse a record beyond the head that nobody has signed."""
+    for entry in log.entries(start=size):
         _require_newer_head(entry, log=log)
         break
 
@@ -271,37 +222,6 @@ def _require_newer_head(entry: Entry, *, log: Log) -> None:
         raise TamperedError(
             f"{entry.name} is beyond the log's head: nobody has signed it"
         )
-
-
-def _record_of(entry: Entry, *, log: Log) -> AnyRecord:
-    record = entry.record()
-    first = isinstance(record, GenesisRecord)
-    if first != (entry.index == 0):
-        raise TamperedError(f"{entry.name} opens a log, and only entry 0 may do that")
-    if isinstance(record, GenesisRecord) and (
-        record.origin != log.origin
-        or record.vkey not in {vkey.format() for vkey in log.vkeys}
-    ):
-        raise TamperedError(f"{entry.name} opens the log of another origin or key")
-    return record
-
-
-def _verify_content(log: Log, *, tally: _Tally) -> None:
-    """Open each commitment whose content the vault still has."""
-    if not log.source.has_vault():
-        # A log may be handed out without its vault: all of its content counts as gone.
-        return
-    for sealed in log.sealed():
-        found = tally.uncovered.pop(sealed.record, None)
-        if found is None:
-            # Kept before a crash that the log did not survive, or after the head.
-            continue
-        index, value = found
-        if not compare_digest(commitment_value(sealed.body, salt=sealed.salt), value):
-            raise TamperedError(
-                f"the content of entry {index} of {log.origin} (record {sealed.record})"
-                " in the vault was changed: it is not what was recorded"
-            )
 
 
 def _vouchers(reader: TrailReader, *, given: Vouchers | None) -> Vouchers:

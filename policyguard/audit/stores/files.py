@@ -33,6 +33,7 @@ from policyguard.audit.vault import (
     SealedPrompt,
     read_callers,
     read_content,
+    read_contents,
     read_kept,
     read_prompt,
     read_records_about,
@@ -121,6 +122,10 @@ class FileLog:
     def sealed(self, *, record: str | None = None) -> Iterator[Sealed]:
         """Read what the vault holds for each record, or for one."""
         return read_content(self.layout.vault(self.slot), record=record)
+
+    def contents(self, records: Collection[str]) -> Iterator[tuple[str, bytes, bytes]]:
+        """Read record, salt and content for those of a few records that the vault has."""
+        return read_contents(self.layout.vault(self.slot), records=records)
 
     def prompt(self, record: str) -> SealedPrompt | None:
         """Return the sealed prompt of a record."""

@@ -127,6 +127,10 @@ class LogSource(Protocol):
         """Read what the vault holds for each record, or for one."""
         ...
 
+    def contents(self, records: Collection[str]) -> Iterator[tuple[str, bytes, bytes]]:
+        """Read record, salt and content for those of a few records that the vault has."""
+        ...
+
     def prompt(self, record: str) -> SealedPrompt | None:
         """Return the sealed prompt of a record; `None`: there is none."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from trails import append_pair, decision, made_trail, outcome
 
 from policyguard.audit.leaf import body_of
 from policyguard.audit.reader import Entry
-from policyguard.audit.record_forms import Brief, Forms, brief_of
+from policyguard.audit.record_forms import Forms, Said, said_of
+from policyguard.audit.stores.protocol import Row
 from policyguard.audit.trail import Trail
-from policyguard.audit.vault import commitment_of
+from policyguard.audit.vault import commitment_of, commitment_value
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import FormatError, TamperedError
 from policyguard.vocabulary.record import AnyRecord, DecisionRecord
@@ -38,7 +40,18 @@ def entry_of(body: bytes) -> Entry:
     return Entry(origin="acme.example/app-1", index=1, body=body, leaf=b"")
 
 
-def taught(record: AnyRecord, *, times: int = 64) -> Forms:
+def row_of(body: bytes) -> Row:
+    return (1, body, b"")
+
+
+def said(forms: Forms, body: bytes) -> Said | None:
+    """Return what forms say of one record."""
+    known, left = forms.read([row_of(body)])
+    assert len(known) + len(left) == 1
+    return known[0] if known else None
+
+
+def taught(record: AnyRecord, *, times: int = 16) -> Forms:
     """Return forms that have seen a record so often."""
     forms = Forms()
     for _ in range(times):
@@ -75,12 +88,12 @@ def test_each_byte_that_is_changed_is_seen_as_full_validation_sees_it(
     for place in range(len(body)):
         for byte in INTERESTING:
             changed = body[:place] + bytes([byte]) + body[place + 1 :]
-            brief = forms.read(changed)
-            if brief is not None:
+            found = said(forms, changed)
+            if found is not None:
                 known += 1
-                assert brief == brief_of(entry_of(changed).record())
+                assert found == said_of(row_of(changed), entry_of(changed).record())
 
-    assert forms.read(body) == brief_of(record)
+    assert said(forms, body) == said_of(row_of(body), record)
     assert known > len(body) // 2
 
 
@@ -99,37 +112,101 @@ def test_whatever_a_form_accepts_is_a_record(
     place = flip % len(body)
     changed = body[:place] + into + body[place + width :]
 
-    brief = forms.read(changed)
+    found = said(forms, changed)
 
-    if brief is not None:
-        assert brief == brief_of(entry_of(changed).record())
+    if found is not None:
+        assert found == said_of(row_of(changed), entry_of(changed).record())
+
+
+def each(
+    known: list[Said],
+) -> dict[int, tuple[bytes, bytes | None, bytes | None, bool]]:
+    """Return what many records say, by index."""
+    return {
+        row[0]: (
+            name,
+            None if many.decisions is None else many.decisions[number],
+            None if many.contents is None else many.contents[number],
+            many.go_ahead,
+        )
+        for many in known
+        for number, (row, name) in enumerate(zip(many.rows, many.ids, strict=True))
+    }
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_many_records_at_once_say_what_each_says_alone(data: st.DataObject) -> None:
+    forms = Forms()
+    for record in RECORDS.values():
+        for _ in range(16):
+            forms.learn(entry_of(body_of(record)), record)
+    bodies = data.draw(
+        st.lists(
+            st.sampled_from(
+                [
+                    *map(body_of, RECORDS.values()),
+                    *(body_of(make()) for make in (made, ended) for _ in range(3)),
+                ]
+            ),
+            min_size=1,
+            max_size=12,
+        )
+    )
+    for number in data.draw(st.sets(st.integers(0, len(bodies) - 1), max_size=3)):
+        place = data.draw(st.integers(0, len(bodies[number]) - 1))
+        byte = data.draw(st.sampled_from(INTERESTING))
+        changed = bytearray(bodies[number])
+        changed[place] = byte
+        bodies[number] = bytes(changed)
+
+    known, left = forms.read([(index, body, b"") for index, body in enumerate(bodies)])
+
+    found = each(known)
+    assert sorted([*found, *(row[0] for row in left)]) == list(range(len(bodies)))
+    assert [row[0] for row in left] == sorted(row[0] for row in left)
+    for index, what in found.items():
+        alone = said_of((index, bodies[index], b""), entry_of(bodies[index]).record())
+        assert alone is not None
+        assert what == each([alone])[index]
+
+
+@given(salt=st.binary(max_size=70), content=st.binary(max_size=200))
+def test_a_commitment_is_the_hmac_of_its_content(salt: bytes, content: bytes) -> None:
+    assert (
+        commitment_value(content, salt=salt)
+        == hmac.digest(salt, content, "sha256").hex()
+    )
 
 
 def test_a_form_is_made_of_what_comes_often_and_of_nothing_else() -> None:
     record = ended()
     body = body_of(record)
 
-    seldom, often = taught(record, times=63), taught(record)
+    seldom, often = taught(record, times=15), taught(record)
 
-    assert seldom.read(body) is None
-    assert often.read(body) == Brief(id=record.id, decision=record.decision)
+    assert said(seldom, body) is None
+    assert said(often, body) == Said(
+        [row_of(body)], (record.id.encode(),), decisions=(record.decision.encode(),)
+    )
 
 
 def test_a_record_with_a_prompt_has_no_form() -> None:
     record = made(prompt=COMMITTED)
 
-    assert taught(record).read(body_of(record)) is None
+    assert said(taught(record), body_of(record)) is None
 
 
 def test_the_forms_that_are_known_are_bounded() -> None:
     forms = Forms()
     for length in range(200):
         record = made(model="m" * (1 + length % 100), tenant="t" * (1 + length // 2))
-        for _ in range(64):
+        for _ in range(16):
             forms.learn(entry_of(body_of(record)), record)
 
-    assert len(forms._forms) <= 64
-    assert max(map(len, forms._forms.values())) <= 8
+    layouts = forms._layouts.values()
+    assert len(layouts) <= 256
+    assert max(sum(len(item.forms) for item in many) for many in layouts) <= 32
 
 
 @pytest.mark.parametrize(
