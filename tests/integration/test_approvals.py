@@ -17,7 +17,7 @@ from integration.loopback import remembered
 from offline import Upstream
 
 from policyguard import ApprovalRequired, Guard, NotAllowed, PolicyDenied
-from policyguard.audit.vault import read_content
+from policyguard.audit.vault_reading import read_content
 from policyguard.audit.verify import verify_trail
 from policyguard.identity import new_id
 

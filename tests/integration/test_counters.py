@@ -19,7 +19,7 @@ from offline import Upstream
 from unit.bundle.test_additions import HEAD
 
 from policyguard import ApprovalRequired, Guard, PolicyDenied
-from policyguard.audit.vault import read_content
+from policyguard.audit.vault_reading import read_content
 from policyguard.errors import ConfigurationError
 from policyguard.guard.tally import first_of_january, twelve_months_before
 

@@ -19,7 +19,7 @@ from trails import decision, entries, made_trail
 from policyguard.audit.layout import read_identity
 from policyguard.audit.reader import Entry, TrailReader
 from policyguard.audit.trail import Trail
-from policyguard.audit.vault import read_callers
+from policyguard.audit.vault_reading import read_callers
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import FormatError, PolicyGuardError, TamperedError
 from policyguard.tlog import root_of

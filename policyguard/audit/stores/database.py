@@ -25,6 +25,7 @@ VERSIONS: Final = (1, 2)
 """A vault of version 2 may be ahead of its log, which older software must not overlook."""
 OLDEST_SQLITE: Final = (3, 37, 0)
 _PATIENCE_SECONDS: Final = 10.0
+_ROWS_READ: Final = 32
 _ROWS_AT_ONCE: Final = (256, 128, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """Few sizes, so that each statement is compiled once, and near enough to each other that
 two or three statements insert whatever number there is."""
@@ -165,10 +166,11 @@ def rows_of(
         TrailError: they cannot be read, or a column has another type.
     """
     try:
-        for row in connection.execute(query, values):
-            if tuple(map(type, row)) != types:
+        rows = connection.execute(query, values)
+        while many := rows.fetchmany(_ROWS_READ):
+            if {tuple(map(type, row)) for row in many} != {types}:
                 raise TrailError(f"`{path}` is damaged: a row is not of its table")
-            yield row
+            yield from many
     except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
         raise _cannot("read", path, error) from error
 

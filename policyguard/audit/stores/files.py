@@ -28,9 +28,8 @@ from policyguard.audit.stores.database import (
 )
 from policyguard.audit.stores.protocol import Head, KnownHead, Row
 from policyguard.audit.stores.sqlite import read_head
-from policyguard.audit.vault import (
-    Sealed,
-    SealedPrompt,
+from policyguard.audit.vault import Sealed, SealedPrompt
+from policyguard.audit.vault_reading import (
     read_callers,
     read_content,
     read_contents,
@@ -123,7 +122,7 @@ class FileLog:
         """Read what the vault holds for each record, or for one."""
         return read_content(self.layout.vault(self.slot), record=record)
 
-    def contents(self, records: Collection[str]) -> Iterator[tuple[str, bytes, bytes]]:
+    def contents(self, records: Collection[str]) -> list[tuple[str, bytes, bytes]]:
         """Read record, salt and content for those of a few records that the vault has."""
         return read_contents(self.layout.vault(self.slot), records=records)
 

@@ -132,11 +132,15 @@ class PostgresLog:
             for name, salt, body in batch:
                 yield Sealed(record=name, salt=salt, body=body)
 
-    def contents(self, records: Collection[str]) -> Iterator[tuple[str, bytes, bytes]]:
+    def contents(self, records: Collection[str]) -> list[tuple[str, bytes, bytes]]:
         """Read record, salt and content for those of a few records that the vault has."""
         query: LiteralString = f"{_SEALED} AND record = ANY(%s)"
-        for batch in _batches(self.server, query, self.slot, list(records)):
-            yield from ((name, bytes(salt), bytes(body)) for name, salt, body in batch)
+        batches = _batches(self.server, query, self.slot, list(records))
+        return [
+            (name, bytes(salt), bytes(body))
+            for batch in batches
+            for name, salt, body in batch
+        ]
 
     def prompt(self, record: str) -> SealedPrompt | None:
         """Return the sealed prompt of a record; `None`: there is none."""

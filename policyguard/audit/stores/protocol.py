@@ -127,7 +127,7 @@ class LogSource(Protocol):
         """Read what the vault holds for each record, or for one."""
         ...
 
-    def contents(self, records: Collection[str]) -> Iterator[tuple[str, bytes, bytes]]:
+    def contents(self, records: Collection[str]) -> list[tuple[str, bytes, bytes]]:
         """Read record, salt and content for those of a few records that the vault has."""
         ...
 

@@ -20,7 +20,8 @@ from policyguard.audit.people import DataKeys
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.retention import Keeping, LegalHold
 from policyguard.audit.trail import Trail
-from policyguard.audit.vault import Vault, read_kept
+from policyguard.audit.vault import Vault
+from policyguard.audit.vault_reading import read_kept
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import ConfigurationError, TamperedError, TrailError
 from policyguard.signing.ed25519 import Ed25519Signer

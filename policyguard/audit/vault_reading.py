@@ -1,0 +1,110 @@
+"""Reads what vaults and the file of callers hold, without writing.
+
+Owner: nobody; each function opens the file and closes it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from policyguard.audit.stores.database import open_for_reading, rows_of
+from policyguard.audit.vault import Sealed, SealedPrompt
+
+
+def read_content(path: Path, *, record: str | None = None) -> Iterator[Sealed]:
+    """Read the content of each record in a vault, or that of one.
+
+    Raises:
+        TrailError: it cannot be read.
+    """
+    query = "SELECT record, salt, body FROM content"
+    types = (str, bytes, bytes)
+    rows = (
+        _rows(path, query, types=types)
+        if record is None
+        else _rows(path, f"{query} WHERE record = ?", record, types=types)
+    )
+    for name, salt, body in rows:
+        yield Sealed(record=name, salt=salt, body=body)
+
+
+def read_contents(
+    path: Path, *, records: Collection[str]
+) -> list[tuple[str, bytes, bytes]]:
+    """Read record, salt and content for those of some records that a vault has.
+
+    Args:
+        path: The vault.
+        records: Their ids, at most some thousands.
+
+    Raises:
+        TrailError: it cannot be read.
+    """
+    marks = ", ".join("?" * len(records))
+    query = f"SELECT record, salt, body FROM content WHERE record IN ({marks})"  # noqa: S608 -- ours
+    return list(_rows(path, query, *records, types=(str, bytes, bytes)))
+
+
+def read_prompt(path: Path, *, record: str) -> SealedPrompt | None:
+    """Read the sealed prompt of a record; `None`: there is none.
+
+    Raises:
+        TrailError: it cannot be read.
+    """
+    connection = open_for_reading(path)
+    try:
+        query = "SELECT body, ifnull(key, x'') FROM prompt WHERE record = ?"
+        types = (bytes, bytes)
+        row = next(rows_of(connection, query, record, types=types, path=path), None)
+        if row is None:
+            return None
+        query = "SELECT person FROM about WHERE record = ? ORDER BY person"
+        people = rows_of(connection, query, record, types=(str,), path=path)
+        names = tuple(name for (name,) in people)
+    finally:
+        connection.close()
+    return SealedPrompt(body=row[0], key=row[1] or None, about=names)
+
+
+def read_records_about(path: Path, *, people: Collection[str]) -> set[str]:
+    """Read which records are about somebody, by pseudonyms.
+
+    Raises:
+        TrailError: they cannot be read.
+    """
+    query = "SELECT record, person FROM about"
+    rows = _rows(path, query, types=(str, str))
+    return {record for record, person in rows if person in people}
+
+
+def read_kept(path: Path) -> set[str]:
+    """Read of which records anything is kept.
+
+    Raises:
+        TrailError: they cannot be read.
+    """
+    query = "SELECT record FROM content UNION SELECT record FROM prompt"
+    query += " UNION SELECT record FROM about"
+    return {record for (record,) in _rows(path, query, types=(str,))}
+
+
+def read_callers(path: Path) -> Iterator[tuple[str, bytes, str]]:
+    """Read pseudonym, salt and id of each caller.
+
+    Raises:
+        TrailError: they cannot be read.
+    """
+    query = "SELECT pseudonym, salt, id FROM caller"
+    yield from _rows(path, query, types=(str, bytes, str))
+
+
+def _rows(
+    path: Path, query: str, *values: object, types: tuple[type, ...]
+) -> Iterator[tuple[Any, ...]]:
+    connection = open_for_reading(path)
+    try:
+        yield from rows_of(connection, query, *values, types=types, path=path)
+    finally:
+        connection.close()
