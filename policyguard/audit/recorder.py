@@ -67,6 +67,8 @@ class Waiting:
 
     body: bytes
     sealed: Sealed | None = None
+    make: Callable[[], bytes] | None = None
+    """Makes the body of a record that nobody waits for, when it is written."""
     failed: Callable[[BaseException], None] | None = None
     """Told of a failure that nobody waits for."""
     origin: str = ""
@@ -322,7 +324,9 @@ class Recorder:
             count = min(len(self._waiting), MOST_PER_COMMIT)
             batch = [self._waiting.popleft() for _ in range(count)]
         try:
-            self._write(batch)
+            made = [item for item in batch if item.make is None or _is_made(item)]
+            if made:
+                self._write(made)
         finally:
             self._written += 1
             self._settle(batch)
@@ -375,3 +379,15 @@ class Recorder:
         while written != self._written and not self._hurry:
             written = self._written
             time.sleep(_LINGER_SECONDS)
+
+
+def _is_made(item: Waiting) -> bool:
+    """Make the body of a record; what cannot be made is none, and its bringer is told."""
+    try:
+        item.body = item.make() if item.make is not None else item.body
+    except Exception as error:  # noqa: BLE001 -- the records beside it are written
+        item.error = error
+        if item.failed is not None:
+            item.failed(error)
+        return False
+    return True

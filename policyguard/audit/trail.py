@@ -236,7 +236,7 @@ class Trail:
 
     def append_later(
         self,
-        record: OutcomeRecord,
+        record: OutcomeRecord | Callable[[], OutcomeRecord],
         *,
         failed: Callable[[BaseException], None],
     ) -> None:
@@ -247,15 +247,20 @@ class Trail:
         what is left. A process that is killed before loses it.
 
         Args:
-            record: The record of what became of a call.
-            failed: Told of the error if it could not be made durable.
+            record: The record of what became of a call; or what makes it, in whatever
+                thread writes it.
+            failed: Told of the error if it could not be made, or not durable.
 
         Raises:
             NotDurableError: it is too large, or the trail is closed.
         """
         if self._closed:
             raise NotDurableError("the trail is closed: keep the guard open")
-        item = Waiting(body=body_of(record), failed=failed)
+        if isinstance(record, OutcomeRecord):
+            item = Waiting(body=body_of(record), failed=failed)
+        else:
+            make = record
+            item = Waiting(body=b"", make=lambda: body_of(make()), failed=failed)
         self._here().recorder.append_later(item)
 
     @property

@@ -7,10 +7,13 @@ unknown place is never allowed by accident.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 from urllib.parse import unquote
 
+MOST_ADDRESSES: Final = 1_024
+"""So many are remembered: a process sends to few."""
 _FLAGS: Final = re.IGNORECASE | re.ASCII
 _HOST: Final = r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
 _AUTHORITY: Final = re.compile(rf"({_HOST}|\[[0-9A-Fa-f:.]+\])\.?(?::([0-9]{{0,5}}))?")
@@ -29,6 +32,7 @@ _PATHS: Final = (
 )
 
 
+@functools.lru_cache(maxsize=MOST_ADDRESSES)
 def endpoint_of(base_url: str) -> str | None:
     """Return the host that a URL goes to, or `None` if it is not plain to see.
 

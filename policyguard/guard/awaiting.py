@@ -21,6 +21,7 @@ from policyguard.errors import NotAllowed
 from policyguard.guard import recording, rerouting, running, wire
 from policyguard.guard.asking import Asking, decided
 from policyguard.guard.core import Core
+from policyguard.guard.outcomes import record_outcome
 from policyguard.guard.policy import Policy
 from policyguard.guard.recording import Ending
 from policyguard.vocabulary.call import ModelCall
@@ -196,4 +197,4 @@ def _not_made(core: Core, decision: Decision) -> None:
     if core.tally is not None:
         core.tally.settle(decision.id, made=False)
     ending = Ending(outcome="cancelled", error="CancelledError")
-    running.record_outcome(core, decision, ending)
+    record_outcome(core, decision, ending)

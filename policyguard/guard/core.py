@@ -27,7 +27,6 @@ from policyguard.guard import recording
 from policyguard.guard.answer import Answer
 from policyguard.guard.asking import Asking, Steps, answered
 from policyguard.guard.describe import Described
-from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
 from policyguard.guard.leave import Leave
 from policyguard.guard.notices import NoticeFile, notice_of
@@ -41,7 +40,7 @@ from policyguard.guard.persons import NOBODY
 from policyguard.guard.policy import NO_COUNT, Policy, PolicyInUse
 from policyguard.guard.refusal import refused, unrecorded
 from policyguard.guard.routing import NOTHING
-from policyguard.guard.tally import NOT_MADE, Counted, Tally, with_counts
+from policyguard.guard.tally import Counted, Tally, with_counts
 from policyguard.guard.watching import Watching
 from policyguard.guard.wire import Batches
 from policyguard.identity import new_id, wall_clock
@@ -60,7 +59,6 @@ from policyguard.vocabulary.decision import (
     EngineRef,
     Place,
 )
-from policyguard.vocabulary.record import OutcomeRecord
 
 if TYPE_CHECKING:
     from policyguard.guard.detecting import Searching
@@ -182,25 +180,6 @@ class Core:
         case = _Case(call, asking, self.policies.newest, new_id())
         refusal = self._decision(case, code=code, detail=detail)
         return self.record(refusal, asking=asking)
-
-    def record_outcome(self, outcome: OutcomeRecord) -> None:
-        """Hand over an outcome, which nobody waits for.
-
-        The call has been made: hiding its answer would help nobody. If the outcome
-        cannot be written, the decision stays without one, which an auditor sees.
-
-        Raises:
-            TrailError: it could not even be handed over.
-        """
-
-        def failed(error: BaseException) -> None:
-            log.error(
-                "outcome.not_recorded", decision=outcome.decision, reason=str(error)
-            )
-
-        if self.tally is not None:
-            self.tally.settle(outcome.decision, made=outcome.error != NOT_MADE)
-        self.trail.append_later(outcome, failed=failed)
 
     def consider(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Decision:
         """Answer a question from one policy, and record nothing; never raises."""

@@ -21,6 +21,7 @@ from typing import Final, Literal
 
 from policyguard.guard import running, wire
 from policyguard.guard.core import Core
+from policyguard.guard.outcomes import record_outcome
 from policyguard.guard.recording import Ending, OutcomeWord
 from policyguard.vocabulary.decision import Decision
 
@@ -110,4 +111,4 @@ def flush() -> None:
     with contextlib.suppress(IndexError):
         while True:
             core, decision, ending = _ASIDE.popleft()
-            running.record_outcome(core, decision, ending)
+            record_outcome(core, decision, ending)

@@ -40,6 +40,7 @@ from policyguard.guard.facts import (
 )
 from policyguard.guard.guarded import guarded as guarded_by
 from policyguard.guard.obeying import obeying
+from policyguard.guard.outcomes import record_outcome
 from policyguard.guard.recording import Ending, OutcomeWord
 from policyguard.guard.routing import Models, Rank
 from policyguard.identity import new_id
@@ -251,7 +252,7 @@ class Guard:
         if inspect.iscoroutine(result):
             result.close()
             ending = Ending(outcome="abandoned")
-            running.record_outcome(self._core, state.decision, ending)
+            record_outcome(self._core, state.decision, ending)
             raise TypeError("the callable is asynchronous: use `await guard.acall(…)`")
         running.finished(self._core, state, result=result, fn=fn)
         return result
@@ -345,7 +346,7 @@ class Guard:
     ) -> None:
         """Record what became of a call that a transport forwarded; never raises."""
         ending = Ending(outcome=outcome, error=error, status=status, observed=observed)
-        running.record_outcome(self._core, decision, ending)
+        record_outcome(self._core, decision, ending)
 
     guarded = guarded_by
     """Is the decorator for functions of one's own; see `policyguard.guard.guarded`."""

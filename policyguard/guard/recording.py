@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 from pydantic import BaseModel
@@ -21,17 +21,22 @@ from policyguard.guard.answers import answer_salt
 from policyguard.guard.describe import Observed
 from policyguard.guard.input_bytes import input_bytes
 from policyguard.guard.served import served
-from policyguard.identity import new_id, record_time, wall_clock
+from policyguard.identity import new_id, record_time
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.record import OutcomeRecord, RuleAnswer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from policyguard.audit.trail import Trail
     from policyguard.catalog.catalog import Catalog
     from policyguard.catalog.schema import Deployment
     from policyguard.guard.asking import Asking
-    from policyguard.vocabulary.decision import Decision, Place
+    from policyguard.vocabulary.decision import Decision, Finding, Place
 
+_MOST_WRITTEN: Final = 1_024
+_WRITTEN: Final[dict[tuple[int, ...], _Written]] = {}
+"""Findings by their identities: an entry keeps them alive, so that these stay theirs."""
 OutcomeWord: TypeAlias = Literal[
     "complete", "abandoned", "error", "cancelled", "delegated"
 ]
@@ -79,17 +84,7 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
             "data_classes": call.data.classes,
             "verdict": decision.verdict,
             "code": decision.code,
-            "rules": tuple(
-                RuleAnswer(
-                    id=item.id,
-                    effect=item.effect,
-                    status=item.status,
-                    verified=item.verified,
-                    missing=item.missing,
-                    softened=item.softened,
-                )
-                for item in decision.findings
-            ),
+            "rules": _written(decision.findings).rules,
             "obligations": tuple(item.type for item in decision.obligations),
             "bundle": decision.bundle,
             "catalog": decision.catalog,
@@ -109,7 +104,7 @@ def _content_of(decision: Decision, *, made: bool) -> Mapping[str, object] | byt
     try:
         parts = {
             "detail": canonical_bytes(decision.detail),
-            "findings": canonical_bytes(_dumped(decision.findings)),
+            "findings": _written(decision.findings).content,
             "input": input_bytes(decision.call).whole,
         }
         if decision.rejected:
@@ -125,6 +120,42 @@ def _content_of(decision: Decision, *, made: bool) -> Mapping[str, object] | byt
         return content_document(decision, made=made)
     members = (b'"%b":%b' % (name.encode(), parts[name]) for name in sorted(parts))
     return b"{%b}" % b",".join(members)
+
+
+class _Written(NamedTuple):
+    """Is what records say of some findings."""
+
+    findings: tuple[Finding, ...]
+    rules: tuple[RuleAnswer, ...]
+    """In the leaf."""
+    content: bytes
+    """In the vault, canonical."""
+
+
+def _written(findings: tuple[Finding, ...]) -> _Written:
+    """Return what records say of findings; those of a remembered answer are the same."""
+    key = tuple(map(id, findings))
+    found = _WRITTEN.get(key)
+    if found is None:
+        found = _Written(
+            findings=findings,
+            rules=tuple(
+                RuleAnswer(
+                    id=item.id,
+                    effect=item.effect,
+                    status=item.status,
+                    verified=item.verified,
+                    missing=item.missing,
+                    softened=item.softened,
+                )
+                for item in findings
+            ),
+            content=canonical_bytes(_dumped(findings)),
+        )
+        if len(_WRITTEN) >= _MOST_WRITTEN:
+            _WRITTEN.clear()
+        _WRITTEN[key] = found
+    return found
 
 
 def _dumped(values: Sequence[BaseModel]) -> list[object]:
@@ -181,7 +212,7 @@ class Ending:
 
 
 def outcome_of(
-    decision: Decision, *, ending: Ending, catalog: Catalog
+    decision: Decision, *, ending: Ending, catalog: Catalog, time: datetime
 ) -> OutcomeRecord:
     """Return the record of what became of an allowed call.
 
@@ -189,6 +220,7 @@ def outcome_of(
         decision: The decision that allowed it.
         ending: How it ended.
         catalog: Names the served model; a name that it does not know is left out.
+        time: When it ended.
     """
     observed = ending.observed or Observed()
     found = served(decision, observed, catalog=catalog)
@@ -196,9 +228,9 @@ def outcome_of(
         id=new_id(),
         call_id=decision.call_id,
         decision=decision.id,
-        time=record_time(wall_clock()),
+        time=record_time(time),
         outcome=ending.outcome,
-        error=_type_name(ending.error),
+        error=type_name(ending.error),
         status=ending.status,
         served_model=found.model,
         answer=observed.answer,
@@ -209,7 +241,8 @@ def outcome_of(
     )
 
 
-def _type_name(error: BaseException | str | None) -> str | None:
+def type_name(error: BaseException | str | None) -> str | None:
+    """Return what a record says of an error: its type, never its text."""
     if error is None:
         return None
     name = error if isinstance(error, str) else type(error).__qualname__

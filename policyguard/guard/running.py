@@ -13,23 +13,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from policyguard.errors import PolicyGuardError
 from policyguard.guard import wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of, describe
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts, context_facts
-from policyguard.guard.notices import deviation_notice
 from policyguard.guard.obeying import sending_of
 from policyguard.guard.obligations import Sending
+from policyguard.guard.outcomes import record_outcome
 from policyguard.guard.persons import NOBODY
-from policyguard.guard.recording import Ending, OutcomeWord, outcome_of, prompt_of
+from policyguard.guard.recording import Ending, OutcomeWord, prompt_of
 from policyguard.guard.refusal import not_allowed
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
 from policyguard.vocabulary.found import Found
-from policyguard.vocabulary.record import OutcomeRecord
 
 if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
@@ -203,15 +201,45 @@ def put_at_wire(  # noqa: PLR0913 -- all that a transport knows
         path=described.path,
         why=described.why,
     )
+    if state and _is_asked_the_same(core, state, described, known=known):
+        return _kept(core, state, asking=asking)
     call = _question(core, described, facts=known, asking=asking)
     if isinstance(call, Decision):
         return wire.Wire(decision=call)
     if state and _uses(core, state, call):
         if isinstance(call, wire.Batch):
             return wire.Wire(decision=state.decision, state=state)
-        kept = core.keeps(state.decision, asking=asking)
-        return wire.Wire(decision=kept, state=state if kept.allowed else None)
+        return _kept(core, state, asking=asking)
     return call, asking
+
+
+def _kept(core: Core, state: wire.CallState, *, asking: Asking) -> wire.Wire:
+    kept = core.keeps(state.decision, asking=asking)
+    return wire.Wire(decision=kept, state=state if kept.allowed else None)
+
+
+def _is_asked_the_same(
+    core: Core, state: wire.CallState, described: Described, *, known: Facts
+) -> bool:
+    """Say, once, whether a transport's question is plainly the one that is answered.
+
+    What is the same facts, words, and meaning of these words, makes the same question,
+    which need not be made to be compared. What is not plain is made and compared.
+    """
+    if known is not state.facts or described.calls or core.searching is not None:
+        return False
+    if core.batches.find(state.decision) is not None:
+        return False
+    call = state.decision.call
+    asked = call.asked
+    words = (described.model, described.host, described.opaque)
+    if words != (asked.model, asked.host, asked.opaque):
+        return False
+    found = core.policies.newest.resolve(
+        asked_model=described.model, host=described.host, path=described.path
+    )
+    same = (found.model, (found.deployment,)) == (call.model, call.route)
+    return same and state.use()
 
 
 def _expanded(core: Core, described: Described) -> Described:
@@ -316,44 +344,3 @@ def finished(
     observed = adapter.observe(result) if adapter else Observed(stream=True)
     word: OutcomeWord = "delegated" if observed.stream else "complete"
     record_outcome(core, state.decision, Ending(outcome=word, observed=observed))
-
-
-def record_outcome(core: Core, decision: Decision, ending: Ending) -> None:
-    """Record what became of an allowed call, or of all of a batch; never raises."""
-    _record_outcome(core, decision, ending)
-    opened = core.batches.close(decision)
-    if opened is not None:
-        from policyguard.guard import many
-
-        same = many.ended(core, opened, ending)
-        for item in opened.others:
-            _record_outcome(core, item, same)
-
-
-def _record_outcome(core: Core, decision: Decision, ending: Ending) -> None:
-    try:
-        outcome = outcome_of(decision, ending=ending, catalog=core.catalog)
-        if outcome.deviations:
-            told = _told(core, decision, outcome)
-            outcome = outcome.model_copy(update={"notified": told})
-        core.watching.ended(decision, outcome, catalog=core.catalog)
-        core.record_outcome(outcome)
-    except (PolicyGuardError, ValueError) as failure:
-        # The call has been made: hiding its answer would help nobody. The decision
-        # stays without outcome, and that is what an auditor will see.
-        log.error("outcome.not_recorded", decision=decision.id, reason=str(failure))
-
-
-def _told(core: Core, decision: Decision, outcome: OutcomeRecord) -> bool:
-    """Tell whoever settings name of an answer that came by another route."""
-    log.warning(
-        "answer.deviates", decision=decision.id, deviations=list(outcome.deviations)
-    )
-    if core.notices is None:
-        return False
-    try:
-        core.notices.tell(deviation_notice(decision, outcome))
-    except PolicyGuardError as failure:
-        log.error("answer.not_told", decision=decision.id, reason=str(failure))
-        return False
-    return True

@@ -57,8 +57,10 @@ class CallState:
         # What the guard itself puts in is not what the two could differ in.
         known = self.decision.call
         own = {name: getattr(known, name) for name in ("at", "approvals", "rolling")}
-        if call.model_copy(update=own) != known:
-            return False
+        return call.model_copy(update=own) == known and self.use()
+
+    def use(self) -> bool:
+        """Say, once, that the wrapper's decision is used."""
         # A lock, since threads that a call starts may have its context.
         with self._once:
             unused, self.used = not self.used, True

@@ -24,15 +24,11 @@ from policyguard.catalog.endpoints import endpoint_of
 from policyguard.errors import CannotProtect, ConfigurationError
 from policyguard.guard.asking import Asking
 from policyguard.guard.describe import Described, Observed
+from policyguard.guard.outcomes import record_outcome
 from policyguard.guard.persons import NOBODY
 from policyguard.guard.recording import Ending, prompt_of
 from policyguard.guard.refusal import not_allowed
-from policyguard.guard.running import (
-    facts_here,
-    found_in,
-    question,
-    record_outcome,
-)
+from policyguard.guard.running import facts_here, found_in, question
 from policyguard.identity import new_id
 from policyguard.integrations.tools import ToolCall, Tools, described, sends_nothing
 from policyguard.integrations.wire_body import host_of, path_of

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
@@ -29,10 +29,13 @@ from policyguard.integrations.wire_form import form_in
 from policyguard.integrations.wire_usage import NOTHING, Expected, expected_in
 
 if TYPE_CHECKING:
-    from httpx2 import URL, Headers, Request
+    from httpx2 import URL, Request
 
 LONGEST_BODY: Final = 8 << 20
 """Bytes of a body that are read; a longer one is opaque."""
+_Headers: TypeAlias = Mapping[str, Sequence[str]]
+"""All values of each header, by its name in lower case."""
+_TYPE: Final = "content-type"
 _RETRIES: Final = "x-stainless-retry-count"
 _MOST_ATTEMPTS: Final = 1_000_000
 _IN_QUERY: Final = "its query names another model"
@@ -70,8 +73,8 @@ def sent_by(request: Request, body: Body) -> Sent:
         request: A request of httpx or httpx2.
         body: Its body, as `read_body` or `aread_body` returns it.
     """
-    path = path_of(request.url)
-    found, expected = _contents(request, body, path=path)
+    path, headers = path_of(request.url), _headers_of(request)
+    found, expected = _contents(request, body, path=path, headers=headers)
     model, named = found.model, named_in_query(request.url)
     if model is None and not (found.opaque or found.calls or found.upload):
         # Bedrock's and Vertex' bodies have none.
@@ -79,9 +82,11 @@ def sent_by(request: Request, body: Body) -> Sent:
     if named - {model}:
         found, model = Described(opaque=found.opaque, why=_IN_QUERY), None
     return Sent(
-        described=replace(found, host=_one_host(request), path=path, model=model),
-        attempt=_attempt(request.headers.get(_RETRIES)),
-        text=_text_in(request, body, found),
+        described=replace(
+            found, host=_one_host(request, headers), path=path, model=model
+        ),
+        attempt=_attempt(",".join(headers.get(_RETRIES, ()))),
+        text=_text_in(headers, body, found),
         expected=expected,
     )
 
@@ -101,7 +106,7 @@ def path_of(url: URL) -> str:
 
 def named_in_query(url: URL) -> set[str]:
     """Return the models that the query of a URL names."""
-    return set(url.params.get_list("model"))
+    return set(url.params.get_list("model")) if url.query else set()
 
 
 def read_body(request: Request) -> Body:
@@ -139,16 +144,28 @@ async def aread_body(request: Request) -> Body:
     return _whole(request, chunks)
 
 
-def _contents(request: Request, body: Body, *, path: str) -> tuple[Described, Expected]:
+def _headers_of(request: Request) -> _Headers:
+    """Return all values of each header; a look-up in a client's own goes through all."""
+    found: dict[str, list[str]] = {}
+    for name, value in request.headers.raw:
+        found.setdefault(name.decode("latin-1").lower(), []).append(
+            value.decode("latin-1")
+        )
+    return found
+
+
+def _contents(
+    request: Request, body: Body, *, path: str, headers: _Headers
+) -> tuple[Described, Expected]:
     """Return what is asked for, as far as it can be read in one way alone."""
-    why = _hidden(request, body)
+    why = _hidden(request, body, headers)
     if why:
         return Described(opaque=True, why=why), NOTHING
     if not body.content:
         return Described(), NOTHING
     endpoint = endpoint_in(path)
-    if _is_form(request):
-        kind = request.headers["content-type"]
+    if _is_form(headers):
+        kind = ", ".join(headers[_TYPE])
         try:
             form = form_in(body.content, content_type=kind)
             return contents_of_form(form, endpoint=endpoint), NOTHING
@@ -161,9 +178,9 @@ def _contents(request: Request, body: Body, *, path: str) -> tuple[Described, Ex
     return contents_of(document, endpoint=endpoint), expected_in(document)
 
 
-def _hidden(request: Request, body: Body) -> str:
+def _hidden(request: Request, body: Body, headers: _Headers) -> str:
     """Say why nothing of a body is looked at; empty: it is."""
-    headers, full = request.headers, bool(body.content)
+    full = bool(body.content)
     reasons = (
         (body.content is None, f"its body has more than {LONGEST_BODY >> 20} MiB"),
         ("upgrade" in headers, "it asks for another protocol"),
@@ -171,26 +188,26 @@ def _hidden(request: Request, body: Body) -> str:
         ("target" in request.extensions, "it is sent to another path than the URL's"),
         (full and _is_coded(headers), "its body is compressed"),
         (
-            full and not _is_utf_8(headers.get("content-type", "")),
+            full and not _is_utf_8(headers),
             "its body is in another character set than UTF-8",
         ),
     )
     return next((why for holds, why in reasons if holds), "")
 
 
-def _text_in(request: Request, body: Body, found: Described) -> bytes | None:
+def _text_in(headers: _Headers, body: Body, found: Described) -> bytes | None:
     """Return what is searched: files of calls are text, other files are not read."""
-    if not _is_form(request) or body.content is None:
+    if not _is_form(headers) or body.content is None:
         return body.content
     if not found.calls:
         return None
     return orjson.dumps(body.content.decode("utf-8", "replace"))
 
 
-def _one_host(request: Request) -> str | None:
+def _one_host(request: Request, headers: _Headers) -> str | None:
     """Return the host, unless URL, `Host` header and TLS name different ones."""
     host = host_of(request.url)
-    named = request.headers.get_list("host")
+    named = headers.get("host", [])
     if "sni_hostname" in request.extensions:
         port = f":{request.url.port}" if request.url.port else ""
         named = [*named, f"{_text(request.extensions['sni_hostname'])}{port}"]
@@ -202,33 +219,34 @@ def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _has_one_length(headers: Headers) -> bool:
+def _has_one_length(headers: _Headers) -> bool:
     """Say whether all servers find the same end of the body."""
-    lengths = headers.get_list("content-length")
-    codings = headers.get_list("transfer-encoding")
+    lengths = headers.get("content-length", [])
+    codings = headers.get("transfer-encoding", [])
     return len(lengths) + len(codings) <= 1 and all(
         item.strip().lower() == "chunked" for item in codings
     )
 
 
-def _is_coded(headers: Headers) -> bool:
-    return headers.get("content-encoding", "identity").lower() != "identity"
+def _is_coded(headers: _Headers) -> bool:
+    return any(
+        item.lower() != "identity" for item in headers.get("content-encoding", ())
+    )
 
 
-def _is_utf_8(content_type: str) -> bool:
-    charset = _CHARSET.findall(content_type)
+def _is_utf_8(headers: _Headers) -> bool:
+    charset = [name for it in headers.get(_TYPE, ()) for name in _CHARSET.findall(it)]
     return {item.lower() for item in charset} <= {"utf-8", "utf8", "us-ascii"}
 
 
-def _attempt(text: str | None) -> int:
-    if text is None or not (text.isascii() and text.isdigit()):
+def _attempt(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
         return 0
     return min(int(text[:7]), _MOST_ATTEMPTS)
 
 
-def _is_form(request: Request) -> bool:
-    kind = request.headers.get("content-type", "")
-    return kind.strip().lower().startswith("multipart/")
+def _is_form(headers: _Headers) -> bool:
+    return ", ".join(headers.get(_TYPE, ())).strip().lower().startswith("multipart/")
 
 
 def _readable(request: Request) -> bool:
