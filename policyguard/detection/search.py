@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from policyguard.detection.numbers import cards, ibans, phones
+from policyguard.detection.payloads import without_payloads
 from policyguard.detection.words import emails, marks
 from policyguard.vocabulary.found import Found, FoundCount, FoundKind
 
@@ -67,13 +68,13 @@ def texts_in(document: Any) -> Iterator[str]:
     """Yield all text of a JSON document: strings, keys and whole numbers, in order.
 
     What a field means is not looked at: a name in a tool's arguments or in metadata is
-    sent as well. Documents nested deeper than a parser of ours lets through end there.
+    sent as well. Of data URIs the text in them is yielded, and no picture. Documents nested deeper than a parser of ours lets through end there.
     """
     queue: list[tuple[Any, int]] = [(document, 0)]
     while queue:
         item, depth = queue.pop()
         if isinstance(item, str):
-            yield item
+            yield without_payloads(item)
         elif isinstance(item, int) and not isinstance(item, bool):
             yield str(item)
         elif depth < _MOST_DEPTH and isinstance(item, Mapping):

@@ -158,10 +158,14 @@ class Memo(Generic[T]):
             question: The canonical input without `at`.
             at: The legal instant, in whole seconds since 1970.
         """
-        entry = self._entries.get(self._scope + question) if at >= EARLIEST else None
-        answer = None if entry is None else entry.answers.get(self._interval(entry, at))
+        answer = self.peek(question, at=at)
         next(self._misses if answer is None else self._hits)
         return answer
+
+    def peek(self, question: bytes, *, at: int) -> T | None:
+        """Return what `find` would, without counting it as a use."""
+        entry = self._entries.get(self._scope + question) if at >= EARLIEST else None
+        return None if entry is None else entry.answers.get(self._interval(entry, at))
 
     def keep(self, question: bytes, *, at: int, answer: T) -> None:
         """Remember an answer, if that is safe; whoever reads it may not change it."""

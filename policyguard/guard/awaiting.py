@@ -1,5 +1,9 @@
 """Decisions for tasks: the rules run in a thread, and the record is awaited in none.
 
+What takes no longer than a hand-over to a thread would is done in the loop itself: a
+question that is put from a call's own arguments, and an answer that is remembered. What
+may take long or touch a file is not: a search, an evaluation, a refusal, a count.
+
 Any number of tasks wait for the same commits: the event loop's few threads evaluate and
 write, and whoever settles a record tells its loop. Where a server evaluates, the loop asks
 it, so that no thread waits for its answer. A task that is cancelled before its
@@ -14,20 +18,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from time import perf_counter_ns
-from typing import Any, TypeAlias, TypeVar
+from functools import partial
+from time import perf_counter_ns as clock
+from typing import Any, Final, TypeAlias, TypeVar
 
 from policyguard.errors import NotAllowed
 from policyguard.guard import recording, rerouting, running, wire
 from policyguard.guard.asking import Asking, decided
 from policyguard.guard.core import Core
-from policyguard.guard.outcomes import record_outcome
+from policyguard.guard.describe import Described
+from policyguard.guard.facts import Facts
+from policyguard.guard.outcomes import may_block, record_outcome
 from policyguard.guard.policy import Policy
 from policyguard.guard.recording import Ending
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision, Place
 
 T = TypeVar("T")
+_LONG: Final = frozenset(
+    {"body", "extra_body", "file", "files", "input_file_id", "requests"}
+)
+"""Arguments that hold many calls, or name what does."""
 _Settled: TypeAlias = Callable[[Place | Exception], None]
 
 
@@ -52,7 +63,10 @@ async def begin(
     Raises:
         NotAllowed: it may not be made.
     """
-    asked = await asyncio.to_thread(lambda: running.put(core, **call))
+    if _is_quickly_put(core, **call):
+        asked = running.put(core, **call)
+    else:
+        asked = await asyncio.to_thread(lambda: running.put(core, **call))
     decision = await answered(core, asked.call, asking=asked.asking)
     try:
         return running.begun(decision, asked=asked)
@@ -80,6 +94,31 @@ async def at_wire(core: Core, put: Callable[[], wire.Wire | running.Open]) -> wi
         return asked
     call, asking = asked
     return wire.Wire(decision=await answered(core, call, asking=asking))
+
+
+async def finish(
+    core: Core, state: wire.CallState, *, result: object, fn: Callable[..., object]
+) -> None:
+    """Record a call that has returned, as `running.finished` does."""
+    if state.outcome_taken or not may_block(core, state.decision):
+        running.finished(core, state, result=result, fn=fn)
+        return
+    await asyncio.to_thread(running.finished, core, state, result=result, fn=fn)
+
+
+def kept_at_wire(core: Core, described: Described) -> wire.Wire | None:
+    """Return the wrapper's decision, if it plainly answers what a transport asks.
+
+    Otherwise nothing was done, and the transport asks by `at_wire`.
+    """
+    state = wire.current()
+    # What an obligation wants of a body may be missing, and a refusal is written.
+    if state is None or core.keep_prompts or state.decision.obligations:
+        return None
+    known = state.known()
+    if not running.is_asked_the_same(core, state, described, known=known):
+        return None
+    return wire.Wire(decision=state.decision, state=state)
 
 
 async def answered(
@@ -124,7 +163,12 @@ async def _decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
             loop.call_soon_threadsafe(_resolve, recorded, place)
 
     policy = core.policies.current
-    if policy.is_remote:
+    if _is_quickly_answered(core, call, policy=policy):
+        decision, began = core.consider(call, asking=asking, policy=policy), clock()
+        # Whoever writes says so to `settled`: for the thread itself nobody waits.
+        work = partial(_hand_over, core, decision, asking=asking, settled=settled)
+        loop.run_in_executor(None, work)
+    elif policy.is_remote:
         decision, began = await _asked(
             core, call, asking=asking, policy=policy, settled=settled
         )
@@ -133,11 +177,24 @@ async def _decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
             _considered, core, call, asking=asking, settled=settled
         )
     place = await recorded
-    waited = perf_counter_ns() - began
+    waited = clock() - began
     told = core.told(decision, place, asking=asking, waited=waited)
     if told.goes_ahead or core.tally is None:
         return told
     return await asyncio.to_thread(core.settled, told)
+
+
+def _is_quickly_put(
+    core: Core, *, facts: Facts, kwargs: dict[str, Any], **_: object
+) -> bool:
+    """Say whether a call is put as a question by its short arguments alone."""
+    looks = core.searching is not None or core.keep_prompts or facts.caller_lost
+    return not looks and not kwargs.keys() & _LONG
+
+
+def _is_quickly_answered(core: Core, call: ModelCall, *, policy: Policy) -> bool:
+    touches_files = core.tally is not None or core.notices is not None
+    return not touches_files and policy.allows_from_memory(call)
 
 
 def _considered(
@@ -173,7 +230,7 @@ def _hand_over(
     core: Core, decision: Decision, *, asking: Asking, settled: _Settled
 ) -> tuple[Decision, int]:
     """Hand a record over; return its decision and when that was."""
-    began = perf_counter_ns()
+    began = clock()
     try:
         entry = recording.entry_of(
             decision, asking=asking, catalog=core.policies.catalog_of(decision)

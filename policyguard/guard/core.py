@@ -12,7 +12,7 @@ and coherent, every obligation can be discharged, and the record is durable.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from time import perf_counter_ns
@@ -296,7 +296,16 @@ class Core:
         info = policy.snapshot.info
         objected = answer is not None and answer.verdict != "allow" and code is None
         # Only a refusal looks for other ways: an allowed call does not pay for them.
-        beside = policy.considered(call) if objected and asking.offers else NOTHING
+        beside = NOTHING
+        if objected and asking.offers:
+            # INVARIANT: what is offered is asked with the counts that it would have.
+            counted = partial(
+                self._counted,
+                asking=replace(asking, kind="check"),
+                catalog=policy.catalog,
+                name=case.id,
+            )
+            beside = policy.considered(call, counted=counted if self.tally else None)
         return Decision(
             id=case.id,
             call_id=asking.call_id,

@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias
 
 import orjson
 
-from policyguard.detection.search import MOST_CHARACTERS, Detector, search, texts_in
+from policyguard.detection.search import Detector, search, texts_in
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
 from policyguard.vocabulary.call import DataFacts
@@ -25,8 +25,8 @@ from policyguard.vocabulary.found import Found, FoundKind
 Undeclared: TypeAlias = Literal["join", "refuse"]
 """What becomes of data that is found and not declared."""
 _NOTHING: Final = "none"
-_LONGEST: Final = 4 * MOST_CHARACTERS
-"""Bytes; text of so many characters has no more in UTF-8."""
+_LONGEST: Final = 8 << 20
+"""Bytes of a document, most of which may be pictures; its text may be far less."""
 _CONTRADICTS: Final = {
     "eccn": {"not_technology", "published", "EAR99"},
     "ear99": {"not_technology"},

@@ -11,7 +11,6 @@ guard cannot see of a call counts as unknown, and unknown never means allowed.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import os
@@ -182,7 +181,7 @@ class Guard:
         """Return the other deployments that a decided call could use, best first.
 
         Hosts of the same model come before other models. Nothing is recorded: whatever
-        is called is asked about again.
+        is called is asked about again. People are counted if the guard is bound to them.
 
         Args:
             decision: Of the call; they are asked about for its instant.
@@ -193,7 +192,10 @@ class Guard:
         Raises:
             ConfigurationError: a model that the catalog has not, or an unknown rank.
         """
-        return rerouting.permitted(self._core, decision, models=models, rank=rank)
+        persons = self._facts.over(context_facts()).persons
+        return rerouting.permitted(
+            self._core, decision, persons=persons, models=models, rank=rank
+        )
 
     def route(
         self, call: ModelCall | str, /, *, models: Models = (), rank: Rank = "cost"
@@ -286,9 +288,7 @@ class Guard:
             raise
         finally:
             wire.leave(token)
-        await asyncio.to_thread(
-            running.finished, self._core, state, result=result, fn=fn
-        )
+        await awaiting.finish(self._core, state, result=result, fn=fn)
         return cast("R", result)
 
     def protect(self, client: C, /) -> C:

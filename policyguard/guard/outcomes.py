@@ -11,6 +11,8 @@ is handed on; where there is nobody, the record is made by the thread that write
 
 from __future__ import annotations
 
+from typing import Final
+
 from policyguard.errors import PolicyGuardError
 from policyguard.guard.core import Core
 from policyguard.guard.events import log
@@ -20,6 +22,9 @@ from policyguard.guard.tally import NOT_MADE
 from policyguard.identity import wall_clock
 from policyguard.vocabulary.decision import Decision
 from policyguard.vocabulary.record import OutcomeRecord
+
+_MANY_WAITING: Final = 500
+"""With twice as many, whoever brings one writes first."""
 
 
 def record_outcome(core: Core, decision: Decision, ending: Ending) -> None:
@@ -34,10 +39,15 @@ def record_outcome(core: Core, decision: Decision, ending: Ending) -> None:
             _record(core, item, same)
 
 
-def is_heard(core: Core) -> bool:
-    """Say whether the end of a call does more than go into the trail, and may block."""
-    listening = core.notices is not None or bool(core.watching.watchers)
-    return listening or core.tally is not None
+def may_block(core: Core, decision: Decision) -> bool:
+    """Say whether recording the end of a call may take time: a loop would not wait."""
+    many = core.batches.find(decision) is not None
+    behind = core.trail.waiting > _MANY_WAITING
+    return many or behind or core.tally is not None or _is_heard(core)
+
+
+def _is_heard(core: Core) -> bool:
+    return core.notices is not None or bool(core.watching.watchers)
 
 
 def _record(core: Core, decision: Decision, ending: Ending) -> None:
@@ -58,7 +68,7 @@ def _record(core: Core, decision: Decision, ending: Ending) -> None:
         if core.tally is not None:
             name = type_name(ending.error)
             core.tally.settle(decision.id, made=name != NOT_MADE)
-        if not is_heard(core):
+        if not _is_heard(core):
             core.trail.append_later(make, failed=failed)
             return
         outcome = make()

@@ -103,19 +103,38 @@ class Policy:
                 self.memo.keep(asked.question, at=at, answer=known)
         return known
 
+    def allows_from_memory(self, call: ModelCall) -> bool:
+        """Say whether a question is remembered to be allowed: then it is answered at once."""
+        if self.is_remote or _counts(call):
+            return False
+        known = self.memo.peek(input_bytes(call).question, at=seconds_of(call.at))
+        return known is not None and known.verdict == "allow"
+
     async def aanswer(self, call: ModelCall) -> Answer:
         """Ask a server, without a thread that waits for it; see `answer`."""
         document = await self.snapshot.aevaluate(input_bytes(call).whole)
         return read_answer(document, rules=self.bundle)
 
-    def considered(self, call: ModelCall) -> Considered:
-        """Return what the other deployments of a refused call's model meet."""
+    def considered(
+        self, call: ModelCall, *, counted: Callable[[ModelCall], ModelCall] | None
+    ) -> Considered:
+        """Return what the other deployments of a refused call's model meet.
+
+        Args:
+            call: The refused call.
+            counted: Gives a question the counts of people that it has at its own
+                deployment; `None`: nobody counts.
+        """
         question, at = input_bytes(call).question, seconds_of(call.at)
-        counted = self.is_remote or _counts(call)
-        found = None if counted else self._routes.find(question, at=at)
+        fresh = self.is_remote or counted is not None or _counts(call)
+        found = None if fresh else self._routes.find(question, at=at)
         if found is None:
-            found = considered(call, catalog=self.catalog, objection=self.objection)
-            if not counted:
+
+            def objection(there: ModelCall) -> Objection | None:
+                return self.objection(counted(there) if counted else there)
+
+            found = considered(call, catalog=self.catalog, objection=objection)
+            if not fresh:
                 self._routes.keep(question, at=at, answer=found)
         return found
 

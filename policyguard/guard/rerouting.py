@@ -20,7 +20,7 @@ from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, describe, method_of
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts
-from policyguard.guard.persons import NOBODY
+from policyguard.guard.persons import NOBODY, Persons
 from policyguard.guard.policy import Policy
 from policyguard.guard.routing import (
     Models,
@@ -132,13 +132,19 @@ def route(
 
 
 def permitted(
-    core: Core, decision: Decision, *, models: Models = (), rank: Rank = "cost"
+    core: Core,
+    decision: Decision,
+    *,
+    persons: Persons | None = None,
+    models: Models = (),
+    rank: Rank = "cost",
 ) -> tuple[Alternative, ...]:
     """Return the other deployments that a decided call could use, best first.
 
     Args:
         core: Answers; nothing is recorded.
         decision: Of the call, for whose instant they are asked about.
+        persons: Those whom it is about, whom no decision names; `None`: not known.
         models: Other models that would do too.
         rank: What is best.
 
@@ -147,7 +153,12 @@ def permitted(
     """
     return tuple(
         _permitted(
-            core, decision.call, policy=core.policies.current, models=models, rank=rank
+            core,
+            decision.call,
+            persons=persons,
+            policy=core.policies.current,
+            models=models,
+            rank=rank,
         )
     )
 
@@ -187,7 +198,12 @@ def begin_elsewhere(  # noqa: PLR0913 -- all that is known of a call
         raise refused
     policy = core.policies.current
     for candidate in _permitted(
-        core, decision.call, policy=policy, models=detour.models, rank=detour.rank
+        core,
+        decision.call,
+        persons=facts.persons,
+        policy=policy,
+        models=detour.models,
+        rank=detour.rank,
     ):
         there = {**kwargs, "model": candidate.name}
         method = _method_at(
@@ -219,10 +235,18 @@ def begin_elsewhere(  # noqa: PLR0913 -- all that is known of a call
     raise refused
 
 
-def _permitted(
-    core: Core, call: ModelCall, *, policy: Policy, models: Models, rank: Rank
+def _permitted(  # noqa: PLR0913 -- what is asked about, for whom, and in which order
+    core: Core,
+    call: ModelCall,
+    *,
+    persons: Persons | None,
+    policy: Policy,
+    models: Models,
+    rank: Rank,
 ) -> Iterator[Alternative]:
-    asking = Asking(call_id=new_id(), kind="check", offers=False)
+    asking = Asking(
+        call_id=new_id(), kind="check", persons=persons or NOBODY, offers=False
+    )
     for candidate in others(call, catalog=policy.catalog, models=models, rank=rank):
         asked = core.consider(moved(call, candidate), asking=asking, policy=policy)
         if asked.allowed:

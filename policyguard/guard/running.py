@@ -201,7 +201,7 @@ def put_at_wire(  # noqa: PLR0913 -- all that a transport knows
         path=described.path,
         why=described.why,
     )
-    if state and _is_asked_the_same(core, state, described, known=known):
+    if state and is_asked_the_same(core, state, described, known=known):
         return _kept(core, state, asking=asking)
     call = _question(core, described, facts=known, asking=asking)
     if isinstance(call, Decision):
@@ -218,7 +218,7 @@ def _kept(core: Core, state: wire.CallState, *, asking: Asking) -> wire.Wire:
     return wire.Wire(decision=kept, state=state if kept.allowed else None)
 
 
-def _is_asked_the_same(
+def is_asked_the_same(
     core: Core, state: wire.CallState, described: Described, *, known: Facts
 ) -> bool:
     """Say, once, whether a transport's question is plainly the one that is answered.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -22,8 +22,15 @@ from policyguard.guard import awaiting, running, wire
 from policyguard.guard.answers import Committing
 from policyguard.guard.describe import Observed
 from policyguard.guard.events import log
+from policyguard.guard.outcomes import may_block
 from policyguard.guard.recording import OutcomeWord
-from policyguard.integrations.wire_body import Body, aread_body, read_body, sent_by
+from policyguard.integrations.wire_body import (
+    Body,
+    Sent,
+    aread_body,
+    read_body,
+    sent_by,
+)
 from policyguard.integrations.wire_denial import denial, unavailable
 from policyguard.integrations.wire_stream import Watch
 from policyguard.integrations.wire_usage import Expected
@@ -35,6 +42,8 @@ if TYPE_CHECKING:
 
 
 _FIRST_REFUSAL: Final = 400
+_SHORT_BODY: Final = 32 << 10
+"""Bytes that are read in an event loop; to read more takes longer than a hand-over."""
 
 
 class Guarded:
@@ -77,13 +86,14 @@ class Guarded:
             # Another kind of loop, as trio's: holding it up is better than not asking.
             return self.ask(request, body)
 
-        expected: list[Expected] = []
+        core = self.guard.core
+        read: list[Sent] = []
 
         def put() -> wire.Wire | running.Open:
-            sent = sent_by(request, body)
-            expected.append(sent.expected)
+            sent = read[0] if read else sent_by(request, body)
+            read[:] = [sent]
             return running.put_at_wire(
-                self.guard.core,
+                core,
                 sent.described,
                 own=self.guard.facts,
                 attempt=sent.attempt,
@@ -92,8 +102,12 @@ class Guarded:
             )
 
         try:
-            leave = await awaiting.at_wire(self.guard.core, put)
-            return self._told(request, leave, expected=expected[0])
+            leave = None
+            if len(body.content or b"") <= _SHORT_BODY:
+                read.append(sent_by(request, body))
+                leave = awaiting.kept_at_wire(core, read[0].described)
+            leave = leave or await awaiting.at_wire(core, put)
+            return self._told(request, leave, expected=read[0].expected)
         except Exception as error:  # noqa: BLE001 -- what cannot be checked is not sent
             return self._unchecked(request, error)
 
@@ -140,7 +154,11 @@ class Guarded:
             watch.exhausted()
             watch.closed()
         else:
-            response.stream = self.stream_kind(response.stream, watch)
+            response.stream = self.stream_kind(
+                response.stream,
+                watch,
+                lambda: may_block(self.guard.core, leave.decision),
+            )
         return response
 
     def _record(
@@ -223,7 +241,7 @@ class _AsyncTransport(Guarded):
 
 
 class _SyncStream:
-    def __init__(self, inner: Any, watch: Watch) -> None:
+    def __init__(self, inner: Any, watch: Watch, _: Callable[[], bool]) -> None:
         self._inner = inner
         self._watch = watch
 
@@ -247,9 +265,10 @@ class _SyncStream:
 
 
 class _AsyncStream:
-    def __init__(self, inner: Any, watch: Watch) -> None:
+    def __init__(self, inner: Any, watch: Watch, may_block: Callable[[], bool]) -> None:
         self._inner = inner
         self._watch = watch
+        self._may_block = may_block
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -267,7 +286,7 @@ class _AsyncStream:
     async def aclose(self) -> None:
         try:
             await self._inner.aclose()
-            if self._watch.is_open:
+            if self._watch.is_open and self._may_block():
                 await _in_thread(self._watch.closed)
         finally:
             # Does nothing when it is recorded; a cancelled task records here.

@@ -21,7 +21,10 @@ from unit.bundle.test_additions import HEAD
 from policyguard import ApprovalRequired, Guard, PolicyDenied
 from policyguard.audit.vault_reading import read_content
 from policyguard.errors import ConfigurationError
-from policyguard.guard.tally import first_of_january, twelve_months_before
+from policyguard.guard.persons import NOBODY
+from policyguard.guard.tally import Counted, first_of_january, twelve_months_before
+from policyguard.vocabulary.call import DataFacts
+from policyguard.vocabulary.rolling import Counts
 
 LIMIT: Final = (
     HEAD
@@ -279,3 +282,42 @@ def test_the_year_begins_in_beijing(at: str, first: str) -> None:
     instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
 
     assert f"{first_of_january(instant).astimezone(UTC):%Y-%m-%dT%H:%M:%S}" == first
+
+
+def test_other_deployments_are_asked_with_the_counts_that_they_would_have(
+    guard: Guard, client: Any
+) -> None:
+    def full() -> set[str]:
+        """Return the other deployments that a refused call names as full already."""
+        with pytest.raises(PolicyDenied) as refusal:
+            call(guard, client, "f")
+        decision = refusal.value.decision
+        assert {item.id for item in decision.findings if item.effect == "deny"} == {
+            "ACME-01"
+        }
+        return {
+            item.deployment for item in decision.rejected if "ACME-01" in item.rules
+        }
+
+    call(guard, client, "a", "b", "c", "d", "e")
+    before = full()
+    sent = guard.core.tally.begin(
+        Counted(
+            call=guard.core.empty_question().model_copy(
+                update={
+                    "at": SUMMER,
+                    "route": ("glm-5.2@inference.baseten.co",),
+                    "data": DataFacts(classes=("pii",), counts=Counts(pii=5)),
+                }
+            ),
+            persons=NOBODY,
+            reservation="elsewhere",
+            call_id="elsewhere",
+            keep=True,
+        ),
+        catalog=guard.core.catalog,
+    )
+    guard.core.tally.settle("elsewhere", made=True)
+
+    assert sent.rolling.us_twelve_months is not None
+    assert (before, full()) == (set(), {"glm-5.2@inference.baseten.co"})
