@@ -80,9 +80,12 @@ def joined(facts: Facts, found: Found) -> Facts:
     changed: dict[str, object] = {}
     if not found.complete:
         changed["classes"] = None
-    elif data.classes is not None and found.undeclared:
-        kept = set(data.classes) - {_NOTHING}
-        changed["classes"] = tuple(sorted(kept | found.classes))
+    elif data.classes is not None:
+        # For the rule that names what was found beside what was declared.
+        changed["undeclared"] = found.undeclared
+        if found.undeclared:
+            kept = set(data.classes) - {_NOTHING}
+            changed["classes"] = tuple(sorted(kept | found.classes))
     kinds = {item.kind for item in found.kinds}
     if "itar" in kinds and data.itar is False:
         changed["itar"] = None

@@ -39,7 +39,7 @@ def operator_view(decision: Decision) -> str:
     elif decision.allowed:
         lines = [_allowed(decision)]
     else:
-        lines = [*_objections(decision), *_declare(decision)]
+        lines = [*_objections(decision), *_found(decision), *_declare(decision)]
         lines += _unread(decision)
         lines += _alternatives(decision.alternatives)
         if not decision.enforced:
@@ -133,6 +133,15 @@ def _source(finding: Finding) -> str:
     status = finding.status.replace("_", " ")
     checked = "" if finding.verified else ", date not verified by a person"
     return f"{finding.citation or finding.title} · {status}{checked}"
+
+
+def _found(decision: Decision) -> list[str]:
+    """Say what a search found beyond what was declared, in kinds and numbers."""
+    if decision.found is None or not decision.found.undeclared:
+        return []
+    classes = " and ".join(decision.found.undeclared)
+    kinds = ", ".join(f"{item.kind} {item.count}x" for item in decision.found.kinds)
+    return [_line("found", f"{classes} data, which was not declared ({kinds})")]
 
 
 def _declare(decision: Decision) -> list[str]:

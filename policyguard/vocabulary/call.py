@@ -196,6 +196,9 @@ class DataFacts(Value):
     """Says what is sent."""
 
     classes: Annotated[tuple[DataClass, ...], Field(min_length=1)] | None = None
+    undeclared: tuple[DataClass, ...] | None = None
+    """The classes of `classes` that a search found and nobody declared; `None`: nobody
+    searched, or not all of it could be."""
     subjects: tuple[Country, ...] | None = None
     """Where the people are whom the data is about."""
     people: tuple[PersonId, ...] | None = None
@@ -225,7 +228,7 @@ class DataFacts(Value):
     itar: bool | None = None
     """Whether it holds technical data (22 CFR 120.33)."""
 
-    @field_validator("classes", "subjects", "people", "citizenships")
+    @field_validator("classes", "undeclared", "subjects", "people", "citizenships")
     @classmethod
     def _sorted_once(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         # The order in which classes were declared is no fact: one form, one digest.

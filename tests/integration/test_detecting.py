@@ -194,6 +194,27 @@ def test_a_refusal_says_what_and_not_which(tmp_path: Path) -> None:
     )
 
 
+def test_decision_trail_and_refusal_name_what_was_not_declared(tmp_path: Path) -> None:
+    upstream = Upstream()
+    with guard_with(tmp_path, "join") as guard:
+        bound = guard.bind(**{**PLAIN, "exporter": "DE"})
+        with pytest.raises(NotAllowed) as caught:
+            ask(bound, CANARY, upstream)
+        leaf = records(guard)[-1]
+
+    decision = caught.value.decision
+    (finding,) = [item for item in decision.findings if item.id == "FACT-08"]
+    assert upstream.hosts == []
+    assert (finding.effect, finding.facts["data.undeclared"]) == ("advise", ["pii"])
+    assert [item["effect"] for item in leaf["rules"] if item["id"] == "FACT-08"] == [
+        "advise"
+    ]
+    assert "  found        pii data, which was not declared (email 1x)" in str(
+        caught.value
+    )
+    assert "canary" not in str(caught.value)
+
+
 def data(**more: Any) -> Facts:
     return Facts(data=DataFacts.model_validate(more))
 
