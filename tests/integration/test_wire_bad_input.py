@@ -53,15 +53,39 @@ REFUSED: dict[str, Callable[[bool], dict[str, Any]]] = {
         "content": GOOD[:-1] + b', "model": "kimi-k2"}',
         "headers": JSON,
     },
+    "twice_a_key_inside": lambda _: {
+        "content": GOOD[:-1] + b', "metadata": {"a": 1, "a": 2}}',
+        "headers": JSON,
+    },
+    "twice_the_model_by_escape": lambda _: {
+        "content": GOOD[:-1] + b', "\\u006dodel": "kimi-k2"}',
+        "headers": JSON,
+    },
+    "two_documents": lambda _: {"content": GOOD + GOOD, "headers": JSON},
+    "byte_order_mark": lambda _: {"content": b"\xef\xbb\xbf" + GOOD, "headers": JSON},
+    "no_utf_8": lambda _: {"content": GOOD[:-1] + b', "a": "\xff"}', "headers": JSON},
+    "empty": lambda _: {"content": b"", "headers": JSON},
     "deep": lambda _: {"content": b"[" * 100_000, "headers": JSON},
     "gzip": lambda _: {
         "content": gzip.compress(GOOD),
         "headers": {**JSON, "content-encoding": "gzip"},
     },
+    "gzip_after_identity": lambda _: {
+        "content": gzip.compress(GOOD),
+        "headers": {**JSON, "content-encoding": "identity, gzip"},
+    },
+    "deflate_that_is_plain": lambda _: {
+        "content": GOOD,
+        "headers": {**JSON, "content-encoding": "deflate"},
+    },
     "gzip_unsaid": lambda _: {"content": gzip.compress(GOOD), "headers": JSON},
     "utf_16": lambda _: {
         "content": GOOD.decode().encode("utf-16"),
         "headers": {"content-type": "application/json; charset=utf-16"},
+    },
+    "json_as_multipart": lambda _: {
+        "content": GOOD,
+        "headers": {"content-type": "multipart/form-data; boundary=x"},
     },
     "form": lambda _: {"data": {"model": "glm-5.2"}},
     "multipart": lambda _: {"files": {"file": GOOD}, "data": {"Model": "glm-5.2"}},
@@ -78,11 +102,32 @@ REFUSED: dict[str, Callable[[bool], dict[str, Any]]] = {
     "endless": lambda sync: {"content": endless() if sync else aendless()},
     "nan": lambda _: {"content": GOOD[:-1] + b', "top_p": NaN}', "headers": JSON},
 }
+
+
+def broken() -> Iterator[bytes]:
+    yield GOOD[:9]
+    raise BrokenBodyError
+
+
+async def abroken() -> AsyncIterator[bytes]:
+    for part in broken():
+        yield part
+
+
+class BrokenBodyError(Exception):
+    """Is what the caller's own generator raises."""
+
+
 SENT: dict[str, Callable[[bool], dict[str, Any]]] = {
     "json_as_text": lambda _: {
         "content": GOOD,
         "headers": {"content-type": "text/plain"},
     },
+    "json_as_a_form": lambda _: {
+        "content": GOOD,
+        "headers": {"content-type": "application/x-www-form-urlencoded"},
+    },
+    "json_without_a_type": lambda _: {"content": GOOD},
     "generated": lambda sync: {"content": parts() if sync else aparts()},
     "multipart": lambda _: {"files": {"file": GOOD}, "data": {"model": "glm-5.2"}},
     "8_mb": lambda _: {"content": PADDED, "headers": JSON},
@@ -143,6 +188,44 @@ def test_a_body_that_can_be_read_is_sent_whole(
     assert (body, GOOD[:9] in body) == (whole, True)
 
 
+@MODULES
+@WAYS
+def test_a_generator_that_breaks_sends_nothing_and_its_error_is_the_callers(
+    guard: Guard, module: Any, *, sync: bool
+) -> None:
+    before = len(remembered(guard))
+    body = {"content": broken() if sync else abroken()}
+    with Loopback() as server:
+        with pytest.raises(BrokenBodyError):
+            posted(guard, server, module, sync=sync, body=body)
+
+        assert (server.hits, len(remembered(guard))) == ({}, before)
+
+
+@MODULES
+@WAYS
+def test_a_client_that_is_protected_twice_asks_once(
+    guard: Guard, module: Any, *, sync: bool
+) -> None:
+    async def main(client: Any) -> None:
+        async with guard.protect(guard.protect(client)):
+            await client.post(PATH, json=ASK)
+
+    before = len(remembered(guard))
+    with Loopback() as server:
+        if sync:
+            with guard.protect(guard.protect(server.client(module))) as client:
+                client.post(PATH, json=ASK)
+        else:
+            asyncio.run(main(server.aclient(module)))
+
+        assert sum(server.hits.values()) == 1
+    assert [item["kind"] for item in remembered(guard)[before:]] == [
+        "decision",
+        "outcome",
+    ]
+
+
 def across_loops(guard: Guard, server: Loopback) -> list[dict[str, Any]]:
     """Return what the last of three calls left, each made in a loop of its own."""
     client = guard.protect(
@@ -179,6 +262,26 @@ def test_a_client_whose_loop_has_ended_is_still_asked_about(guard: Guard) -> Non
 
     assert decision["verdict"] == "allow"
     assert outcome["decision"] == decision["id"]
+
+
+@MODULES
+def test_a_closed_asynchronous_client_is_neither_protected_nor_asked_about(
+    guard: Guard, module: Any
+) -> None:
+    async def main(server: Loopback) -> None:
+        protected, late = server.aclient(module), server.aclient(module)
+        await guard.protect(protected).aclose()
+        await late.aclose()
+        with pytest.raises(RuntimeError, match="closed"):
+            await protected.post(PATH, json=ASK)
+        with pytest.raises(CannotProtect, match="closed"):
+            guard.protect(late)
+
+    before = len(remembered(guard))
+    with Loopback() as server:
+        asyncio.run(main(server))
+
+        assert (server.hits, len(remembered(guard))) == ({}, before)
 
 
 @MODULES
