@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 from guards import CN, FR, SUMMER, TICKETS, guard_in, settings
-from integration.loopback import Loopback, Since
+from integration.loopback import CHAT, Loopback, Since
 
 from policyguard import Guard, NotAllowed, PolicyDenied, context, denial_of
 from policyguard.errors import CannotProtect
@@ -395,3 +396,87 @@ def test_a_tool_call_is_an_export_to_where_the_tool_sends(
             run()
 
     assert len(ran) == allowed
+
+
+def calling(*names: str) -> dict[str, Any]:
+    """Return the answer of a model that wants tools to be called, one after the other."""
+    arguments = json.dumps({"text": PROMPT})
+    calls = [
+        {
+            "id": f"call-{name}",
+            "type": "function",
+            "function": {"name": name, "arguments": arguments},
+        }
+        for name in names
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    return {
+        **CHAT,
+        "choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}],
+    }
+
+
+def agent_with_tools(
+    server: Loopback, guard: Guard, ran: list[str], **tools: str | None
+) -> Any:
+    """Return an agent with real tools, whose protected model calls each of them once."""
+    from langchain.agents import create_agent
+    from langchain_core.tools import StructuredTool
+
+    def tool(name: str) -> Any:
+        def run(text: str) -> str:
+            ran.append(f"{name} {text}")
+            # After it the model has nothing more to call.
+            server.answers.clear()
+            return "done"
+
+        return StructuredTool.from_function(run, name=name, description="Writes.")
+
+    server.answers["/chat/completions"] = calling(*tools)
+    model = chat(server, FR)
+    guard.protect(model)
+    asked = adapter.agent_middleware(guard, tools=tools)
+    return create_agent(model, [tool(name) for name in tools], middleware=[asked])
+
+
+RUNS: dict[str, Any] = {
+    "invoke": lambda made: made.invoke(ASKED),
+    "ainvoke": lambda made: asyncio.run(made.ainvoke(ASKED)),
+    "stream": lambda made: list(made.stream(ASKED)),
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_an_agent_runs_the_tools_that_are_allowed_and_each_call_is_counted(
+    server: Loopback, guard: Guard, trail: Since, run: str
+) -> None:
+    ran: list[str] = []
+    bound = guard.bind(**{**TICKETS, "data": {"classes": ["none"]}})
+    address = "https://api.mistral.ai/v1"
+    made = agent_with_tools(server, bound, ran, note=address, calculator=None)
+
+    RUNS[run](made)
+
+    assert sorted(ran) == [f"calculator {PROMPT}", f"note {PROMPT}"]
+    # Two steps of the model, and between them the one tool that sends something.
+    assert server.hits == {"api.scaleway.ai": 2}
+    calls = {item["call_id"] for item in trail.records if "verdict" in item}
+    assert len(calls) == 3
+    assert set(trail.verdicts) == {"allow"}
+    assert set(trail.endings) == {("complete", None)}
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("tools", [{"note": CN}, {"note": "https://nobody.example"}])
+def test_an_agent_does_not_run_a_tool_that_is_denied(
+    server: Loopback, guard: Guard, trail: Since, run: str, tools: dict[str, str]
+) -> None:
+    ran: list[str] = []
+    made = agent_with_tools(server, guard.bind(**TICKETS), ran, **tools)
+
+    with pytest.raises(NotAllowed):
+        RUNS[run](made)
+
+    assert (ran, server.hits) == ([], {"api.scaleway.ai": 1})
+    assert trail.verdicts[0] == "allow"
+    assert "allow" not in trail.verdicts[1:]
