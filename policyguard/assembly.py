@@ -26,12 +26,10 @@ from policyguard.canonical import Json, digest, parse_json
 from policyguard.catalog.catalog import Catalog
 from policyguard.catalog.document import with_views
 from policyguard.catalog.load import load_catalog
-from policyguard.engines.apart import validate_apart
 from policyguard.engines.protocol import Engine, Golden, PolicySet, Snapshot
 from policyguard.engines.regorus import RegorusEngine
 from policyguard.errors import (
     CatalogError,
-    ConfigurationError,
     TamperedError,
 )
 from policyguard.guard.core import Core
@@ -73,6 +71,8 @@ def build_core(
     Raises:
         PolicyGuardError: a part that cannot be used, by its own kind of error.
     """
+    from policyguard.assembly_engine import engine_of
+
     known = settings if settings is not None else load_settings()
     # Who trusts by key has a memory of revisions, which is the trail's.
     trail = trail_of(known, role=role) if known.bundle.keys else None
@@ -177,6 +177,8 @@ def core_as_known(core: Core, *, day: date) -> Core:
 
 def _loaded(engine: Engine, policy: PolicySet) -> Snapshot:
     """Load a policy that a key vouches for, and that may hang a parser all the same."""
+    from policyguard.engines.apart import validate_apart
+
     if isinstance(engine, RegorusEngine):
         return engine.admit(policy, translated=validate_apart(policy))
     return engine.load(policy)
@@ -212,36 +214,6 @@ def catalog_of(settings: Settings) -> Catalog:
     if not settings.catalog.overlays:
         return shipped
     return load_catalog(files, overlays=settings.catalog.overlays)
-
-
-def engine_of(settings: Settings) -> Engine:
-    """Return the engine that the settings name, connected to nothing yet.
-
-    Raises:
-        ConfigurationError: it cannot be used; says which setting.
-    """
-    named = settings.engine
-    if named.name == "regorus":
-        return RegorusEngine()
-    if named.url is None:
-        raise ConfigurationError(
-            "the engine `opa` needs an address: set `url` under [engine], as"
-            " `https://opa.example:8181`"
-        )
-    from policyguard.engines.opa import OpaEngine
-    from policyguard.engines.opa_server import OpaServer
-
-    return OpaEngine(
-        OpaServer(
-            url=named.url,
-            ca_file=named.ca_file,
-            client_cert=named.client_cert,
-            client_key=named.client_key,
-            token_file=named.token_file,
-            plaintext=named.plaintext,
-            deadline=named.deadline_ms / 1_000,
-        )
-    )
 
 
 def keep(

@@ -204,6 +204,9 @@ class EngineSettings(Value):
     memo_entries: Annotated[int, Field(ge=0, le=1_000_000)] = 4_096
     """How many questions are remembered with their answers, at some KiB each; 0: none.
     What an OPA server answers is never remembered."""
+    compare_one_in: Annotated[int, Field(ge=0, le=1_000_000)] = 1_000
+    """Of so many answers of compiled policy one is compared with the interpreter's;
+    0: none is."""
 
 
 class TenantSettings(Value):

@@ -29,7 +29,8 @@ def version(*, as_json: bool) -> None:
 
 
 def _known(settings: Settings) -> dict[str, Any]:
-    from policyguard.assembly import bundle_of, catalog_of, engine_of
+    from policyguard.assembly import bundle_of, catalog_of
+    from policyguard.assembly_engine import engine_of
     from policyguard.version import __version__
 
     bundle = bundle_of(settings)

@@ -9,7 +9,7 @@ parsers could read in two ways. Specification: RFC 8259, in the domain of
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -23,13 +23,22 @@ _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NEEDS_A_LOOK: Final = re.compile(rb"[0-9][.eE]|[0-9]{16}")
 _ODD_NUMBER: Final = re.compile(rb'(?:":|[\[,])[0-9]+(?:[.eE]|(?<=[0-9]{16}))|^[0-9]')
 """Finds each float and long integer of a sorted dump, and now and then a text."""
+_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
+_BEGINNINGS: Final = (b'":0', b"[0", b",0")
+"""Of each number in a sorted dump that is no number alone, signs left out."""
 _ALL_BUT_NUMBERS: Final = bytes(set(range(256)) - set(b'0123456789.eE":[,'))
+_NOT_PLAIN: Final = object()
 _BRACKETS: Final = b"[]{}"
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
 
 
 def input_text(data: bytes, *, max_bytes: int = MAX_INPUT_BYTES) -> str:
-    """Return the JSON text that the engine may read.
+    """Return the JSON text that the engine may read; see `read_input`."""
+    return read_input(data, max_bytes=max_bytes)[0].decode("utf-8")
+
+
+def read_input(data: bytes, *, max_bytes: int = MAX_INPUT_BYTES) -> tuple[bytes, Any]:
+    """Return the JSON that the engine may read, as UTF-8 and as the value it stands for.
 
     Args:
         data: The input, UTF-8 JSON.
@@ -44,8 +53,9 @@ def input_text(data: bytes, *, max_bytes: int = MAX_INPUT_BYTES) -> str:
             " or raise the engine's limit",
             code="engine.input",
         )
-    if _plainly_canonical(data):
-        return data.decode("utf-8")
+    value = _plainly_canonical(data)
+    if value is not _NOT_PLAIN:
+        return data, value
     text = _normalised(data, max_bytes=max_bytes)
     if text is None:
         raise EvaluationError(
@@ -54,24 +64,33 @@ def input_text(data: bytes, *, max_bytes: int = MAX_INPUT_BYTES) -> str:
             f" at most {MAX_DEPTH} levels",
             code="engine.input",
         )
-    return text
+    return text, orjson.loads(text)
 
 
-def _plainly_canonical(data: bytes) -> bool:
+def _plainly_canonical(data: bytes) -> object:
     # INVARIANT: whatever passes here would pass the slow way too. A dump that gives
     # the same bytes back proves that no key was dropped, no text replaced and no
     # number rounded; floats, long integers and depth are seen with the strings gone.
     try:
-        if orjson.dumps(orjson.loads(data), option=orjson.OPT_SORT_KEYS) != data:
-            return False
+        value = orjson.loads(data)
+        if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) != data:
+            return _NOT_PLAIN
     except (ValueError, TypeError):
-        return False
-    # What is between the characters that are kept only makes more of them neighbours.
-    numbers = data.translate(None, _ALL_BUT_NUMBERS)
-    if _ODD_NUMBER.search(numbers) is None and _is_flat(data):
-        return True
+        return _NOT_PLAIN
+    if _has_no_odd_number(data) and _is_flat(data):
+        return value
     skeleton = _STRING.sub(b"", data)
-    return _NEEDS_A_LOOK.search(skeleton) is None and _is_shallow(skeleton)
+    if _NEEDS_A_LOOK.search(skeleton) is None and _is_shallow(skeleton):
+        return value
+    return _NOT_PLAIN
+
+
+def _has_no_odd_number(data: bytes) -> bool:
+    # What is between the characters that are kept only makes more of them neighbours.
+    numbers = data.translate(_DIGITS_ALIKE, _ALL_BUT_NUMBERS)
+    if not any(begin in numbers for begin in _BEGINNINGS) and numbers[:1] != b"0":
+        return True
+    return _ODD_NUMBER.search(numbers) is None
 
 
 def _is_flat(data: bytes) -> bool:
@@ -91,12 +110,10 @@ def _is_shallow(skeleton: bytes) -> bool:
     return True
 
 
-def _normalised(data: bytes, *, max_bytes: int) -> str | None:
+def _normalised(data: bytes, *, max_bytes: int) -> bytes | None:
     # Written anew, so that `-0` and escapes reach the engine in one form.
     try:
-        return orjson.dumps(
-            _without_floats(parse_json(data, max_bytes=max_bytes))
-        ).decode("utf-8")
+        return orjson.dumps(_without_floats(parse_json(data, max_bytes=max_bytes)))
     except (FormatError, ValueError, TypeError):
         return None
 

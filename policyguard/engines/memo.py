@@ -116,6 +116,7 @@ class Memo(Generic[T]):
     """
 
     __slots__ = (
+        "_digests",
         "_entries",
         "_hits",
         "_instants",
@@ -133,6 +134,7 @@ class Memo(Generic[T]):
         lives: Iterable[int] = (),
         entries: int = MOST_ENTRIES,
     ) -> None:
+        self._digests = scope
         self._scope = "/".join(scope).encode("ascii")
         self._instants = tuple(sorted(instants))
         self._lives = tuple(lives)
@@ -142,12 +144,21 @@ class Memo(Generic[T]):
         self._hits = itertools.count()
         self._misses = itertools.count()
 
+    def emptied(self) -> Memo[T]:
+        """Return a memo for the same policy, that remembers nothing."""
+        return Memo(
+            scope=self._digests,
+            instants=self._instants,
+            lives=self._lives,
+            entries=self._most,
+        )
+
     @property
     def use(self) -> MemoUse:
         """Say how often it answered."""
         return MemoUse(
-            hits=_taken(self._hits),
-            misses=_taken(self._misses),
+            hits=taken(self._hits),
+            misses=taken(self._misses),
             entries=len(self._entries),
         )
 
@@ -195,6 +206,6 @@ class Memo(Generic[T]):
                 del known[next(iter(known))]  # type: ignore[arg-type]
 
 
-def _taken(counter: itertools.count[int]) -> int:
+def taken(counter: itertools.count[int]) -> int:
     """Return how many numbers were taken from a counter, without taking one."""
     return int(repr(counter).removeprefix("count(").removesuffix(")"))

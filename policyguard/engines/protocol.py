@@ -59,6 +59,16 @@ class PolicySet:
     it is this one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Says how often answers were compared with another engine's in this process."""
+
+    same: int
+    differing: int
+    left_out: int
+    """Those that were drawn while another one was compared, or could not be."""
+
+
 class Snapshot(Protocol):
     """Is one loaded version of policy and data; immutable and usable by any thread."""
 
@@ -73,6 +83,10 @@ class Snapshot(Protocol):
     @property
     def catalog_digest(self) -> str:
         """Say which catalog answers."""
+
+    @property
+    def compared(self) -> Compared | None:
+        """Say how often its answers were compared; `None`: nothing compares them."""
 
     def prepare_some(self) -> bool:
         """Do a few milliseconds' work towards the calling thread's first evaluation.

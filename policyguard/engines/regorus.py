@@ -14,21 +14,14 @@ bundle. The library's register machine (`Rvm`) answers wrongly and is never used
 from __future__ import annotations
 
 import functools
-import itertools
-import os
-import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from threading import get_ident
 from typing import TYPE_CHECKING, Final
-
-import orjson
 
 from policyguard.canonical import Json
 from policyguard.engines.golden import require_known_semantics
-from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
+from policyguard.engines.intake import MAX_INPUT_BYTES, read_input
 from policyguard.engines.joined import Joined, join_modules
 from policyguard.engines.library import installed_library
 from policyguard.engines.lint.policy import require_defined
@@ -43,8 +36,15 @@ from policyguard.engines.native import (
 )
 from policyguard.engines.overlap import require_no_overlap
 from policyguard.engines.pieces import data_pieces, data_text
-from policyguard.engines.protocol import EngineInfo, PolicySet
+from policyguard.engines.protocol import Compared, EngineInfo, PolicySet
 from policyguard.engines.syntax import require_parsable
+from policyguard.engines.threads import (
+    BUILDING,
+    GENERATIONS,
+    LIVE,
+    THREAD,
+    drop_stale,
+)
 from policyguard.engines.tree import read_tree
 from policyguard.engines.used_data import used_data
 from policyguard.errors import (
@@ -56,6 +56,7 @@ from policyguard.errors import (
 if TYPE_CHECKING:
     from policyguard.engines.compiled.program import Compiled, Running
     from policyguard.engines.compiled.translate import Translated
+    from policyguard.engines.sampling import Sampling
 
 _EXAMPLES: Final = 8
 """On how many golden vectors a load looks at what the view always has."""
@@ -72,6 +73,8 @@ class RegorusEngine:
         max_input_bytes: The largest input that a snapshot evaluates, in bytes.
         compared: On how many golden vectors a load compares the compiled policy with the
             interpreter, whole documents.
+        sampling: Draws which answers of compiled policy are compared with the
+            interpreter's while it is in use.
 
     Raises:
         ConfigurationError: the library is missing, is not one that we know, or
@@ -79,7 +82,11 @@ class RegorusEngine:
     """
 
     def __init__(
-        self, *, max_input_bytes: int = MAX_INPUT_BYTES, compared: int = _EXAMPLES
+        self,
+        *,
+        max_input_bytes: int = MAX_INPUT_BYTES,
+        compared: int = _EXAMPLES,
+        sampling: Sampling | None = None,
     ) -> None:
         if max_input_bytes < 1:
             raise ConfigurationError(
@@ -88,6 +95,7 @@ class RegorusEngine:
         library = installed_library()
         self._max_input_bytes = max_input_bytes
         self._compared = compared
+        self.sampling = sampling or _sampling()
         self._info = EngineInfo(
             name="regorus",
             version=library.version,
@@ -132,12 +140,13 @@ class RegorusEngine:
     def _snapshot(
         self, policy: PolicySet, compiled: Compiled | None
     ) -> RegorusSnapshot:
-        version = self._info.version + (f"+{COMPILED}" if compiled else "")
-        info = replace(self._info, version=version)
+        if not self.sampling.trusts(policy.bundle_digest):
+            compiled = None
         made = RegorusSnapshot(
             policy=policy,
             running=compiled.on(policy.data) if compiled else None,
-            info=info,
+            engine=self._info,
+            sampling=self.sampling,
             max_input_bytes=self._max_input_bytes,
         )
         if compiled is None:  # Not by the first caller's first slice.
@@ -188,61 +197,11 @@ class RegorusEngine:
         return snapshot
 
 
-class _ThreadEngines(threading.local):
-    """Keeps the engines of one thread by generation."""
+def _sampling() -> Sampling:
+    # Whoever only imports the package compares nothing.
+    from policyguard.engines.sampling import Sampling
 
-    def __init__(self) -> None:
-        self.owner = _Owner()
-
-    @property
-    def by_generation(self) -> dict[int, NativeEngine]:
-        return self.owner.engines
-
-
-def _this_thread(
-    process: Callable[[], int] = os.getpid, thread: Callable[[], int] = get_ident
-) -> tuple[int, int]:
-    # With the process: a thread of the child may get the number of one of its parent.
-    # As arguments: at the end of the interpreter a module's names are gone.
-    return process(), thread()
-
-
-class _Owner:
-    """Owns the engines of one thread, and goes with it."""
-
-    __slots__ = ("engines", "thread", "unfinished")
-
-    def __init__(self) -> None:
-        self.engines: dict[int, NativeEngine] = {}
-        self.unfinished: dict[int, Iterator[NativeEngine | None]] = {}
-        self.thread = _this_thread()
-
-    def __del__(self, this_thread: Callable[[], object] = _this_thread) -> None:
-        # In a forked child some thread clears up after threads that the child does
-        # not have. It may not free their engines, so they stay for good.
-        if self.thread != this_thread():
-            _ABANDONED.append((self.engines, self.unfinished))
-
-
-class _Turn:
-    """Is held for a slice: threads build their engines one after the other."""
-
-    def __init__(self) -> None:
-        self.renew()
-        # The thread that holds it may not exist in a forked child.
-        os.register_at_fork(after_in_child=self.renew)
-
-    def renew(self) -> None:
-        self.lock = threading.Lock()
-
-
-_ABANDONED: Final[list[object]] = []
-_THREAD: Final = _ThreadEngines()
-_GENERATIONS: Final = itertools.count()
-_BUILDING: Final = _Turn()
-_LIVE: Final[weakref.WeakValueDictionary[int, RegorusSnapshot]] = (
-    weakref.WeakValueDictionary()
-)
+    return Sampling()
 
 
 class RegorusSnapshot:
@@ -253,21 +212,25 @@ class RegorusSnapshot:
         *,
         policy: PolicySet,
         running: Running | None,
-        info: EngineInfo,
+        engine: EngineInfo,
+        sampling: Sampling,
         max_input_bytes: int,
     ) -> None:
         self._policy = policy
         self._running = running
+        self._sampling = sampling
         self.translated: Translated | None = None
         """What was compiled and compared, for a process that takes this over."""
-        self._info = info
+        self._engine = engine
+        version = f"{engine.version}+{COMPILED}" if running else engine.version
+        self._info = replace(engine, version=version)
         self._max_input_bytes = max_input_bytes
-        self._generation = next(_GENERATIONS)
-        _LIVE[self._generation] = self
+        self.generation = next(GENERATIONS)
+        LIVE[self.generation] = self
 
     @property
     def info(self) -> EngineInfo:
-        """Say which library answers."""
+        """Say which library answers, and whether compiled policy does."""
         return self._info
 
     @property
@@ -280,6 +243,11 @@ class RegorusSnapshot:
         """Say which catalog answers."""
         return self._policy.catalog_digest
 
+    @property
+    def compared(self) -> Compared:
+        """Say how often answers of compiled policy were compared in this process."""
+        return self._sampling.compared
+
     def prepare(self) -> None:
         """Make the calling thread's engine, so that its first evaluation is fast.
 
@@ -287,7 +255,7 @@ class RegorusSnapshot:
             EngineLoadError: the engine refuses policy or data.
         """
         if self._running is None:
-            self._base()
+            self.require_interpreter()
 
     def prepare_some(self) -> bool:
         """Build a part of the calling thread's engine, for some milliseconds.
@@ -297,9 +265,13 @@ class RegorusSnapshot:
         Returns:
             Whether the engine is ready.
         """
-        if self._running is not None or self._generation in _THREAD.by_generation:
+        return self._running is not None or self.build_some()
+
+    def build_some(self) -> bool:
+        """Do so for the interpreter, whoever answers; see `prepare_some`."""
+        if self.generation in THREAD.by_generation:
             return True
-        if not _BUILDING.lock.acquire(blocking=False):
+        if not BUILDING.lock.acquire(blocking=False):
             return False
         try:
             return self._build_some()
@@ -307,7 +279,7 @@ class RegorusSnapshot:
             # Evaluating will say so, and refuse.
             return True
         finally:
-            _BUILDING.lock.release()
+            BUILDING.lock.release()
 
     def evaluate(self, input_json: bytes) -> Mapping[str, Json]:
         """Evaluate the entrypoint on `input` and return the decision document.
@@ -320,11 +292,22 @@ class RegorusSnapshot:
                 `engine.undefined` or `engine.malformed` for an answer that is no
                 object, `engine.panic` or `engine.evaluation` when the engine fails.
         """
-        text = input_text(input_json, max_bytes=self._max_input_bytes)
-        if self._running is not None:
-            found = self._running.answer(orjson.loads(text))
-            if found is not None:
-                return found
+        data, value = read_input(input_json, max_bytes=self._max_input_bytes)
+        running = self._running
+        found = None if running is None else running.answer(value)
+        if found is not None and self._sampling.draws():
+            return self._sampling.compare(self, data.decode(), found)
+        # Another thread may have found out meanwhile that it answers wrongly.
+        if found is not None and self._running is running:
+            return found
+        return self.interpreted(data.decode())
+
+    def interpreted(self, text: str) -> Mapping[str, Json]:
+        """Answer by the calling thread's interpreter; see `evaluate`.
+
+        Args:
+            text: The input, as `read_input` lets it through.
+        """
         try:
             return evaluate_on(
                 self._base(),
@@ -338,27 +321,39 @@ class RegorusSnapshot:
             failure = EvaluationError(f"no engine for this thread: {error}")
         if failure.code == "engine.panic":
             # A panic may leave what clones share half-changed.
-            _THREAD.by_generation.pop(self._generation, None)
+            THREAD.by_generation.pop(self.generation, None)
         raise failure
+
+    def require_interpreter(self) -> None:
+        """Make the calling thread's interpreter.
+
+        Raises:
+            EngineLoadError: it refuses policy or data.
+        """
+        self._base()
+
+    def doubt(self) -> None:
+        """Answer nothing by compiled policy any more: it differed from the interpreter."""
+        self._running, self._info = None, self._engine
 
     async def aevaluate(self, input_json: bytes) -> Mapping[str, Json]:
         """Do the same inline: 0.3 ms are less than a hand-over to a thread costs."""
         return self.evaluate(input_json)
 
     def _build_some(self) -> bool:
-        owner = _THREAD.owner
-        steps = owner.unfinished.pop(self._generation, None)
+        owner = THREAD.owner
+        steps = owner.unfinished.pop(self.generation, None)
         if steps is None:
-            _drop_stale(owner)
+            drop_stale(owner)
             steps = self._steps()
         until = time.perf_counter() + _SLICE_SECONDS
         for engine in steps:
             if engine is not None:
-                owner.engines[self._generation] = engine
+                owner.engines[self.generation] = engine
                 return True
             if time.perf_counter() >= until:
                 break
-        owner.unfinished[self._generation] = steps
+        owner.unfinished[self.generation] = steps
         return False
 
     @functools.cached_property
@@ -380,21 +375,14 @@ class RegorusSnapshot:
         )
 
     def _base(self) -> NativeEngine:
-        engines = _THREAD.by_generation
-        base = engines.get(self._generation)
+        engines = THREAD.by_generation
+        base = engines.get(self.generation)
         if base is None:
-            _drop_stale(_THREAD.owner)
-            _THREAD.owner.unfinished.pop(self._generation, None)
+            drop_stale(THREAD.owner)
+            THREAD.owner.unfinished.pop(self.generation, None)
             for step in self._steps():
                 base = step
             if base is None:
                 raise EngineLoadError("the engine was not made")
-            engines[self._generation] = base
+            engines[self.generation] = base
         return base
-
-
-def _drop_stale(owner: _Owner) -> None:
-    """Drop what no snapshot needs any more; called by the thread that owns it."""
-    for kept in (owner.engines, owner.unfinished):
-        for stale in [old for old in kept if old not in _LIVE]:
-            del kept[stale]

@@ -22,7 +22,7 @@ from policyguard.catalog.catalog import Catalog
 from policyguard.catalog.resolve import Resolution
 from policyguard.catalog.views import LIVES
 from policyguard.engines.memo import MOST_ENTRIES, Memo, instants_in, seconds_of
-from policyguard.engines.protocol import REMOTE, Snapshot
+from policyguard.engines.protocol import REMOTE, EngineInfo, Snapshot
 from policyguard.errors import PolicyGuardError
 from policyguard.guard.answer import Answer, read_answer
 from policyguard.guard.input_bytes import input_bytes
@@ -44,6 +44,27 @@ NO_COUNT: Final = Rolling()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """Is what is remembered of an engine's answers.
+
+    INVARIANT: an engine whose answers are in doubt says so by another `info`, and nothing
+    that it answered before is given again.
+    """
+
+    engine: EngineInfo
+    answers: Memo[Answer]
+    routes: Memo[Considered]
+
+    def emptied(self, *, engine: EngineInfo) -> _Known:
+        """Return what is remembered of another engine, which is nothing yet."""
+        return _Known(
+            engine=engine,
+            answers=self.answers.emptied(),
+            routes=self.routes.emptied(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Is one bundle and one catalog, loaded into an engine."""
 
@@ -52,8 +73,7 @@ class Policy:
     catalog: Catalog
     memo_entries: int = MOST_ENTRIES
     """How many questions are remembered."""
-    memo: Memo[Answer] = field(init=False, repr=False, compare=False)
-    _routes: Memo[Considered] = field(init=False, repr=False, compare=False)
+    _known: _Known = field(init=False, repr=False, compare=False)
     _resolved: dict[tuple[str | None, str | None, str | None], Resolution] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -69,15 +89,29 @@ class Policy:
                 for listed in self.catalog.entries.lists.values()
             ),
         )
-        lives = tuple(LIVES.values())
-        for name in ("memo", "_routes"):
-            memo = Memo[Any](
-                scope=scope,
-                instants=instants,
-                lives=lives,
-                entries=self.memo_entries,
-            )
-            object.__setattr__(self, name, memo)
+        memo = Memo[Any](
+            scope=scope,
+            instants=instants,
+            lives=tuple(LIVES.values()),
+            entries=self.memo_entries,
+        )
+        known = _Known(engine=self.snapshot.info, answers=memo, routes=memo.emptied())
+        object.__setattr__(self, "_known", known)
+
+    @property
+    def known(self) -> _Known:
+        """Give what is remembered of the engine as it answers now."""
+        known = self._known
+        if known.engine is not self.snapshot.info:
+            # An answer that was under way is remembered where nobody looks any more.
+            known = known.emptied(engine=self.snapshot.info)
+            object.__setattr__(self, "_known", known)
+        return known
+
+    @property
+    def memo(self) -> Memo[Answer]:
+        """Give what is remembered of answers."""
+        return self.known.answers
 
     @property
     def is_remote(self) -> bool:
@@ -95,12 +129,13 @@ class Policy:
         asked = input_bytes(call)
         at = seconds_of(call.at)
         counted = self.is_remote or _counts(call)
-        known = None if counted else self.memo.find(asked.question, at=at)
+        memo = self.memo
+        known = None if counted else memo.find(asked.question, at=at)
         if known is None:
             document = self.snapshot.evaluate(asked.whole)
             known = read_answer(document, rules=self.bundle)
             if not counted:
-                self.memo.keep(asked.question, at=at, answer=known)
+                memo.keep(asked.question, at=at, answer=known)
         return known
 
     def allows_from_memory(self, call: ModelCall) -> bool:
@@ -127,7 +162,8 @@ class Policy:
         """
         question, at = input_bytes(call).question, seconds_of(call.at)
         fresh = self.is_remote or counted is not None or _counts(call)
-        found = None if fresh else self._routes.find(question, at=at)
+        routes = self.known.routes
+        found = None if fresh else routes.find(question, at=at)
         if found is None:
 
             def objection(there: ModelCall) -> Objection | None:
@@ -135,7 +171,7 @@ class Policy:
 
             found = considered(call, catalog=self.catalog, objection=objection)
             if not fresh:
-                self._routes.keep(question, at=at, answer=found)
+                routes.keep(question, at=at, answer=found)
         return found
 
     def resolve(

@@ -136,6 +136,16 @@ MEMO_MISSES: Final = Instrument(
 MEMO_ENTRIES: Final = Instrument(
     name="policyguard.memo.entries", kind="gauge", meaning="questions remembered"
 )
+COMPARED: Final = Instrument(
+    name="policyguard.engine.compared",
+    kind="counter",
+    meaning="answers of compiled policy that the interpreter gave, too",
+)
+DIFFERED: Final = Instrument(
+    name="policyguard.engine.differed",
+    kind="counter",
+    meaning="answers that it did not; compiled policy of that bundle is not used any more",
+)
 QUEUE: Final = Instrument(
     name="policyguard.trail.queue",
     kind="gauge",
@@ -159,6 +169,14 @@ PUSHED: Final = (
     CALLS,
 )
 """Told when something happens."""
-PULLED: Final = (MEMO_HITS, MEMO_MISSES, MEMO_ENTRIES, QUEUE, POLICY)
+PULLED: Final = (
+    MEMO_HITS,
+    MEMO_MISSES,
+    MEMO_ENTRIES,
+    COMPARED,
+    DIFFERED,
+    QUEUE,
+    POLICY,
+)
 """Read when somebody looks."""
 INSTRUMENTS: Final = (*PUSHED, *PULLED)

@@ -176,6 +176,10 @@ def readings(core: Core) -> Iterator[Measured]:
     yield Measured(instrument=signals.MEMO_HITS, value=use.hits)
     yield Measured(instrument=signals.MEMO_MISSES, value=use.misses)
     yield Measured(instrument=signals.MEMO_ENTRIES, value=use.entries)
+    compared = policy.snapshot.compared
+    if compared is not None:
+        yield Measured(instrument=signals.COMPARED, value=compared.same)
+        yield Measured(instrument=signals.DIFFERED, value=compared.differing)
     yield Measured(instrument=signals.QUEUE, value=core.trail.waiting)
     labels = (policy.bundle.revision, policy.catalog.version)
     yield Measured(instrument=signals.POLICY, value=1, labels=labels)

@@ -371,6 +371,8 @@ def test_what_is_pulled_is_no_part_of_a_decision() -> None:
         "policyguard.memo.hits",
         "policyguard.memo.misses",
         "policyguard.memo.entries",
+        "policyguard.engine.compared",
+        "policyguard.engine.differed",
         "policyguard.trail.queue",
         "policyguard.policy",
     }

@@ -13,7 +13,6 @@ from policyguard.assembly import catalog_of, policy_set
 from policyguard.bundle.shipped import load_shipped
 from policyguard.canonical import canonical_bytes
 from policyguard.catalog.catalog import Catalog
-from policyguard.engines import regorus
 from policyguard.engines.compiled import builtins
 from policyguard.engines.compiled.checked import agrees, compiled_or_not
 from policyguard.engines.compiled.program import Compiled
@@ -25,6 +24,7 @@ from policyguard.engines.native import (
     with_data,
 )
 from policyguard.engines.regorus import COMPILED, RegorusEngine
+from policyguard.engines.threads import THREAD
 from policyguard.errors import EvaluationError, NotTranslatedError
 from policyguard.settings import Settings
 
@@ -257,7 +257,7 @@ def test_threads_share_one_compiled_policy_and_make_no_engine(catalog: Catalog) 
 
     def ask() -> None:
         answers.append(snapshot.evaluate(question))
-        made.append(len(regorus._THREAD.by_generation))
+        made.append(len(THREAD.by_generation))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:

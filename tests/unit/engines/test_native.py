@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from unit.engines.tiny_policy import ENTRYPOINT, answering, policy
 
-from policyguard.engines import regorus
+from policyguard.engines import threads
 from policyguard.engines.native import compile_modules, evaluate_on, with_data
 from policyguard.engines.regorus import RegorusEngine, RegorusSnapshot
+from policyguard.engines.sampling import Sampling
 from policyguard.errors import EngineLoadError, EvaluationError
 
 TESTS = Path(__file__).parents[2]
@@ -30,7 +31,8 @@ def _panicking() -> RegorusSnapshot:
     return RegorusSnapshot(
         policy=answering(PANICKING),
         running=None,
-        info=RegorusEngine().info,
+        engine=RegorusEngine().info,
+        sampling=Sampling(),
         max_input_bytes=1_000,
     )
 
@@ -106,11 +108,11 @@ def test_threads_answer_alike() -> None:
 
 def test_each_thread_has_its_own_engine() -> None:
     snapshot = RegorusEngine().load(policy())
-    here = regorus._THREAD.by_generation[snapshot._generation]
+    here = threads.THREAD.by_generation[snapshot.generation]
 
     def there() -> bool:
         snapshot.evaluate(b"{}")
-        return regorus._THREAD.by_generation[snapshot._generation] is here
+        return threads.THREAD.by_generation[snapshot.generation] is here
 
     assert _in_a_thread(there) is False
 
@@ -145,8 +147,8 @@ def test_engines_of_dropped_snapshots_go_with_the_next_load() -> None:
     gc.collect()
     kept = engine.load(policy())
 
-    assert set(regorus._THREAD.by_generation) <= set(regorus._LIVE)
-    assert kept._generation in regorus._THREAD.by_generation
+    assert set(threads.THREAD.by_generation) <= set(threads.LIVE)
+    assert kept.generation in threads.THREAD.by_generation
 
 
 def test_a_snapshot_loaded_in_one_thread_and_dropped_in_another_leaves_no_trace() -> (

@@ -17,6 +17,8 @@ CATALOG = catalog_of(Settings())
 class Slow:
     """Is a snapshot that is ready after so many slices."""
 
+    info = None
+
     def __init__(self, slices: int = 0) -> None:
         self.slices = slices
 
