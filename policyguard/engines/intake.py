@@ -27,7 +27,8 @@ _DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 _BEGINNINGS: Final = (b'":0', b"[0", b",0")
 """Of each number in a sorted dump that is no number alone, signs left out."""
 _ALL_BUT_NUMBERS: Final = bytes(set(range(256)) - set(b'0123456789.eE":[,'))
-_NOT_PLAIN: Final = object()
+NOT_PLAIN: Final = object()
+"""Stands for the value of what has to be looked at the slow way."""
 _BRACKETS: Final = b"[]{}"
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(_BRACKETS))
 
@@ -53,8 +54,8 @@ def read_input(data: bytes, *, max_bytes: int = MAX_INPUT_BYTES) -> tuple[bytes,
             " or raise the engine's limit",
             code="engine.input",
         )
-    value = _plainly_canonical(data)
-    if value is not _NOT_PLAIN:
+    value = plain_value(data)
+    if value is not NOT_PLAIN:
         return data, value
     text = _normalised(data, max_bytes=max_bytes)
     if text is None:
@@ -67,22 +68,23 @@ def read_input(data: bytes, *, max_bytes: int = MAX_INPUT_BYTES) -> tuple[bytes,
     return text, orjson.loads(text)
 
 
-def _plainly_canonical(data: bytes) -> object:
+def plain_value(data: bytes) -> object:
+    """Return what canonical bytes stand for, or `NOT_PLAIN` if they may be none."""
     # INVARIANT: whatever passes here would pass the slow way too. A dump that gives
     # the same bytes back proves that no key was dropped, no text replaced and no
     # number rounded; floats, long integers and depth are seen with the strings gone.
     try:
         value = orjson.loads(data)
         if orjson.dumps(value, option=orjson.OPT_SORT_KEYS) != data:
-            return _NOT_PLAIN
+            return NOT_PLAIN
     except (ValueError, TypeError):
-        return _NOT_PLAIN
+        return NOT_PLAIN
     if _has_no_odd_number(data) and _is_flat(data):
         return value
     skeleton = _STRING.sub(b"", data)
     if _NEEDS_A_LOOK.search(skeleton) is None and _is_shallow(skeleton):
         return value
-    return _NOT_PLAIN
+    return NOT_PLAIN
 
 
 def _has_no_odd_number(data: bytes) -> bool:

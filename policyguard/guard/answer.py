@@ -8,9 +8,10 @@ can be changed, because it is remembered.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final, NotRequired, Protocol
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ConfigDict, JsonValue, ValidationError
+from typing_extensions import TypedDict
 
 from policyguard.canonical import Json
 from policyguard.errors import EvaluationError
@@ -24,7 +25,7 @@ from policyguard.vocabulary.decision import (
     Verdict,
 )
 from policyguard.vocabulary.frozen import frozen
-from policyguard.vocabulary.value import Id, RuleId, Value
+from policyguard.vocabulary.value import Id, RuleId, Value, built
 
 _VERDICT_OF: Final[Mapping[Effect, Verdict]] = {
     "deny": "deny",
@@ -60,16 +61,18 @@ class Rules(Protocol):
         """Return the rule, or raise BundleError."""
 
 
-class _Found(Value):
+class _Found(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="forbid", hide_input_in_errors=True)  # type: ignore[misc] # pydantic reads it
+
     id: RuleId
     effect: Effect
     status: Status
     verified: bool
     msg: str
-    facts: Mapping[str, JsonValue]
+    facts: dict[str, JsonValue]
     missing: tuple[str, ...]
     remedy: str
-    softened: tuple[Softened, ...] = ()
+    softened: NotRequired[tuple[Softened, ...]]
 
 
 class _Document(Value):
@@ -105,25 +108,33 @@ def read_answer(document: Mapping[str, Json], *, rules: Rules) -> Answer:
             code="engine.malformed",
         ) from error
     _require_coherent(parsed)
-    return Answer(
-        verdict=parsed.verdict,
-        findings=tuple(_with_words(found, rules=rules) for found in parsed.findings),
-        obligations=tuple(
-            item.model_copy(update={"properties": frozen(dict(item.properties))})
-            for item in parsed.obligations
-        ),
-        advice=parsed.advice,
-        replaced=parsed.replaced,
+    obligations = tuple(
+        item.model_copy(update={"properties": frozen(dict(item.properties))})
+        for item in parsed.obligations
+    )
+    return built(
+        Answer,
+        {
+            "verdict": parsed.verdict,
+            "findings": tuple(
+                _with_words(found, rules=rules) for found in parsed.findings
+            ),
+            "obligations": obligations,
+            "advice": parsed.advice,
+            "replaced": parsed.replaced,
+        },
     )
 
 
 def _require_coherent(document: _Document) -> None:
     strongest: Verdict = max(
-        (_VERDICT_OF[found.effect] for found in document.findings),
+        (_VERDICT_OF[found["effect"]] for found in document.findings),
         key=_STRENGTH.__getitem__,
         default="allow",
     )
-    obliged = {found.id for found in document.findings if found.effect == "oblige"}
+    obliged = {
+        found["id"] for found in document.findings if found["effect"] == "oblige"
+    }
     if strongest != document.verdict:
         raise EvaluationError(
             f"the engine's verdict `{document.verdict}` contradicts its findings,"
@@ -138,15 +149,23 @@ def _require_coherent(document: _Document) -> None:
 
 def _with_words(found: _Found, *, rules: Rules) -> Finding:
     try:
-        rule = rules.rule(found.id)
+        rule = rules.rule(found["id"])
     except Exception as error:
         raise EvaluationError(
-            f"the engine names `{found.id}`, which the rulebook does not have",
+            f"the engine names `{found['id']}`, which the rulebook does not have",
             code="engine.malformed",
         ) from error
     # Validated a moment ago, field by field.
-    given = {**found.__dict__, "facts": frozen(dict(found.facts))}
-    return Finding.model_construct(**given, title=rule.title, citation=rule.citation)
+    return built(
+        Finding,
+        {
+            **found,
+            "facts": frozen(found["facts"]),
+            "softened": found.get("softened", ()),
+            "title": rule.title,
+            "citation": rule.citation,
+        },
+    )
 
 
 def _place(error: ValidationError) -> str:

@@ -6,9 +6,11 @@ is remembered of it. Copies of them are plain.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from pydantic import JsonValue
+
+_UNCHANGING: Final = frozenset({type(None), bool, int, float, str})
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:
@@ -45,7 +47,14 @@ class FrozenList(list[JsonValue]):
 def frozen(value: JsonValue) -> Any:
     """Return a JSON value in which nothing can be changed."""
     if isinstance(value, dict):
-        return FrozenDict({key: frozen(item) for key, item in value.items()})
+        return FrozenDict(
+            {
+                key: item if type(item) in _UNCHANGING else frozen(item)
+                for key, item in value.items()
+            }
+        )
     if isinstance(value, list):
-        return FrozenList([frozen(item) for item in value])
+        return FrozenList(
+            [item if type(item) in _UNCHANGING else frozen(item) for item in value]
+        )
     return value

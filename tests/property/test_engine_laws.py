@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import cmp_to_key
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,8 @@ from unit.engines.tiny_policy import MAIN, RULES, policy
 
 from policyguard.canonical import canonical_bytes, parse_json
 from policyguard.engines import pieces as pieces_module
-from policyguard.engines.intake import _plainly_canonical, input_text
+from policyguard.engines.compiled.values import Members, compare
+from policyguard.engines.intake import NOT_PLAIN, input_text, plain_value
 from policyguard.engines.native import in_slices
 from policyguard.engines.pieces import data_pieces
 from policyguard.engines.regorus import RegorusEngine
@@ -98,10 +101,49 @@ def test_any_canonical_input_is_answered(value: object) -> None:
 
 @given(data=BYTES | VALUES.map(canonical_bytes))
 def test_what_passes_the_fast_way_would_pass_the_slow_way(data: bytes) -> None:
-    if not _plainly_canonical(data):
+    value = plain_value(data)
+    if value is NOT_PLAIN:
         return
 
-    assert json.loads(input_text(data)) == parse_json(data)
+    assert json.loads(input_text(data)) == parse_json(data) == value
+
+
+@given(text=st.text(st.sampled_from('0123456789.eE":[],- {}'), max_size=12))
+def test_no_float_and_no_long_number_passes_the_fast_way(text: str) -> None:
+    for whole in (text, f'{{"a":{text}}}', f"[{text}]", f'["a",{text}]'):
+        value = plain_value(whole.encode())
+
+        assert value is NOT_PLAIN or parse_json(whole.encode()) == value
+
+
+SCALARS_OF_RULES = (
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from("ab")
+)
+VALUES_OF_RULES = st.recursive(
+    SCALARS_OF_RULES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+        | st.lists(inner, max_size=3).map(Members)
+    ),
+    max_leaves=8,
+)
+
+
+@given(values=st.lists(VALUES_OF_RULES, max_size=6))
+def test_a_set_has_each_member_once_in_the_order_of_all_values(
+    values: list[Any],
+) -> None:
+    ordered = sorted(values, key=cmp_to_key(compare))
+    once = [
+        value
+        for place, value in enumerate(ordered)
+        if place == 0 or compare(value, ordered[place - 1]) != 0
+    ]
+    found = Members(values).in_order()
+
+    assert len(found) == len(once)
+    assert all(compare(*pair) == 0 for pair in zip(found, once, strict=True))
 
 
 @given(value=VALUES, indent=st.integers(1, 3))

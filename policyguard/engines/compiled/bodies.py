@@ -131,7 +131,9 @@ class Bodies:
         collection = self._expressions.value(inner["collection"])
         value = self._writer.program.name("v")
         if inner["key"] is None:
-            self._writer.loop(f"for {value} in each({collection}):")
+            known = self._writer.kept(collection)
+            quick = f"{known} if type({known}) is list else each({known})"
+            self._writer.loop(f"for {value} in {quick}:")
         else:
             key = self._writer.program.name("v")
             self._writer.loop(f"for {key}, {value} in each_pair({collection}):")

@@ -18,6 +18,8 @@ from policyguard.engines.compiled.forms import (
     builtin_name,
     constant_code,
     is_constant,
+    is_of_texts,
+    texts_of,
 )
 from policyguard.engines.compiled.names import Names, Rule, only
 from policyguard.engines.compiled.writer import Writer
@@ -83,13 +85,21 @@ class Expressions:
             if inner["key"] is not None:
                 raise NotTranslatedError("a key in `in`")
             value = self._writer.kept(self.value(inner["value"]))
-            return f"within({value}, {self.value(inner['collection'])})", True
+            return self._within(value, inner["collection"]), True
         return self.value(node), False
 
     def _constant(self, node: Node) -> str:
         code = constant_code(node)
         kind = only(node)[0]
         return code if kind in SCALARS else self._writer.program.constant(code)
+
+    def _within(self, value: str, collection: Node) -> str:
+        if is_constant(collection) and is_of_texts(collection):
+            texts = self._writer.program.constant(f"frozenset({texts_of(collection)})")
+            return f"(type({value}) is str and {value} in {texts})"
+        known = self._writer.kept(self.value(collection))
+        quick = f"{value} in {known} if type({value}) is str and type({known}) is list"
+        return f"({quick} else within({value}, {known}))"
 
     def _boolexpr(self, inner: Node) -> str:
         operator, left, right = inner["op"], inner["lhs"], inner["rhs"]
@@ -103,7 +113,8 @@ class Expressions:
                 quick = f"{one} {operator} {number} if type({one}) is int else"
                 return f"({quick} compare({one}, {number}) {operator} 0)"
             other = self._writer.kept(self.value(right))
-            return f"compare({one}, {other}) {operator} 0"
+            quick = f"{one} {operator} {other} if type({one}) is type({other}) is int"
+            return f"({quick} else compare({one}, {other}) {operator} 0)"
         found = self._equal(one, right)
         return found if operator == "Eq" else f"not ({found})"
 
@@ -113,7 +124,9 @@ class Expressions:
             return f"{one} == {constant_code(right)}"
         if kind in {"Null", "Bool"}:
             return f"{one} is {constant_code(right)}"
-        return f"equal({one}, {self._writer.kept(self.value(right))})"
+        other = self._writer.kept(self.value(right))
+        quick = f"{one} == {other} if type({one}) is type({other}) is str"
+        return f"({quick} else equal({one}, {other}))"
 
     def _array(self, inner: Node) -> str:
         return f"[{', '.join(self.value(item) for item in inner['items'])}]"
@@ -135,6 +148,9 @@ class Expressions:
             else:
                 name = f"key({self.value(key)})"
             fields.append(f"{name}: {self.value(value)}")
+        if len(known) == len(fields):
+            # In the order of their keys, in which they are compared and written later.
+            fields.sort()
         return "{" + ", ".join(fields) + "}"
 
     def _arithexpr(self, inner: Node) -> str:
@@ -190,6 +206,9 @@ class Expressions:
         known = BUILTINS.get(name)
         if known is None or len(arguments) != known[1]:
             raise NotTranslatedError(f"a call of `{name}`")
+        if name == "count":
+            (one,) = map(self._writer.kept, arguments)
+            return f"(len({one}) if type({one}) is list else b_count({one}))"
         return f"{builtin_name(name)}({', '.join(arguments)})"
 
     def _function(self, name: str, path: tuple[str, ...]) -> Rule | None:
@@ -233,8 +252,10 @@ class Expressions:
             value = self._writer.program.name("v")
             self._writer.loop(f"for {value} in each_indexed({base}):")
             return value
-        key = self.value(step)
-        return self._writer.kept(f"at({base}, {key})")
+        key = self._writer.kept(self.value(step))
+        base = self._writer.kept(base)
+        quick = f"{base}[{key}] if type({key}) is str and type({base}) is dict"
+        return self._writer.kept(f"{quick} else at({base}, {key})")
 
     def _data(self, steps: list[str | Node]) -> tuple[str, list[str | Node]]:
         literal = tuple(itertools.takewhile(lambda step: isinstance(step, str), steps))

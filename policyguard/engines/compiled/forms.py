@@ -14,6 +14,7 @@ from policyguard.engines.tree import Node, walk
 from policyguard.errors import NotTranslatedError
 
 SCALARS: Final = frozenset({"Null", "Bool", "Number", "String", "RawString"})
+TEXTS: Final = frozenset({"String", "RawString"})
 KEYS: Final = frozenset({"String", "RawString", "Bool", "Null"})
 
 
@@ -37,6 +38,19 @@ def is_constant(node: Node) -> bool:
     return False
 
 
+def is_of_texts(node: Node) -> bool:
+    """Say whether a constant is an array or a set of texts, and of nothing else."""
+    kind, inner = only(node)
+    return kind in {"Array", "Set"} and all(
+        only(item)[0] in TEXTS for item in inner["items"]
+    )
+
+
+def texts_of(node: Node) -> str:
+    """Return Python for the texts of such a constant."""
+    return f"({''.join(f'{constant_code(item)}, ' for item in only(node)[1]['items'])})"
+
+
 def constant_code(node: Node) -> str:
     """Return Python for a constant."""
     kind, inner = only(node)
@@ -49,7 +63,7 @@ def constant_code(node: Node) -> str:
         values = [constant_code(value) for _, _, value in inner["fields"]]
         if len(set(keys)) != len(keys):
             raise NotTranslatedError("a key twice")
-        pairs = zip(keys, values, strict=True)
+        pairs = sorted(zip(keys, values, strict=True))
         return "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}"
     value = inner["value"]
     if kind == "Null":

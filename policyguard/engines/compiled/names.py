@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -106,6 +107,21 @@ class Names:
         if path in self._prefixes:
             raise NotTranslatedError("a document of several rules")
         return None, path
+
+    @cached_property
+    def called_alike(self) -> frozenset[Path]:
+        """Give the functions that are called with the same words in several places."""
+        calls: Counter[tuple[Path, bytes]] = Counter()
+        for rule in self.rules.values():
+            for text, definition in rule.definitions:
+                for node in walk(definition):
+                    called = node.get("Call")
+                    path = path_of(called["fcn"]) if called else None
+                    if called and path and (*rule.package, *path) in self.rules:
+                        span = called["span"]
+                        words = text[span["start"] : span["end"]]
+                        calls[(*rule.package, *path), words] += 1
+        return frozenset(path for (path, _), times in calls.items() if times > 1)
 
     @cached_property
     def reading_input(self) -> frozenset[Path]:

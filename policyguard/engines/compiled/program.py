@@ -22,7 +22,9 @@ from policyguard.engines.compiled.translate import Translated
 from policyguard.errors import CannotSayError
 
 _NAMES: Final[Mapping[str, Any]] = {
-    "__builtins__": {"int": int, "len": len, "list": list, "type": type},
+    "__builtins__": {
+        item.__name__: item for item in (dict, frozenset, id, int, len, list, str, type)
+    },
     "COLLECTIONS": (list, dict, values.Members),
     "N": object(),
     "NO": CannotSayError,

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from policyguard.engines.compiled.bodies import Bodies
 from policyguard.engines.compiled.forms import constant_code, is_constant
 from policyguard.engines.compiled.names import Names, Rule, only
+from policyguard.engines.compiled.shared import Definition, grouped, shared
 from policyguard.engines.compiled.writer import Program, Writer
-from policyguard.engines.tree import Node
+from policyguard.engines.tree import Node, walk
 from policyguard.errors import NotTranslatedError
 
 MOST_RULES = 4_000
+LOOPS: Final = frozenset({"ArrayCompr", "SetCompr", "ObjectCompr", "Every", "SomeIn"})
+"""Forms that go through a collection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,26 +77,110 @@ class _Translator:
     def write(self) -> None:
         """Write them."""
         rule = self._rule
+        if rule.kind == "set":
+            self._write_set()
+            return
         own = [
             self._definition(place, text, node)
             for place, (text, node) in enumerate(rule.definitions)
         ]
+        remembers = self._is_worth_remembering()
         if len(own) == 1 and rule.kind in {"value", "function"} and not rule.default:
-            self._program.lines.append(f"r{rule.number} = {own[0]}")
+            if remembers:
+                self._write_remembering(own[0])
+            else:
+                self._program.lines.append(f"r{rule.number} = {own[0]}")
             return
         self._program.lines.append(f"def r{rule.number}({self._parameters()}):")
-        if rule.kind == "set":
-            self._write_set(own)
-        elif rule.kind == "object":
+        if rule.kind == "object":
             self._write_object(own)
         else:
             self._write_value(own)
+        if remembers:
+            self._program.lines.append(f"g{rule.number} = r{rule.number}")
+            self._write_remembering(f"g{rule.number}")
 
-    def _write_set(self, own: list[str]) -> None:
+    def _is_worth_remembering(self) -> bool:
+        """Say whether a function goes through something, and is asked the same again."""
+        rule = self._rule
+        return (
+            rule.kind == "function"
+            and rule.arguments > 0
+            and rule.path in self._names.called_alike
+            and any(
+                not LOOPS.isdisjoint(node)
+                for _, definition in rule.definitions
+                for node in walk(definition)
+            )
+        )
+
+    def _write_remembering(self, function: str) -> None:
+        """Write a function that gives for the same arguments what it gave before.
+
+        The same are those that are one object: no value changes after it was made. They
+        are kept with what was given, so that no other object can take their place.
+        """
+        number, given = self._rule.number, self._parameters()
+        arguments = given.removeprefix("M, ")
+        identities = ", ".join(f"id({name})" for name in arguments.split(", "))
+        self._program.lines.append(f"def r{number}({given}):")
+        self._line(f"c = M[{number}]")
+        self._line(f"if c is N: c = M[{number}] = {{}}")
+        self._line(f"k = ({identities},)")
+        self._line("e = c.get(k)")
+        self._line("if e is not None: return e[0]")
+        self._line(f"v = {function}({given})")
+        self._line(f"c[k] = (v, {arguments})")
+        self._line("return v")
+
+    def _write_set(self) -> None:
+        rule = self._rule
+        own = [
+            shared(place, text, node)
+            for place, (text, node) in enumerate(rule.definitions)
+        ]
+        names = self._write_members(own, known=0)
+        self._program.lines.append(f"def r{rule.number}(M):")
         self._line("s = Members()")
-        for name in own:
+        for name in names:
             self._line(f"{name}(M, s)")
         self._line("return s")
+
+    def _write_members(self, own: list[Definition], *, known: int) -> list[str]:
+        """Write the functions of a set's members, and return those to call.
+
+        Args:
+            own: What defines them; they begin alike in so many conditions as are known.
+            known: How many of the conditions hold where they are called.
+        """
+        names = []
+        for together in grouped(own, known):
+            if len(together) == 1:
+                one = together[0]
+                names.append(self._definition(one.place, one.text, one.node, known))
+                continue
+            inner = self._write_members(together, known=known + 1)
+            name = self._program.name(f"r{self._rule.number}_g")
+            names.append(name)
+            self._program.lines.append(f"def {name}(M, s):")
+            self._line("I = M[0]")
+            writer = Writer(self._program)
+            body = self._bodies(writer, together[0].text)
+            with writer.attempt(last=True):
+                body.statements({"stmts": together[0].statements[known : known + 1]})
+                for called in inner:
+                    writer.line(f"{called}(M, s)")
+            self._line("return U")
+        return names
+
+    def _bodies(self, writer: Writer, text: bytes) -> Bodies:
+        return Bodies(
+            names=self._names,
+            writer=writer,
+            rule=self._rule,
+            text=text,
+            use=self._use,
+        )
 
     def _write_object(self, own: list[str]) -> None:
         self._line("o = {}")
@@ -121,23 +209,17 @@ class _Translator:
     def _line(self, text: str) -> None:
         self._program.lines.append(f"  {text}")
 
-    def _definition(self, place: int, text: bytes, node: Node) -> str:
+    def _definition(self, place: int, text: bytes, node: Node, known: int = 0) -> str:
         rule = self._rule
         name = f"r{rule.number}_{place}"
         given = "M, s" if rule.kind == "set" else self._parameters()
         self._program.lines.append(f"def {name}({given}):")
         self._line("I = M[0]")
         writer = Writer(self._program)
-        body = Bodies(
-            names=self._names,
-            writer=writer,
-            rule=rule,
-            text=text,
-            use=self._use,
-        )
+        body = self._bodies(writer, text)
         head = only(node["head"])[1]
         if rule.kind == "set":
-            self._member(writer, body, head["key"], node["bodies"])
+            self._member(writer, body, head["key"], node["bodies"], known)
         else:
             self._arguments(writer, head)
             self._values(writer, body, head, node["bodies"])
@@ -157,13 +239,13 @@ class _Translator:
                 raise NotTranslatedError("a pattern as an argument")
 
     def _member(
-        self, writer: Writer, body: Bodies, key: Node, bodies: list[Node]
+        self, writer: Writer, body: Bodies, key: Node, bodies: list[Node], known: int
     ) -> None:
         if len(bodies) > 1:
             raise NotTranslatedError("`else` of a set")
         with writer.attempt(last=True):
             for one in bodies:
-                body.statements(one["query"])
+                body.statements({"stmts": one["query"]["stmts"][known:]})
             writer.line(f"s.add({body.value(key)})")
 
     def _values(

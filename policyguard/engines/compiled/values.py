@@ -10,6 +10,7 @@ all threads and all evaluations; what leaves is a copy.
 from __future__ import annotations
 
 from functools import cmp_to_key
+from itertools import chain
 from typing import Any, Final
 
 from policyguard.errors import CannotSayError
@@ -32,6 +33,7 @@ _ORDER: Final[dict[type, int]] = {
     dict: 5,
 }
 _SETS: Final = 6
+_SCALARS: Final = frozenset({type(None), bool, int, str})
 
 
 class Members:
@@ -67,12 +69,7 @@ class Members:
         return found
 
     def _with_others(self, texts: list[Any]) -> list[Any]:
-        others = sorted(self._others, key=cmp_to_key(compare))
-        single = [
-            other
-            for place, other in enumerate(others)
-            if place == 0 or not equal(other, others[place - 1])
-        ]
+        single = _single(self._others)
         low = [other for other in single if _order_of(other) < _ORDER[str]]
         return low + texts + single[len(low) :]
 
@@ -109,6 +106,77 @@ class Members:
         )
         made._others = [item for item in self._others if other.has(item) is shared]
         return made
+
+
+def _single(values: list[Any]) -> list[Any]:
+    """Return values in Rego's order, each once."""
+    return [values[same[0]] for same in _ordered(list(enumerate(values)))]
+
+
+def _ordered(placed: list[tuple[int, Any]]) -> list[list[int]]:
+    """Return the places of values in Rego's order, those of equal values together.
+
+    Findings are large and differ early, so that nothing is compared twice: what comes
+    first in them is, then what comes next in those that are the same so far.
+    """
+    if len(placed) == 1:
+        return [[placed[0][0]]]
+    kinds = {type(value) for _, value in placed}
+    if kinds == {dict}:
+        return _refined([(place, _in_turn(value)) for place, value in placed], 0)
+    if kinds == {list}:
+        return _refined(placed, 0)
+    if kinds == {str}:
+        placed = sorted(placed, key=_value_of)
+    else:
+        placed = sorted(placed, key=lambda pair: _comparable(pair[1]))
+    found: list[list[int]] = []
+    before: Any = UNDEFINED
+    for place, value in placed:
+        if found and equal(before, value):
+            found[-1].append(place)
+        else:
+            found.append([place])
+        before = value
+    return found
+
+
+def _refined(rows: list[tuple[int, list[Any]]], begin: int) -> list[list[int]]:
+    """Do so with arrays that are the same up to a place."""
+    by_place = dict(rows)
+    # What policy wrote as a constant is one object in all of them.
+    (_, shortest) = min(rows, key=_length_of)
+    while begin < len(shortest) and all(
+        row[begin] is shortest[begin] for _, row in rows
+    ):
+        begin += 1
+    ended = [place for place, row in rows if len(row) == begin]
+    found = [ended] if ended else []
+    longer = [(place, row[begin]) for place, row in rows if len(row) > begin]
+    for same in _ordered(longer) if longer else ():
+        if len(same) == 1:
+            found.append(same)
+        else:
+            found += _refined([(place, by_place[place]) for place in same], begin + 1)
+    return found
+
+
+def _in_turn(value: dict[Any, Any]) -> list[Any]:
+    """Return keys and values of an object, one after the other, as they are compared."""
+    try:
+        # No two keys are the same, so that no value is compared.
+        pairs = sorted(value.items())
+    except TypeError:
+        pairs = [(name, value[name]) for name in in_key_order(value)]
+    return list(chain.from_iterable(pairs))
+
+
+def _length_of(row: tuple[int, list[Any]]) -> int:
+    return len(row[1])
+
+
+def _value_of(placed: tuple[int, Any]) -> Any:
+    return placed[1]
 
 
 def _order_of(value: Any) -> int:
@@ -150,7 +218,11 @@ def compare(one: Any, other: Any) -> int:
 
 
 def _compare_objects(one: dict[Any, Any], other: dict[Any, Any]) -> int:
-    for first, second in zip(in_key_order(one), in_key_order(other), strict=False):
+    keys, others = in_key_order(one), in_key_order(other)
+    if keys == others:
+        # As two findings have: only the values can differ.
+        return _compare_all([one[key] for key in keys], [other[key] for key in keys])
+    for first, second in zip(keys, others, strict=False):
         found = compare(first, second) or compare(one[first], other[second])
         if found:
             return found
@@ -159,10 +231,13 @@ def _compare_objects(one: dict[Any, Any], other: dict[Any, Any]) -> int:
 
 def _compare_all(one: list[Any], other: list[Any]) -> int:
     for first, second in zip(one, other, strict=False):
-        found = compare(first, second)
+        found = 0 if first is second else compare(first, second)
         if found:
             return found
     return (len(one) > len(other)) - (len(one) < len(other))
+
+
+_comparable: Final = cmp_to_key(compare)
 
 
 def in_key_order(value: dict[Any, Any]) -> list[Any]:
@@ -259,15 +334,19 @@ def whole(number: Any) -> int:
 def plain(value: Any) -> Any:
     """Return a value as JSON has it: sets as arrays, keys in order, nothing shared."""
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind in _SCALARS:
         return value
     if kind is dict:
-        return {text(key): plain(value[key]) for key in in_key_order(value)}
-    if kind is list:
-        return [plain(item) for item in value]
+        made = {}
+        for name in in_key_order(value):
+            item = value[name]
+            made[text(name)] = item if type(item) in _SCALARS else plain(item)
+        return made
     if kind is Members:
-        return [plain(item) for item in value.in_order()]
-    raise CannotSayError
+        value = value.in_order()
+    elif kind is not list:
+        raise CannotSayError
+    return [item if type(item) in _SCALARS else plain(item) for item in value]
 
 
 def key(value: Any) -> Any:

@@ -79,6 +79,31 @@ FORMS = {
     "a function by pattern": 'x := [f(input.s), f("x")]\nf("x") := 1\nf(y) := 2 if y != "x"',
     "a function that is undefined": "x := f(input.o)\nf(y) := y.a.b",
     "a set by several heads": "x contains 1 if input.n\nx contains input.s if input.l",
+    "heads that begin alike": (
+        "x contains 1 if {\n\tinput.n != 0\n\tinput.s\n}\n\n"
+        "x contains input.l if {\n\tinput.n != 0\n\tinput.s\n\tcount(input.l) > 1\n}\n\n"
+        "x contains 3 if {\n\tinput.n != 0\n\tnot input.z\n}\n\n"
+        "x contains 4 if not input.z\n\nx contains 5"
+    ),
+    "heads that begin with what is undefined": (
+        "x contains 1 if {\n\tinput.o.a.b\n\tinput.n\n}\n\n"
+        "x contains 2 if {\n\tinput.o.a.b\n\tinput.s\n}"
+    ),
+    "heads that begin alike, with a name of their own": (
+        "x contains y if {\n\tinput.n\n\tinput.s\n\ty := 1\n}\n\n"
+        "x contains z if {\n\tinput.n\n\tinput.s\n\tsome z in input.l\n}"
+    ),
+    "a function asked the same twice": (
+        "x := [f(input.l), f(input.l), f(input.o)]\n\nf(l) := [y | some y in l]"
+    ),
+    "a function asked the same of another input": (
+        'x := [f(input.l), y, f(input.l)] if { y := inner with input as {"l": [9]} }\n'
+        "inner := f(input.l)\n\nf(l) := [[y, input.l] | some y in l]"
+    ),
+    "a set of objects": (
+        'x := {{"a": 1, "b": input.n}, {"a": 1}, {"a": input.s, "c": 1}, {"a": null}, {},'
+        ' {"a": 1, "b": [input.n]}, {"a": {"b": input.l}}, {"a": {"b": input.z}}}'
+    ),
     "a head that is undefined": 'x contains {"y": input.o.a.b} if input.n',
     "an object by several heads": 'x if m[input.s]\nm["x"] if input.n\nm["y"] if input.l',
     "an array taken apart": 'x := [a, b] if { [a, b] := {"x": [1, 2]}[input.s] }',
