@@ -18,7 +18,7 @@ package policyguard.rules
 #   locked: false
 #   exceptions:
 #     - "what is sent is published or no technology: then no list would be followed, and there is no conflict"
-#     - "the establishment is elsewhere"
+#     - "the establishment is elsewhere, or nobody says where it is: the rule adds a person's look for an establishment that is known to be in China, and clears nothing for others"
 #   effective:
 #     - {from: 2021-06-10T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

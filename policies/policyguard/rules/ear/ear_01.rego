@@ -26,6 +26,7 @@ package policyguard.rules
 #     - "the hop carries ciphertext alone (EAR-06)"
 #     - "the listed party is only the developer of the weights"
 #     - "the deployment is self-hosted and the listed party would be its own operator; a listed cloud underneath still counts, unless the premises are the operator's own"
+#     - "nobody has classified what is sent, and none of data.classes can hold technology: that answers what it is"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {

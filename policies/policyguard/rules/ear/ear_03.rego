@@ -19,6 +19,8 @@ package policyguard.rules
 #     - "it stays inside the United States, with nobody on the Entity List"
 #     - "it is not of US origin and exported from elsewhere: then it is outside the EAR whether published or not"
 #     - "a BIS licence names the operator"
+#     - "none of data.classes can hold technology, so that nothing turns on whether it is published"
+#     - "it is technical data of the ITAR, which the EAR leaves to ITAR-01"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {
@@ -79,10 +81,12 @@ findings contains {
 	count(places) > 0
 }
 
-# Of foreign origin and exported from elsewhere, it is outside the EAR whether published
-# or not, and needs no evidence.
+# What can hold no technology, or is of foreign origin and exported from elsewhere, is
+# outside the EAR whether published or not, and needs no evidence.
 _ear_03_unproven if {
 	input.data.ear.classification == "published"
 	input.data.ear.evidence == null
+	input.data.itar != true
+	_ear_01_may_hold_technology
 	not _ear_01_foreign
 }

@@ -59,6 +59,23 @@ test_ear_03_a_licence_that_names_the_operator_needs_no_evidence if {
 	fixture.of("EAR-03", asked) == set()
 }
 
+test_ear_03_what_can_hold_no_technology_needs_no_evidence if {
+	sent := _ear_03_sent("glm-5.2@open.bigmodel.cn", null)
+	every classes in [["none"], ["pii"], ["public"], ["financial", "pii"]] {
+		fixture.of("EAR-03", object.union(sent, {"data": {"classes": classes}})) == set()
+	}
+	every classes in [null, ["technical"], ["confidential", "pii"]] {
+		fixture.effects("EAR-03", object.union(sent, {"data": {"classes": classes}})) == {"indeterminate"}
+	}
+}
+
+test_ear_03_technical_data_of_the_itar_is_left_to_its_own_rule if {
+	sent := _ear_03_sent("glm-5.2@open.bigmodel.cn", null)
+	fixture.of("EAR-03", object.union(sent, {"data": {"itar": true}})) == set()
+	fixture.effects("ITAR-01", object.union(sent, {"data": {"itar": true}})) == {"deny", "indeterminate"}
+	fixture.effects("EAR-03", object.union(sent, {"data": {"itar": false}})) == {"indeterminate"}
+}
+
 test_ear_03_foreign_origin_exported_from_elsewhere_needs_no_evidence if {
 	sent := _ear_03_sent("glm-5.2@open.bigmodel.cn", null)
 	foreign := {"data": {"ear": {"us_origin": false}}}

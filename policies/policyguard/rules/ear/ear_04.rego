@@ -30,6 +30,7 @@ package policyguard.rules
 #     - "the chart says nothing of them, and data.ear.no_licence_countries has the country, which is of none of these groups"
 #     - "what is sent is published, not_technology, or not subject to the EAR"
 #     - "the hop carries ciphertext alone (EAR-06)"
+#     - "nobody has classified what is sent, and none of data.classes can hold technology: that answers what it is; a classification beside such classes counts before them"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {

@@ -18,6 +18,7 @@ package policyguard.rules
 #   locked: false
 #   exceptions:
 #     - "the papers are whole and keep to the tenant's limits"
+#     - "the exporter is established outside the EEA, none of the people is there, and nobody says that Article 3 reaches it nevertheless"
 #   effective:
 #     - {from: 2018-05-25T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {

@@ -24,6 +24,7 @@ package policyguard.rules
 #     - "a licence of DDTC names the operator and the country, or all nationalities of the reader and the operator whose person that is; one that names none covers none"
 #     - "a gateway carries ciphertext that is encrypted end to end, by FIPS 140-2 or with 128 bits and more, whose keys nobody else has, and that is neither sent to, stored in nor sent from a country of 22 CFR 126.1 or Russia"
 #     - "what is sent is EAR99 or of an ECCN, or is of foreign origin and sent from elsewhere, and nobody says that it is of the ITAR; published and not_technology are answers to questions of the EAR, and stand in for none to this one"
+#     - "nobody says whether it is of the ITAR, and none of data.classes can hold technology: that answers it"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {

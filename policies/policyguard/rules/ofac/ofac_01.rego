@@ -24,6 +24,7 @@ package policyguard.rules
 #     - "a licence of OFAC, general or specific, names the country or the operator"
 #     - "blocked owners hold at most 49.99 % together"
 #     - "the programme of a country has ended, as Syria's on 2025-06-30"
+#     - "caller.location or caller.subdivision alone is declared, and is of no embargo: of two that do not fit the embargoed one counts, and each is believed without the other"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {

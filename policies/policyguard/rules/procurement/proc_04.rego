@@ -21,7 +21,7 @@ package policyguard.rules
 #     - {from: null, to: null, status: proposed, verified: false}
 findings contains {
 	"id": "PROC-04",
-	"effect": "deny",
+	"effect": _proc_04_effects[_proc_04_weight].objects,
 	"msg": sprintf("%s is not made in the United States (%s), which a draft clause of the GSA's schedules would ask for", [
 		input.model.label,
 		input.model.developer.country,
@@ -37,7 +37,7 @@ findings contains {
 
 findings contains {
 	"id": "PROC-04",
-	"effect": "indeterminate",
+	"effect": _proc_04_effects[_proc_04_weight].asks,
 	"msg": sprintf("it is not known where %s is made, which a draft clause of the GSA's schedules would ask for", [input.model.label]),
 	"facts": _proc_04_facts,
 	"missing": ["model.developer.country"],
@@ -57,8 +57,21 @@ findings contains {
 	"remedy": "whether a GSA schedule contract is performed",
 } if {
 	input.context.gsa_schedule == null
-	"PROC-04" in input.tenant.assumed
+	_proc_04_weight == "binds"
 	input.model.developer.country != "US"
+}
+
+# A draft objects to nothing by itself: who neither assumes it nor says whether a schedule
+# is performed has nothing to answer. Once it is more than a draft, everybody has.
+default _proc_04_weight := "draft"
+
+_proc_04_weight := "binds" if "PROC-04" in input.tenant.assumed
+
+_proc_04_weight := "binds" if input.status["PROC-04"].status != "proposed"
+
+_proc_04_effects := {
+	"binds": {"objects": "deny", "asks": "indeterminate"},
+	"draft": {"objects": "advise", "asks": "advise"},
 }
 
 _proc_04_facts := {

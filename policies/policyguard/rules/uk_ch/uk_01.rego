@@ -23,6 +23,7 @@ package policyguard.rules
 #     - "local_tools.uk is idta, addendum or bcr, with an assessment of less than a year"
 #     - "for the United States: an active certification with uk_extension"
 #     - "nobody whose data is sent is in the UK, or exporter.uk_article_3 is none"
+#     - "the exporter is established outside the UK, none of the people is there, and nobody says that Article 3 of the UK GDPR reaches it nevertheless"
 #   effective:
 #     - {from: 2021-01-01T00:00:00Z, to: 2026-02-05T00:00:00Z, status: in_force, verified: false}
 #     - {from: 2026-02-05T00:00:00Z, to: null, status: in_force, verified: false}

@@ -1,0 +1,171 @@
+"""Names the exceptions of the shipped rules' proofs that are meant, each with its reason.
+
+A refusal that falls silent when a fact is forgotten is open unless it is one of these: the
+rule, the fact, and what has to hold of the call, so that another silence of the same rule
+is not taken for this one. Where an exception can be left out of the space, the rest of the
+calls is proved for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from policyguard.canonical import Json
+from policyguard.testing.claims import REACHABLE, Claim
+
+_TECHNOLOGY: Final = ("source_code", "technical", "confidential")
+_CLASSES: Final[Sequence[Json]] = (
+    None,
+    ["source_code"],
+    ["technical"],
+    ["confidential"],
+    ["pii", "technical"],
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """Is one exception that an author of the rule means."""
+
+    rule: str
+    changed: str
+    """The fact that is forgotten."""
+    why: str
+    holds: Callable[[Any], bool] = field(default=lambda _: True, repr=False)
+    """Whether a call is one of those that are meant."""
+    rest: Mapping[str, Sequence[Json]] = field(default_factory=dict)
+    """Values of dimensions that leave the exception out: `prove` asks the rest alone."""
+    of: str = ""
+    """What the rest is, as a clause."""
+
+
+def _holds_no_technology(call: Any) -> bool:
+    classes = call["data"]["classes"]
+    return classes is not None and not set(classes) & set(_TECHNOLOGY)
+
+
+def _is_foreign(call: Any) -> bool:
+    establishment = call["exporter"]["establishment"]
+    return (
+        call["data"]["ear"]["us_origin"] is False
+        and establishment is not None
+        and establishment != "US"
+    )
+
+
+def _answers_for_the_itar(call: Any) -> bool:
+    classification = call["data"]["ear"]["classification"]
+    item = classification not in {None, "published", "not_technology"}
+    return item or _is_foreign(call) or _holds_no_technology(call)
+
+
+def _says_two_places(call: Any) -> bool:
+    caller = call["caller"] or {}
+    region = caller.get("subdivision")
+    return region is not None and not region.startswith(f"{caller.get('location')}-")
+
+
+def _names_another(call: Any) -> bool:
+    named = (call["caller"] or {}).get("organisation")
+    return named is not None and call["tenant"]["organisation"] is not None
+
+
+MEANT: Final = (
+    Meant(
+        rule="EAR-04",
+        changed="data.ear.classification",
+        why="the classes of data say that no technology is sent. Beside them a"
+        " classification counts; without one the call is the ordinary call of prose, and no"
+        " rule can ask in the one without asking in the other",
+        holds=_holds_no_technology,
+        rest={"data__classes": _CLASSES},
+        of="classes of data may hold technology, or are unknown",
+    ),
+    Meant(
+        rule="ITAR-01",
+        changed="data.itar",
+        why="it is said in another way that the ITAR does not hold: by classes that hold no"
+        " technology, by a classification of the EAR, or by foreign origin and an exporter"
+        " elsewhere. Who says that it holds is believed all the same",
+        holds=_answers_for_the_itar,
+        rest={
+            "data__classes": _CLASSES,
+            "data__ear__us_origin": (None, True),
+            "data__ear__classification": (None, "published", "not_technology"),
+        },
+        of="none of the three is said",
+    ),
+    Meant(
+        rule="OFAC-01",
+        changed="caller.location",
+        why="a country and a region that is not in it are said. Either may be right (a region"
+        " of Ukraine is often taken for Russia), so the embargoed one counts; forget that,"
+        " and the other is a whole answer",
+        holds=_says_two_places,
+        rest={"caller__subdivision": (None,), "caller__organisation": (None,)},
+        of="no region is said, and the caller acts for the tenant",
+    ),
+    *(
+        Meant(
+            rule=rule,
+            changed="caller.organisation",
+            why="a caller that names no organisation acts for the tenant, whose own settings"
+            " then answer: whom it acts for is what the application declares, or leaves to"
+            " them",
+            holds=_names_another,
+        )
+        for rule in ("EAR-07", "FACT-07", "LIC-03", "OFAC-01")
+    ),
+    Meant(
+        rule="BLK-01",
+        changed="exporter.establishment",
+        why="the rule adds a person's look to a refusal by an establishment in China. Who is"
+        " not known to be there is refused by the rules on exports, or not at all",
+    ),
+    Meant(
+        rule="GDPR-04",
+        changed="exporter.article_3",
+        why="whether the GDPR reaches beyond the EEA is asked for where the establishment or"
+        " the people point at it. Elsewhere a reach that nobody declares counts as none:"
+        " else every call in the world would have to deny the reach of all laws",
+        rest={"exporter__article_3": (None,)},
+        of="nobody declares the reach",
+    ),
+    Meant(
+        rule="UK-01",
+        changed="exporter.uk_article_3",
+        why="the reach of the UK GDPR, as that of the GDPR",
+        rest={"exporter__uk_article_3": (None,)},
+        of="nobody declares the reach",
+    ),
+)
+UNREACHED: Final[Mapping[str, str]] = {
+    "EAR-06": "no gateway of the catalog carries ciphertext; the rule's tests have one",
+    "IN-01": "India restricts transfers to no country yet: the list is empty",
+    "LIC-05": "the terms of no model of the catalog exclude the Union",
+    "OPEN-01": "a supposition, silent unless a tenant assumes it, and the space has none",
+    "PROC-02": "no deployment of the catalog is of a party on the 1260H list",
+    "PROC-06": "no deployment of the catalog is of a party on the 1260H list",
+}
+"""Rules that no call of the shipped catalog makes find anything, and why."""
+
+
+def why_meant(claim: Claim) -> str | None:
+    """Return why a violation is meant; nothing: it is open.
+
+    Args:
+        claim: A claim that is violated.
+    """
+    if claim.property == REACHABLE:
+        return UNREACHED.get(claim.rule)
+    shown = claim.counterexample
+    if shown is None or claim.property != "fail_closed":
+        return None
+    for item in MEANT:
+        if (item.rule, item.changed) == (claim.rule, shown.changed) and item.holds(
+            shown.call
+        ):
+            return item.why
+    return None
