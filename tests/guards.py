@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from policyguard import Guard, Settings
 from policyguard.settings import CatalogSettings, TenantSettings, TrailSettings
-from policyguard.vocabulary.call import Contract
+from policyguard.vocabulary.call import Contract, Product
 
 SUMMER: Final = datetime(2026, 7, 10, 12, tzinfo=UTC)
 """An ordinary instant: nothing is suspended, no letter is in force."""
@@ -31,6 +31,7 @@ def settings(folder: Path, **tenant: Any) -> Settings:
     known: dict[str, Any] = {
         "id": "acme",
         "sectors": (),
+        "product": Product(resells=False),
         "contracts": (
             Contract(
                 operator="scaleway",

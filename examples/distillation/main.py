@@ -6,6 +6,7 @@ from pathlib import Path
 
 from policyguard import Guard, ModelCall, Settings, Tenant
 from policyguard.settings import TrailSettings
+from policyguard.vocabulary.call import Product
 
 TEACHERS = (
     "claude-fable-5@api.anthropic.com",
@@ -23,7 +24,7 @@ def call(model: str, route: str, *, competes: bool) -> ModelCall:
     return ModelCall.model_validate(
         {
             "at": "2026-07-10T12:00:00Z",
-            "tenant": Tenant(id="acme", sectors=()),
+            "tenant": Tenant(id="acme", sectors=(), product=Product(resells=False)),
             "caller": {
                 "id": "trainer",
                 "person_status": "foreign",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from policyguard import Guard, ModelCall, Settings, Tenant
 from policyguard.settings import TrailSettings
+from policyguard.vocabulary.call import Product
 
 ANNEX = "bis-2026-06-26:A"
 PEOPLE = {
@@ -23,7 +24,7 @@ def call(model: str, day: str, who: tuple[str, str, list[str]]) -> ModelCall:
     return ModelCall.model_validate(
         {
             "at": f"{day}T12:00:00Z",
-            "tenant": Tenant(id="acme", sectors=()),
+            "tenant": Tenant(id="acme", sectors=(), product=Product(resells=False)),
             "caller": {
                 "id": "somebody",
                 "person_status": status,

@@ -114,6 +114,8 @@ class AccessTerms(Value):
     """The list of countries where it is not; in neither list: unknown."""
     since: Instant | None = None
     """When the limit on owners began."""
+    resale: Literal["prohibited", "permitted"] | None = None
+    """Whether others may be given the model itself; `None`: nobody has read it."""
     source: Text | None = None
 
 

@@ -144,6 +144,7 @@ _TENANT: Final[Mapping[str, str]] = {
     "tenant.product.monthly_active_users": "product.monthly_active_users = 1000",
     "tenant.product.monthly_revenue_usd": "product.monthly_revenue_usd = 1000",
     "tenant.product.users_at_release": "product.users_at_release = 1000",
+    "tenant.product.resells": "product.resells = false  # or true: others get the model itself",
 }
 _ORGANISATION: Final[Mapping[str, str]] = {
     "caller.organisation.country": 'organisation.country = "DE"',

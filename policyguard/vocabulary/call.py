@@ -13,10 +13,13 @@ from pydantic import Field, StringConstraints, field_validator
 from policyguard.vocabulary.approval import Approval
 from policyguard.vocabulary.rolling import Counts, Rolling
 from policyguard.vocabulary.value import (
+    ChinaExemption,
     Country,
     Digest,
+    DspExemption,
     Id,
     Instant,
+    OfacExemption,
     RuleId,
     Subdivision,
     Text,
@@ -53,9 +56,6 @@ Sector: TypeAlias = Literal["financial_eu", "hipaa", "ciio_cn", "payments_in"]
 """A regulated sector: a financial entity under DORA, a covered entity or business
 associate under HIPAA, an operator of critical infrastructure in China, a payment
 system in India."""
-ChinaExemption: TypeAlias = Literal["transit", "contract", "employment", "emergency"]
-"""What Articles 4 and 5 of the CAC's Provisions of 2024-03-22 exempt."""
-
 EarClass = Annotated[
     str,
     StringConstraints(
@@ -66,20 +66,6 @@ EarClass = Annotated[
 
 EndUse: TypeAlias = Literal["civil", "military", "military_intelligence", "wmd"]
 """What the outcome is for, as far as 15 CFR part 744 asks."""
-DspExemption: TypeAlias = Literal[
-    "personal_communications",
-    "information",
-    "travel",
-    "official_business",
-    "financial_services",
-    "corporate_group",
-    "required_by_law",
-    "investment_agreement",
-    "telecommunications",
-    "drug_authorisation",
-    "clinical_investigation",
-]
-"""The exemptions of 28 CFR 202.501 to 202.511, in their order."""
 PersonStatus: TypeAlias = Literal["us_citizen", "us_lpr", "us_protected", "foreign"]
 """Status by 15 CFR 772.1: only `foreign` is a foreign person."""
 
@@ -210,6 +196,8 @@ class DataFacts(Value):
     """Whether the data is sold or licensed to who receives it (28 CFR 202.214)."""
     dsp_exemption: DspExemption | None = None
     """The exemption of 28 CFR part 202 that is claimed."""
+    ofac_exemption: OfacExemption | None = None
+    """The exemption from embargoes that is claimed (50 USC 1702(b), 4305(b)(4))."""
     citizenships: tuple[Country, ...] | None = None
     """Citizenships of the people whom the data is about."""
     persons: Annotated[int, Field(ge=0)] | None = None
@@ -327,6 +315,8 @@ class Product(Value):
     """Names that its user interface displays."""
     users_at_release: Annotated[int, Field(ge=0)] | None = None
     """Monthly users of all your products in the month before the model's release."""
+    resells: bool | None = None
+    """Whether others get the model itself through you, not a product that uses it."""
 
 
 class Tenant(Value):

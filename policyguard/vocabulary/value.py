@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -91,3 +91,24 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 """A short text that a person wrote."""
+
+DspExemption: TypeAlias = Literal[
+    "personal_communications",
+    "information",
+    "travel",
+    "official_business",
+    "financial_services",
+    "corporate_group",
+    "required_by_law",
+    "investment_agreement",
+    "telecommunications",
+    "drug_authorisation",
+    "clinical_investigation",
+]
+"""The exemptions of 28 CFR 202.501 to 202.511, in their order."""
+
+ChinaExemption: TypeAlias = Literal["transit", "contract", "employment", "emergency"]
+"""What Articles 4 and 5 of the CAC's Provisions of 2024-03-22 exempt."""
+
+OfacExemption: TypeAlias = Literal["personal_communications", "information", "travel"]
+"""What 50 USC 1702(b)(1), (3) and (4) exempt; for Cuba 50 USC 4305(b)(4): information alone."""

@@ -202,7 +202,7 @@ def test_9_the_latest_citizenship_for_the_ear_and_all_of_them_for_the_itar() -> 
 def test_10_an_old_call_gets_the_old_answer() -> None:
     instants = ("2025-11-09T23:59:59Z", "2025-11-10T00:00:00Z", "2026-11-10T00:00:00Z")
 
-    assert [objections("glm-5.2@lion", CODE, at=at)["EAR-02"] for at in instants] == [
+    assert [objections("glm-5.2@dune", CODE, at=at)["EAR-02"] for at in instants] == [
         "deny",
         "require_approval",
         "deny",

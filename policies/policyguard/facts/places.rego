@@ -15,6 +15,7 @@ _groups_in(of) := {group |
 _members_of(group, of) := {country | some country, groups in of; group in groups}
 
 _no_groups := {
+	"bis-affiliates-relief": set(),
 	"bis-d5": set(),
 	"bis-e1": set(),
 	"bis-e2": set(),

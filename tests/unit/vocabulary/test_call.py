@@ -50,6 +50,7 @@ def test_everything_that_nobody_declared_is_null_in_input() -> None:
                 "monthly_revenue_usd": None,
                 "attributions": None,
                 "users_at_release": None,
+                "resells": None,
             },
             "organisation": None,
             "data_security": {"requirements": None, "certified": None, "audited": None},
@@ -78,6 +79,7 @@ def test_everything_that_nobody_declared_is_null_in_input() -> None:
             ),
             "brokerage": None,
             "dsp_exemption": None,
+            "ofac_exemption": None,
             "ear": {
                 "classification": None,
                 "us_origin": None,

@@ -11,7 +11,7 @@ package policyguard.rules
 #   operator is a red flag, also while the rule is suspended.
 # related_resources:
 #   - ref: 90 FR 47201
-#     description: "Affiliates Rule (interim final rule of 2025-09-29), by secondary reading"
+#     description: "Affiliates Rule (interim final rule of 2025-09-29) with its temporary general licence, by secondary reading"
 #   - ref: BIS suspension of the Affiliates Rule, 2025-11-10, by secondary reading
 # custom:
 #   id: EAR-02
@@ -24,6 +24,7 @@ package policyguard.rules
 #     - "the ultimate parent is known (control_country) and no owner with an entry is listed"
 #     - "the operator is organised in the United States, or listed itself: that is EAR-01's"
 #     - "a BIS licence names the operator, for the item and the country as far as it says"
+#     - "the temporary general licence of the first window may cover it: a party in a place of Country Groups A:5 or A:6 of which blocked persons own less than half; a person confirms that"
 #   effective:
 #     - {from: 2025-09-29T00:00:00Z, to: 2025-11-10T00:00:00Z, status: in_force, verified: false}
 #     - {from: 2025-11-10T00:00:00Z, to: 2026-11-10T00:00:00Z, status: suspended, verified: false}
@@ -47,6 +48,33 @@ findings contains {
 	_ear_01_subject
 	some affiliate in _ear_02_affiliates
 	affiliate.party.held.bis.surely >= 5000
+	not _ear_02_relieved(affiliate.party)
+}
+
+findings contains {
+	"id": "EAR-02",
+	"effect": "require_approval",
+	"msg": sprintf("%s at %s would hand an item subject to the EAR (%s) to %s, of which listed parties (%s) own %s, under the temporary general licence of the Affiliates Rule for places such as %s; a person has to confirm it", [
+		input.model.label,
+		affiliate.hop.label,
+		input.data.ear.classification,
+		affiliate.party.name,
+		concat(", ", affiliate.party.held.bis.owners),
+		_ear_02_percent(affiliate.party.held.bis.surely),
+		affiliate.party.country,
+	]),
+	"facts": object.union(_ear_02_facts(affiliate), {
+		"operator.owned_by_blocked_bp_at_most": affiliate.party.held.ofac.perhaps,
+		"lists.bis-affiliates-relief.as_of": object.get(input.lists, "bis-affiliates-relief", null),
+	}),
+	"missing": [],
+	"remedy": "a person who has read the licence, or an operator of which listed parties own less than half",
+} if {
+	_ear_01_item
+	_ear_01_subject
+	some affiliate in _ear_02_affiliates
+	affiliate.party.held.bis.surely >= 5000
+	_ear_02_relieved(affiliate.party)
 }
 
 findings contains {
@@ -93,6 +121,13 @@ _ear_02_affiliates := [{"hop": hop, "party": party} |
 	_ear_01_receives(hop, party)
 	not _ear_01_licensed(party)
 ]
+
+# The list names places for as long as the licence stood. It lifts what owners on the
+# Entity List and the Military End User List bring, never what blocked owners do.
+_ear_02_relieved(party) if {
+	party.country in input.groups["bis-affiliates-relief"]
+	party.held.ofac.perhaps < 5000
+}
 
 _ear_02_percent(share_bp) := sprintf("%d %%", [floor(share_bp / 100)]) if {
 	share_bp % 100 == 0

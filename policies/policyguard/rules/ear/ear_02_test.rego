@@ -29,8 +29,8 @@ _ear_02_half := _ear_02_owned([_ear_02_owner("zhipu", 5000)])
 
 # Scenario G06: the verdict at an instant for an operator that is wholly owned.
 _ear_02_at(at) := [[finding.effect, finding.status, finding.verified] |
-	known := _ear_02_owned([_ear_02_owner("zhipu", 10000)])
-	some finding in fixture.decided_in(_ear_02_to({"at": at}), known).findings
+	elsewhere := object.union(_ear_02_owned([_ear_02_owner("zhipu", 10000)]), {"operators": {"jingsheng-hengxing": {"country": "AE"}}})
+	some finding in fixture.decided_in(_ear_02_to({"at": at}), elsewhere).findings
 	finding.id == "EAR-02"
 ]
 
@@ -75,6 +75,37 @@ test_ear_02_it_stands_is_suspended_and_comes_back_unverified if {
 	_ear_02_at("2026-10-01T12:00:00Z") == [["require_approval", "suspended", false]]
 	_ear_02_at("2026-11-09T23:59:59.999999Z") == [["require_approval", "suspended", false]]
 	_ear_02_at("2026-11-10T00:00:00Z") == [["deny", "in_force", false]]
+}
+
+_ear_02_relieved(at, country, owners) := {finding.effect |
+	known := object.union(_ear_02_owned(owners), {"operators": {"jingsheng-hengxing": {"country": country}}})
+	some finding in fixture.of_in("EAR-02", _ear_02_to({"at": at}), known)
+}
+
+test_ear_02_the_temporary_licence_is_for_a_persons_eyes if {
+	zhipu := [_ear_02_owner("zhipu", 10000)]
+	[_ear_02_relieved(at, "SG", zhipu) |
+		some at in ["2025-09-29T00:00:00Z", "2025-11-28T23:59:59Z", "2025-11-29T00:00:00Z", "2026-11-23T12:00:00Z"]
+	] == [{"require_approval"}, {"require_approval"}, {"deny"}, {"deny"}]
+	_ear_02_relieved("2025-10-10T12:00:00Z", "AE", zhipu) == {"deny"}
+	_ear_02_relieved("2025-10-10T12:00:00Z", null, zhipu) == {"deny"}
+	known := _ear_02_owned(zhipu)
+	some finding in fixture.of_in("EAR-02", _ear_02_to({"at": "2025-10-10T12:00:00Z"}), known)
+	finding.msg == "glm-5.2 at api.z.ai would hand an item subject to the EAR (EAR99) to Z.ai (international), of which listed parties (zhipu) own 100 %, under the temporary general licence of the Affiliates Rule for places such as SG; a person has to confirm it"
+	[finding.facts["lists.bis-affiliates-relief.as_of"], finding.facts["operator.owned_by_blocked_bp_at_most"]] == ["2026-06-18", 0]
+}
+
+# While the rule is suspended what asked for a person advises.
+test_ear_02_the_licence_outlasts_the_first_window if {
+	decision := fixture.decided_in(_ear_02_to({"at": "2025-11-20T12:00:00Z"}), _ear_02_owned([_ear_02_owner("zhipu", 10000)]))
+	[finding.effect | some finding in decision.findings; finding.id == "EAR-02"] == ["advise"]
+}
+
+test_ear_02_the_temporary_licence_is_not_for_whom_blocked_persons_own if {
+	blocked := object.union(_ear_02_owner(null, 5000), {"owner": "B", "listed": ["ofac-sdn"]})
+	less := object.union(blocked, {"share_bp": 4999})
+	_ear_02_relieved("2025-10-10T12:00:00Z", "SG", [_ear_02_owner("zhipu", 5000), blocked]) == {"deny"}
+	_ear_02_relieved("2025-10-10T12:00:00Z", "SG", [_ear_02_owner("zhipu", 5001), less]) == {"require_approval"}
 }
 
 test_ear_02_unknown_owners_are_a_red_flag if {

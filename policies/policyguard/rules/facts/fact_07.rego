@@ -19,6 +19,7 @@ package policyguard.rules
 #   exceptions:
 #     - "a person has confirmed the match: the party is then listed, and the rules of that list answer"
 #     - "a person has cleared it, with what shows it; of whom only a call names, with the country"
+#     - "nobody is named, neither by the call nor by the tenant's settings: there is no name to compare, and whether there has to be one is asked by the rules of law that turn on it (OFAC-01, LIC-03)"
 #   effective:
 #     - {from: null, to: null, status: in_force, verified: true}
 findings contains {

@@ -11,17 +11,20 @@ package policyguard.rules
 #   known is asked for.
 # related_resources:
 #   - ref: 31 CFR chapter V
+#   - ref: 50 USC 1702(b) and 4305(b)(4) (what embargoes exempt)
+#   - ref: 31 CFR 560.210 (information that does not exist yet is not exempt)
 #   - ref: Executive Order 13685
 #   - ref: Executive Order 14065
 #   - ref: OFAC guidance on entities owned by blocked persons, 2014-08-13
 # custom:
 #   id: OFAC-01
 #   severity: critical
-#   citation: 31 CFR chapter V; OFAC guidance of 2014-08-13 on ownership (50 %)
+#   citation: 31 CFR chapter V; 50 USC 1702(b), 4305(b)(4); OFAC guidance of 2014-08-13 on ownership (50 %)
 #   as_of: 2026-06-18
 #   locked: true
 #   exceptions:
 #     - "a licence of OFAC, general or specific, names the country or the operator"
+#     - "data.ofac_exemption claims personal communications or travel for a place other than Cuba: a person confirms that; the exemption for information covers no answer that a model makes on request"
 #     - "blocked owners hold at most 49.99 % together"
 #     - "the programme of a country has ended, as Syria's on 2025-06-30"
 #     - "caller.location or caller.subdivision alone is declared, and is of no embargo: of two that do not fit the embargoed one counts, and each is believed without the other"
@@ -29,9 +32,13 @@ package policyguard.rules
 #     - {from: null, to: null, status: in_force, verified: false}
 findings contains {
 	"id": "OFAC-01",
-	"effect": _ofac_01_effects[_ofac_01_tie][input.embargo.place],
-	"msg": sprintf("the caller is in %s, %s", [_ofac_01_where, _ofac_01_places[input.embargo.place]]),
-	"facts": _ofac_01_facts,
+	"effect": _ofac_01_effects[_ofac_01_tie][_ofac_01_claim][input.embargo.place],
+	"msg": sprintf("the caller is in %s, %s%s", [
+		_ofac_01_where,
+		_ofac_01_places[input.embargo.place],
+		_ofac_01_claims[_ofac_01_claim],
+	]),
+	"facts": object.union(_ofac_01_facts, _ofac_01_claimed),
 	"missing": [],
 	"remedy": "a licence of OFAC, general or specific, that names the country",
 } if {
@@ -165,9 +172,41 @@ _ofac_01_open contains sprintf("deployment.%s.country", [party.role]) if {
 _ofac_01_by_tie := {"yes": "deny", "no": "advise"}
 
 _ofac_01_effects := {
-	"yes": {"country": "deny", "region": "deny", "part": "require_approval"},
-	"no": {"country": "advise", "region": "advise", "part": "advise"},
+	"yes": {
+		"none": {"country": "deny", "region": "deny", "part": "require_approval"},
+		"void": {"country": "deny", "region": "deny", "part": "require_approval"},
+		"possible": {"country": "require_approval", "region": "require_approval", "part": "require_approval"},
+	},
+	"no": {
+		"none": {"country": "advise", "region": "advise", "part": "advise"},
+		"void": {"country": "advise", "region": "advise", "part": "advise"},
+		"possible": {"country": "advise", "region": "advise", "part": "advise"},
+	},
 }
+
+# What the statutes exempt is claimed by the caller, and confirmed by a person. The one
+# for information is of what exists: a model's answer is made on request (31 CFR
+# 560.210(c)(2)). Where the Trading with the Enemy Act is the law (Cuba), it is the only
+# one: the others are general licences there.
+_ofac_01_claim := "none" if {
+	input.data.ofac_exemption == null
+} else := "possible" if {
+	input.data.ofac_exemption in {"personal_communications", "travel"}
+	not "CU" in _ofac_01_countries
+} else := "void"
+
+_ofac_01_claims := {
+	"none": "",
+	"possible": "; the exemption that is claimed has to be confirmed by a person",
+	"void": "; what is claimed exempts no call to a model from there",
+}
+
+_ofac_01_claimed := {"data.ofac_exemption": claim |
+	claim := input.data.ofac_exemption
+	claim != null
+}
+
+_ofac_01_countries := {input.caller.location, substring(_ofac_01_text(input.caller.subdivision), 0, 2)}
 
 _ofac_01_places := {
 	"country": "a country under a comprehensive embargo",
@@ -249,7 +288,7 @@ _ofac_01_licensed_place if {
 	some licence in input.licences
 	licence.authority == "OFAC"
 	some country in licence.countries
-	country in {input.caller.location, substring(_ofac_01_text(input.caller.subdivision), 0, 2)}
+	country in _ofac_01_countries
 }
 
 _ofac_01_text(value) := value if {

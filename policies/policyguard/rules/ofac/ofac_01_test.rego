@@ -30,6 +30,51 @@ test_ofac_01_a_caller_in_an_embargoed_country_is_denied if {
 	}}
 }
 
+_ofac_01_claiming(claim, caller) := fixture.effects("OFAC-01", object.union(_ofac_01_from(caller), {"data": {"ofac_exemption": claim}}))
+
+test_ofac_01_an_exemption_that_is_claimed_is_a_persons_to_confirm if {
+	every claim in ["personal_communications", "travel"] {
+		_ofac_01_claiming(claim, {"location": "IR"}) == {"require_approval"}
+		_ofac_01_claiming(claim, {"location": "KP"}) == {"require_approval"}
+		_ofac_01_claiming(claim, {"location": "UA", "subdivision": "UA-43"}) == {"require_approval"}
+		_ofac_01_claiming(claim, {"location": "UA", "subdivision": "UA-14"}) == {"require_approval"}
+		_ofac_01_claiming(claim, {"location": "FR"}) == set()
+	}
+	asked := object.union(_ofac_01_from({"location": "IR"}), {"data": {"ofac_exemption": "travel"}})
+	[[finding.msg, finding.facts["data.ofac_exemption"]] | some finding in fixture.of("OFAC-01", asked)] == [["the caller is in IR, a country under a comprehensive embargo; the exemption that is claimed has to be confirmed by a person", "travel"]]
+}
+
+test_ofac_01_an_answer_is_no_information_that_exists_already if {
+	_ofac_01_claiming("information", {"location": "IR"}) == {"deny"}
+	_ofac_01_claiming("information", {"location": "UA", "subdivision": "UA-14"}) == {"require_approval"}
+	asked := object.union(_ofac_01_from({"location": "IR"}), {"data": {"ofac_exemption": "information"}})
+	[finding.msg | some finding in fixture.of("OFAC-01", asked)] == ["the caller is in IR, a country under a comprehensive embargo; what is claimed exempts no call to a model from there"]
+}
+
+# Of two places that do not fit the embargoed one counts, for what is exempt as well.
+test_ofac_01_the_act_on_cuba_exempts_neither_talk_nor_travel if {
+	every claim in ["personal_communications", "information", "travel"] {
+		_ofac_01_claiming(claim, {"location": "CU"}) == {"deny"}
+		_ofac_01_claiming(claim, {"location": null, "subdivision": "CU-03"}) == {"deny"}
+		_ofac_01_claiming(claim, {"location": "CU", "subdivision": "FR-IDF"}) == {"deny"}
+	}
+}
+
+test_ofac_01_without_a_tie_a_claim_is_no_more_than_advice if {
+	every claim in ["personal_communications", "information"] {
+		asked := fixture.asking({"caller": {"location": "IR"}, "data": {"ofac_exemption": claim}})
+		fixture.effects("OFAC-01", asked) == {"advise"}
+	}
+}
+
+# What is exempt is a place: with whom a blocked person deals is another question.
+test_ofac_01_no_claim_clears_a_blocked_person if {
+	asked := object.union(_ofac_01_acting({"listed": ["ofac-sdn"]}), {"data": {"ofac_exemption": "personal_communications"}})
+	fixture.effects("OFAC-01", asked) == {"deny"}
+	operator := object.union(fixture.asking_at("glm-5.2@blocked", _ofac_01_us), {"data": {"classes": ["pii"], "subjects": ["DE"], "ofac_exemption": "travel"}})
+	fixture.effects("OFAC-01", operator) == {"deny"}
+}
+
 # A place, not a passport: an Iranian in Paris is served, a Frenchman in Tehran is not.
 test_ofac_01_where_the_caller_is_decides_and_no_citizenship if {
 	fixture.of("OFAC-01", _ofac_01_from({"location": "FR", "citizenships": ["IR"], "person_status": "foreign"})) == set()
