@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Final
 
 from policyguard.catalog.endpoints import host_key
+from policyguard.catalog.lists import Edition, List
 from policyguard.catalog.resolve import answers_of
 from policyguard.catalog.schema import CatalogFile, Developer, Operator
 from policyguard.catalog.sourced import Window
@@ -62,24 +63,27 @@ def _dangling(file: CatalogFile) -> Iterator[Fault]:
 
 
 def _dangling_parties(file: CatalogFile) -> Iterator[Fault]:
-    for key, listed in file.lists.items():
-        for i, entry in enumerate(listed.parties):
-            place: Place = ("lists", key, "parties", i, "party")
-            yield from _no_party(file, entry.party, place)
-        for i, match in enumerate(listed.potential):
-            yield from _no_party(
-                file, match.party, ("lists", key, "potential", i, "party")
-            )
-        for i, item in enumerate(listed.cleared):
-            yield from _no_party(
-                file, item.party, ("lists", key, "cleared", i, "party")
-            )
+    for here, listed in _told(file):
+        for name in ("parties", "potential", "cleared"):
+            for i, entry in enumerate(getattr(listed, name)):
+                yield from _no_party(file, entry.party, (*here, name, i, "party"))
     for key, operator in file.operators.items():
         yield from _no_party(file, operator.parent, ("operators", key, "parent"))
     for section, key, owned in _owned(file):
         for i, share in enumerate(owned.owners or ()):
-            place = (section, key, "owners", i, "party")
-            yield from _no_party(file, share.party, place)
+            place = (section, key, "owners", i)
+            yield from _no_party(file, share.party, (*place, "party"))
+            # A list that is not there names nobody: a slip of the pen would clear.
+            for j, name in enumerate(share.listed or ()):
+                yield from _missing(file, "lists", name, (*place, "listed", j))
+
+
+def _told(file: CatalogFile) -> Iterator[tuple[Place, List | Edition]]:
+    """Yield what each list says now and said earlier, with its place."""
+    for key, listed in file.lists.items():
+        yield ("lists", key), listed
+        for i, edition in enumerate(listed.editions):
+            yield ("lists", key, "editions", i), edition
 
 
 def _owned(file: CatalogFile) -> Iterator[tuple[str, str, Developer | Operator]]:
@@ -166,22 +170,21 @@ def _contested_names(file: CatalogFile) -> Iterator[Fault]:
 
 
 def _overlaps(file: CatalogFile) -> Iterator[Fault]:
-    for key, listed in file.lists.items():
-        parties = [(entry.party, entry) for entry in listed.parties]
-        countries = [
-            (f"{entry.country} {entry.condition or ''}".strip(), entry)
-            for entry in listed.countries
-        ]
-        yield from _overlapping(("lists", key, "parties"), parties)
-        yield from _overlapping(("lists", key, "countries"), countries)
-        regions = [(entry.region, entry) for entry in listed.regions]
-        items = [(entry.item, entry) for entry in listed.items]
-        yield from _overlapping(("lists", key, "regions"), regions)
-        yield from _overlapping(("lists", key, "items"), items)
-        cells = [
-            (f"{cell.classification} {cell.country}", cell) for cell in listed.chart
-        ]
-        yield from _overlapping(("lists", key, "chart"), cells)
+    for here, listed in _told(file):
+        members: dict[str, list[tuple[str, Window]]] = {
+            "parties": [(item.party, item) for item in listed.parties],
+            "countries": [
+                (f"{item.country} {item.condition or ''}".strip(), item)
+                for item in listed.countries
+            ],
+            "regions": [(item.region, item) for item in listed.regions],
+            "items": [(item.item, item) for item in listed.items],
+            "chart": [
+                (f"{item.classification} {item.country}", item) for item in listed.chart
+            ],
+        }
+        for name, entries in members.items():
+            yield from _overlapping((*here, name), entries)
     for section, key, owned in _owned(file):
         shares = [(share.party or share.owner, share) for share in owned.owners or ()]
         yield from _overlapping((section, key, "owners"), shares)
