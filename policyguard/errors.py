@@ -16,7 +16,7 @@
     │   └── CannotSayError        an answer that is left to the interpreter
     ├── TrailError                the trail cannot be written, opened or read
     │   ├── NotDurableError       a record could not be made durable
-    │   ├── CutOffError           power failed: the end of a log is in its vault alone
+    │   ├── CutOffError           a crash left a file half-written, until it is opened
     │   └── SlotError             no log of the trail can be claimed
     ├── OutsideError              a witness, an authority or a sink cannot be used
     ├── VerificationError         a signature, proof or hash does not hold
@@ -128,7 +128,7 @@ class NotDurableError(TrailError):
 
 
 class CutOffError(TrailError):
-    """Says that the end of a log is in its vault alone, until the log is opened."""
+    """Says that a crash left a file half-written, until who writes it opens it again."""
 
 
 class SlotError(TrailError):

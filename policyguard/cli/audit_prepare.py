@@ -21,7 +21,10 @@ import click
     " random one.",
 )
 def prepare(url: str, *, lock: str | None, name: str | None) -> None:
-    """Make the tables and roles of a trail in the database at URL, which has none.
+    """Make the tables and roles of a trail in the database at URL.
+
+    Where an older version has made them, what they lack is added, and no record is
+    touched. Tables that lack nothing are left alone, and a second trail is not made.
 
     Run it once, as the account that shall own the tables, and which may create roles.
     Applications log in with another account, which is granted `policyguard_writer`: it
@@ -32,13 +35,19 @@ def prepare(url: str, *, lock: str | None, name: str | None) -> None:
         ANCHOR,
         READER,
         WRITER,
+        has_tables,
         prepare_database,
     )
     from policyguard.audit.stores.postgres_server import server_of
+    from policyguard.audit.stores.postgres_upgrade import bring_up
 
     server, memory = server_of(url), server_of(lock)
-    made = prepare_database(server, lock=memory, name=name)
-    click.echo(f"prepared   {server.where}")
+    if has_tables(server):
+        made = bring_up(server, lock=memory, name=name)
+        click.echo(f"brought up {server.where}")
+    else:
+        made = prepare_database(server, lock=memory, name=name)
+        click.echo(f"prepared   {server.where}")
     if memory is not None:
         click.echo(f"lock       {memory.where}")
     click.echo(f"trail      {made}")

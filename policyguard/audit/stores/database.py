@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from policyguard.audit.layout import OWNER_ONLY
-from policyguard.errors import TrailError
+from policyguard.errors import CutOffError, TrailError
 
 APPLICATION_ID: Final = 0x70677472
 """`pgtr` in the header of each database, so that a wrong file is noticed."""
@@ -26,6 +26,7 @@ VERSIONS: Final = (1, 2)
 OLDEST_SQLITE: Final = (3, 37, 0)
 _PATIENCE_SECONDS: Final = 10.0
 _ROWS_READ: Final = 32
+_HALF_DONE: Final = {"SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY"}
 _ROWS_AT_ONCE: Final = (256, 128, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """Few sizes, so that each statement is compiled once, and near enough to each other that
 two or three statements insert whatever number there is."""
@@ -110,14 +111,22 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     _require_sqlite()
     if not path.is_file():
         raise TrailError(f"there is no `{path}`: restore it")
-    # A file that was closed well has no WAL, and is read without leaving a trace.
-    closed = not path.with_name(f"{path.name}-wal").exists()
     try:
-        connection = _connect(path, mode="ro", immutable=closed)
+        connection = _connect(path, mode="ro", immutable=_is_closed(path))
         _require_kind(connection, path=path)
     except sqlite3.Error as error:
         raise _cannot("read", path, error) from error
     return connection
+
+
+def _is_closed(path: Path) -> bool:
+    """Say whether a file was closed well, and can be read without leaving a trace.
+
+    One with a WAL has commits there; one with a journal may have half a commit in itself.
+    """
+    return not any(
+        path.with_name(f"{path.name}-{side}").exists() for side in ("wal", "journal")
+    )
 
 
 def insert_rows(
@@ -207,9 +216,8 @@ def is_begun(path: Path) -> bool:
     """
     if not path.is_file():
         return False
-    closed = not path.with_name(f"{path.name}-wal").exists()
     try:
-        connection = _connect(path, mode="ro", immutable=closed)
+        connection = _connect(path, mode="ro", immutable=_is_closed(path))
         try:
             query = "SELECT 1 FROM sqlite_master LIMIT 1"
             return connection.execute(query).fetchone() is not None
@@ -279,12 +287,15 @@ def _connect(path: Path, *, mode: str, immutable: bool = False) -> sqlite3.Conne
 
 def _require_kind(connection: sqlite3.Connection, *, path: Path) -> None:
     kind = connection.execute("PRAGMA application_id").fetchone()[0]
-    if kind != APPLICATION_ID or _version(connection) not in VERSIONS:
-        connection.close()
+    version = _version(connection)
+    if kind == APPLICATION_ID and version in VERSIONS:
+        return
+    connection.close()
+    if kind == APPLICATION_ID and version > max(VERSIONS):
         raise TrailError(
-            f"`{path}` is no database of a trail that this version reads: restore it,"
-            " or use the version of policyguard that wrote it"
+            f"`{path}` is of a newer version of policyguard: use that version here, too"
         )
+    raise TrailError(f"`{path}` is no database of a trail: restore it")
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -300,6 +311,12 @@ def _require_sqlite() -> None:
 
 
 def _cannot(what: str, path: Path, error: Exception) -> TrailError:
+    if getattr(error, "sqlite_errorname", "") in _HALF_DONE:
+        return CutOffError(
+            f"`{path}` was left in the middle of a change, as by a crash, and whoever"
+            " only reads cannot undo it: start the application that writes it, then try"
+            " again"
+        )
     reason = getattr(error, "strerror", None) or str(error)
     return TrailError(
         f"cannot {what} `{path}`: {reason.lower()}: check its permissions and its disk,"

@@ -26,7 +26,8 @@ from policyguard.audit.stores.postgres_keys import (
     ready_signer,
 )
 from policyguard.audit.stores.postgres_memory import RemoteMemory
-from policyguard.audit.stores.postgres_server import Server, missing
+from policyguard.audit.stores.postgres_schema import read_name
+from policyguard.audit.stores.postgres_server import Server
 from policyguard.audit.stores.sqlite import require_signed
 from policyguard.canonical import canonical_bytes
 from policyguard.errors import (
@@ -165,10 +166,7 @@ def _require_name(
     lock: Server | None,
     name: str | None,
 ) -> str:
-    row = connection.execute("SELECT name FROM policyguard.trail").fetchone()
-    if row is None:
-        raise missing(server.where)
-    own = str(row[0])
+    own = read_name(connection, where=server.where)
     if name is not None and name != own:
         raise ConfigurationError(
             f"the trail in `{server.where}` is named `{own}` and the settings say"

@@ -17,7 +17,8 @@ from policyguard.audit.stores.postgres_cabinet import PostgresCabinet
 from policyguard.audit.stores.postgres_keys import read_trust
 from policyguard.audit.stores.postgres_memory import read_remembered
 from policyguard.audit.stores.postgres_people import PEOPLE, read_vault_key
-from policyguard.audit.stores.postgres_server import Server, missing
+from policyguard.audit.stores.postgres_schema import VERSION, read_name
+from policyguard.audit.stores.postgres_server import Server, outgrown
 from policyguard.audit.stores.postgres_versions import PostgresVersions
 from policyguard.audit.stores.protocol import Head, KnownHead, Row
 from policyguard.audit.vault import Sealed, SealedPrompt
@@ -231,16 +232,20 @@ class PostgresTrail:
         return f"{self.server.where} (policyguard.trust)"
 
     def require_present(self) -> None:
-        """Refuse a database in which there is no trail at all."""
+        """Refuse a database in which there is no trail, or not all that is read here."""
         self.name()
+        query: LiteralString = (
+            "SELECT 1 FROM policyguard.trail WHERE format < %s"
+            " AND to_regclass('policyguard.person') IS NULL"
+        )
+        with _reading(self.server) as session:
+            if session.execute(query, (VERSION,)).fetchone():
+                raise outgrown(self.where)
 
     def name(self) -> str:
         """Return the trail's name."""
         with _reading(self.server) as session:
-            row = session.execute("SELECT name FROM policyguard.trail").fetchone()
-        if row is None:
-            raise missing(self.where)
-        return str(row[0])
+            return read_name(session, where=self.where)
 
     def trust(self) -> TrustFile:
         """Return the verifier keys of all logs."""

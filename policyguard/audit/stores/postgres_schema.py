@@ -13,23 +13,29 @@ database on another server shows a log that was put back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, LiteralString
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
-from policyguard.audit.layout import FORMAT, new_name, require_name
+from policyguard.audit.layout import new_name, require_name
 from policyguard.audit.stores.postgres_people_schema import (
     GRANTS as PEOPLE_GRANTS,
 )
 from policyguard.audit.stores.postgres_people_schema import PEOPLE
+from policyguard.audit.stores.postgres_server import missing
 from policyguard.audit.stores.postgres_shared_schema import GRANTS, SHARED
 from policyguard.errors import TrailError
 
 if TYPE_CHECKING:
+    import psycopg
+
     from policyguard.audit.stores.postgres_server import Server
 
+VERSION: Final = 2
+"""Of the tables, as the first column of `policyguard.trail` says. Those of version 1 may
+lack some: they are used as they are until one is missed, and `bring_up` adds it."""
 WRITER: Final = "policyguard_writer"
 READER: Final = "policyguard_reader"
 ANCHOR: Final = "policyguard_anchor"
-_ROLES: Final[LiteralString] = """
+ROLES: Final[LiteralString] = """
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'policyguard_writer') THEN
     CREATE ROLE policyguard_writer NOLOGIN;
@@ -171,7 +177,7 @@ GRANT SELECT ON policyguard.trail, policyguard.trust, policyguard.entry,
   TO policyguard_reader;
 GRANT USAGE ON SCHEMA policyguard TO policyguard_eraser;
 GRANT SELECT, DELETE ON policyguard.content, policyguard.caller TO policyguard_eraser"""
-_LOCK: Final[LiteralString] = """
+LOCK_TABLES: Final[LiteralString] = """
 CREATE SCHEMA policyguard_lock;
 CREATE TABLE policyguard_lock.trail (
   one smallint PRIMARY KEY DEFAULT 0 CHECK (one = 0), name text NOT NULL
@@ -197,6 +203,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA policyguard_lock
 GRANT INSERT ON policyguard_lock.head TO policyguard_writer;
 GRANT EXECUTE ON FUNCTION policyguard_lock.advance TO policyguard_writer"""
 
+TABLES: Final = (_TRAIL, SHARED, PEOPLE, _GRANTS, GRANTS, PEOPLE_GRANTS)
+
 
 def prepare_database(
     server: Server, *, lock: Server | None = None, name: str | None = None
@@ -221,28 +229,60 @@ def prepare_database(
     chosen = require_name(name) if name is not None else new_name()
     if lock is not None:
         # First the memory of having begun: what is lost afterwards is noticed.
-        _make(lock, _LOCK, schema="policyguard_lock", name=chosen)
-    tables = (_TRAIL, SHARED, PEOPLE, _GRANTS, GRANTS, PEOPLE_GRANTS)
-    _make(server, *tables, schema="policyguard", name=chosen)
+        _make(lock, LOCK_TABLES, schema="policyguard_lock", name=chosen)
+    _make(server, *TABLES, schema="policyguard", name=chosen)
     return chosen
+
+
+def has_tables(server: Server) -> bool:
+    """Say whether a database has the tables of a trail, of whichever version.
+
+    Raises:
+        TrailError: the server cannot be reached.
+    """
+    with server.speaking(), server.open(write=False) as connection:
+        return has_schema(connection, schema="policyguard")
+
+
+def has_schema(connection: psycopg.Connection[Any], *, schema: str) -> bool:
+    """Say whether a database has a schema."""
+    query = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
+    return connection.execute(query, (schema,)).fetchone() is not None
+
+
+def read_name(connection: psycopg.Connection[Any], *, where: str) -> str:
+    """Return the name of the trail in a database.
+
+    Raises:
+        TrailError: there is none, or a newer version has made its tables.
+    """
+    query = "SELECT format, name FROM policyguard.trail"
+    row = connection.execute(query).fetchone()
+    if row is None:
+        raise missing(where)
+    if row[0] > VERSION:
+        raise TrailError(
+            f"the tables in `{where}` are of a newer version of policyguard: use that"
+            " version here, too"
+        )
+    return str(row[1])
 
 
 def _make(server: Server, *tables: LiteralString, schema: str, name: str) -> None:
     with server.speaking(), server.open(write=True) as connection:
-        query = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
-        if connection.execute(query, (schema,)).fetchone():
+        if has_schema(connection, schema=schema):
             raise TrailError(
                 f"`{server.where}` has the tables of a trail already: open it, or"
                 " choose another database"
             )
         with connection.transaction():
-            connection.execute(_ROLES)
+            connection.execute(ROLES)
             for made in tables:
                 connection.execute(made)
             if schema == "policyguard":
                 connection.execute(
                     "INSERT INTO policyguard.trail (format, name) VALUES (%s, %s)",
-                    (FORMAT, name),
+                    (VERSION, name),
                 )
             else:
                 connection.execute(

@@ -104,9 +104,9 @@ class Server:
         except (driver.errors.UndefinedTable, driver.errors.InvalidSchemaName) as e:
             if '.trail"' in str(e) or isinstance(e, driver.errors.InvalidSchemaName):
                 raise missing(self.where) from e
-            raise _outgrown(self.where) from e
+            raise outgrown(self.where) from e
         except driver.errors.UndefinedFunction as error:
-            raise _outgrown(self.where) from error
+            raise outgrown(self.where) from error
         except driver.errors.RaiseException as error:
             raise TrailError(f"{_first_line(error)}") from error
         except driver.Error as error:
@@ -145,10 +145,11 @@ def missing(where: str) -> TrailError:
     )
 
 
-def _outgrown(where: str) -> TrailError:
+def outgrown(where: str) -> TrailError:
+    """Return the error for tables that an older version has made."""
     return TrailError(
-        f"the tables in `{where}` are of an older version of policyguard: prepare a new"
-        " database with `policyguard audit prepare URL`"
+        f"the tables in `{where}` are of an older version of policyguard: have their"
+        " owner run `policyguard audit prepare URL` again, which adds what is missing"
     )
 
 

@@ -1,0 +1,109 @@
+"""Files that a crash left in the middle of a change, and those of another version."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from trails import CALLER, append_pair, made_trail
+
+from policyguard.audit.layout import Layout
+from policyguard.audit.reader import TrailReader
+from policyguard.audit.trail import Trail
+from policyguard.audit.verify import verify_trail
+from policyguard.errors import CutOffError, PolicyGuardError, TrailError
+
+KILLED_WHILE_WRITING = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+# So little memory that pages go into the file before they are committed.
+database.execute("PRAGMA cache_size = 2")
+database.execute("BEGIN IMMEDIATE")
+database.execute("UPDATE caller SET salt = zeroblob(32), id = 'changed-' || pseudonym")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def left_half_done(directory: Path) -> Path:
+    """Make a trail with many callers, whose file is cut off in an update of all."""
+    trail = Trail.create(directory, name="acme.example")
+    for number in range(300):
+        trail.pseudonym(f"{number:03}@acme.example")
+    append_pair(trail)
+    trail.close()
+    callers = Layout.of(directory).callers
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_WRITING, str(callers)], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert callers.with_name(f"{callers.name}-journal").exists()
+    return callers
+
+
+def test_readers_say_so_and_leave_it_as_it_is(tmp_path: Path) -> None:
+    directory = tmp_path / "trail"
+    callers = left_half_done(directory)
+    digest = sha256(callers.read_bytes()).digest()
+
+    for read in (
+        lambda: verify_trail(directory),
+        lambda: TrailReader.open(directory).pseudonym(CALLER),
+    ):
+        with pytest.raises(CutOffError, match="in the middle of a change"):
+            read()
+
+    assert sha256(callers.read_bytes()).digest() == digest
+    assert callers.with_name(f"{callers.name}-journal").exists()
+
+
+def test_whoever_writes_next_undoes_what_was_not_committed(tmp_path: Path) -> None:
+    directory = tmp_path / "trail"
+    callers = left_half_done(directory)
+
+    trail = Trail.open(directory)
+    append_pair(trail)
+    trail.close()
+
+    verified = verify_trail(directory)
+    assert not callers.with_name(f"{callers.name}-journal").exists()
+    assert (verified.logs[0][1], verified.missing) == (5, 0)
+    assert TrailReader.open(directory).pseudonym("299@acme.example") is not None
+
+
+@pytest.mark.parametrize("name", ["log.sqlite", "vault.sqlite"])
+def test_files_of_a_newer_version_are_named_as_such(tmp_path: Path, name: str) -> None:
+    directory = made_trail(tmp_path / "trail")
+    with sqlite3.connect(directory / "logs/app-1" / name) as database:
+        database.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(TrailError, match="of a newer version of policyguard: use that"):
+        Trail.open(directory)
+    with pytest.raises(
+        PolicyGuardError, match="of a newer version of policyguard: use that"
+    ):
+        verify_trail(directory)
+
+
+def test_a_vault_of_the_first_version_is_brought_up_when_it_is_written(
+    tmp_path: Path,
+) -> None:
+    directory = made_trail(tmp_path / "trail")
+    vault = directory / "logs/app-1/vault.sqlite"
+    with sqlite3.connect(vault) as database:
+        database.execute("DROP TABLE ahead")
+        database.execute("PRAGMA user_version = 1")
+    before = verify_trail(directory)
+
+    trail = Trail.open(directory)
+    append_pair(trail)
+    trail.close()
+
+    with sqlite3.connect(vault) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+    assert before.logs[0][1] == 7
+    assert verify_trail(directory).logs[0][1] == 9
