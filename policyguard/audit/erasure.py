@@ -21,6 +21,8 @@ from policyguard.audit.layout import Layout
 from policyguard.audit.people import People
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.stores.approval_file import ApprovalFile
+from policyguard.audit.stores.database import undo_half_done
+from policyguard.audit.stores.files import FileTrail
 from policyguard.audit.stores.postgres_approvals import PostgresApprovals
 from policyguard.audit.stores.postgres_erasing import erase_rows
 from policyguard.audit.stores.postgres_reader import PostgresTrail
@@ -132,6 +134,10 @@ def finish(reader: TrailReader, *, erasers: Collection[VerifierKey]) -> Plan | N
         TamperedError: an order was not signed by a key that may erase.
         TrailError: it could not be carried out.
     """
+    if isinstance(reader.source, FileTrail):
+        # Cut off while one of them was written anew, it cannot be read as it stands.
+        undo_half_done(reader.layout.callers)
+        undo_half_done(reader.layout.people)
     plan = unfinished(reader)
     if plan is None:
         return None

@@ -129,6 +129,24 @@ def _is_closed(path: Path) -> bool:
     )
 
 
+def undo_half_done(path: Path) -> None:
+    """Undo a change that a crash cut off; for whoever may write the file.
+
+    Raises:
+        TrailError: it cannot be undone.
+    """
+    if not path.is_file() or _is_closed(path):
+        return
+    try:
+        connection = _connect(path, mode="rw")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise _cannot("open", path, error) from error
+
+
 def insert_rows(
     connection: sqlite3.Connection, into: str, rows: Sequence[tuple[object, ...]]
 ) -> None:
