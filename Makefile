@@ -11,7 +11,7 @@ OPA    ?= v1.22.3
 WITNESS ?= v0.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services tools demo fmt lint types test policy bench soak sdks docs check lock clean
+.PHONY: help setup services tools demo fmt lint types test policy bench soak sdks oldest docs check lock clean
 
 help:           ## list the words
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -111,10 +111,13 @@ soak: $(VENV)/.dev   ## kill writers and servers under load: nothing acknowledge
 sdks: $(VENV)/.dev   ## the tests of guarded clients, with the oldest and the newest SDKs
 	$(BIN)/python tests/sdks.py
 
+oldest: $(VENV)/.dev ## the most telling of them, with the oldest SDKs
+	$(BIN)/python tests/sdks.py --few oldest
+
 docs: $(VENV)/.dev   ## build the documentation; a warning is an error
 	$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
 
-check: lint types policy test docs  ## all that must hold before a change lands
+check: lint types policy test oldest docs  ## all that must hold before a change lands
 
 lock: $(VENV)/.dev   ## refresh the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \

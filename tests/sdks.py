@@ -1,7 +1,11 @@
 """`make sdks`: run the tests of the guarded clients with other versions of the SDKs.
 
+    python tests/sdks.py [--few] [SET …]
+
 Each set is installed beside the locked packages, which it hides, and the tests run as
-they are. What an old version lacks is skipped by name. Exits with 1 if a set fails.
+they are. What an old version lacks is skipped by name. `--few` runs the matrix of ways
+out, the shapes of denials and the batches alone, as `make oldest` does in CI. The set
+`proxy` has what LiteLLM's proxy needs, by its lock file. Exits with 1 if a set fails.
 """
 
 from __future__ import annotations
@@ -22,7 +26,10 @@ SETS = {
     # The first of openai that stands on httpx2.
     "first-3": ("openai==3.0.0", "anthropic==2.0.0"),
     "newest": ("openai", "anthropic", "httpx2"),
+    "proxy": ("--require-hashes", "-r", "requirements/litellm-proxy.lock"),
 }
+FEW = ("test_batches.py", "test_wire_denial.py", "test_wire_matrix.py")
+OF_PROXY = ("test_litellm_proxy.py",)
 TESTS = (
     "test_anthropic.py",
     "test_batches.py",
@@ -43,12 +50,18 @@ TESTS = (
 
 def main(names: list[str]) -> int:
     """Install each set that is named, or all, and run the tests with it."""
-    failed = [name for name in names or SETS if not _passes(name)]
+    few = "--few" in names
+    wanted = [name for name in names if name != "--few"] or list(SETS)
+    unknown = sorted(set(wanted) - SETS.keys())
+    if unknown:
+        sys.stderr.write(f"no set `{unknown[0]}`: there are {', '.join(SETS)}\n")
+        return 2
+    failed = [name for name in wanted if not _passes(name, few=few)]
     sys.stdout.write(f"failed: {', '.join(failed) or 'none'}\n")
     return 1 if failed else 0
 
 
-def _passes(name: str) -> bool:
+def _passes(name: str, *, few: bool) -> bool:
     place = PLACE / name
     httpx2 = [item for item in SETS[name] if item.startswith("httpx2==")]
     wanted = [*SETS[name], *(item.replace("httpx2", "httpcore2") for item in httpx2)]
@@ -58,7 +71,8 @@ def _passes(name: str) -> bool:
     subprocess.run(
         [*pip, "--upgrade", "--target", str(place), *wanted], check=True, cwd=ROOT
     )
-    tests = [str(ROOT / "tests" / "integration" / test) for test in TESTS]
+    chosen = OF_PROXY if name == "proxy" else FEW if few else TESTS
+    tests = [str(ROOT / "tests" / "integration" / test) for test in chosen]
     path = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "auto", *tests],

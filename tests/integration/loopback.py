@@ -251,6 +251,11 @@ def _led(module: Any, request: Any, port: int) -> Any:
     )
 
 
+def led_to(port: int, module: Any, *, sync: bool) -> Any:
+    """Return a transport that always leads to a server in another process."""
+    return _transport(module, port) if sync else _atransport(module, port)
+
+
 def _transport(module: Any, port: int) -> Any:
     class LoopbackTransport(module.HTTPTransport):
         def handle_request(self, request: Any) -> Any:
