@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from guards import guard_in
@@ -88,6 +90,37 @@ def test_it_goes_with_the_next_commit_and_in_order(trail: Trail) -> None:
     stored = [entry.record().id for entry in entries(trail.directory)]
     assert stored[1:] == [record.id for record in (*handed, waited)]
     assert place.index == 51
+
+
+def test_a_record_is_made_by_whoever_writes_it(trail: Trail) -> None:
+    made: list[str] = []
+
+    def make(name: str) -> Any:
+        made.append(name)
+        return outcome(name)
+
+    for name in ("one", "two"):
+        trail.append_later(partial(make, name), failed=never)
+    trail.append(outcome("waited"))
+
+    assert made == ["one", "two"]
+    assert kinds(trail.directory) == ["genesis", *["outcome"] * 3]
+
+
+def test_a_record_that_cannot_be_made_leaves_those_beside_it(trail: Trail) -> None:
+    told: list[BaseException] = []
+
+    def fails() -> Any:
+        raise ValueError("no record")
+
+    trail.append_later(fails, failed=told.append)
+    trail.append_later(fails, failed=told.append)
+    trail.flush()
+    trail.append_later(fails, failed=told.append)
+    trail.append(outcome("beside"))
+
+    assert [str(error) for error in told] == ["no record"] * 3
+    assert kinds(trail.directory) == ["genesis", "outcome"]
 
 
 def test_closing_writes_what_is_left(tmp_path: Path) -> None:
