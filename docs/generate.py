@@ -6,15 +6,21 @@ stale file is named, and the exit code is 1 if there is one.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from docs import pages, samples
+from policyguard.assembly import policy_set
 from policyguard.bundle.rulebook import rulebook_bytes
 from policyguard.bundle.source import load_directory
 from policyguard.catalog.load import load_catalog
+from policyguard.engines import kept
+from policyguard.engines.native import compile_modules, syntax_tree
+from policyguard.engines.regorus import RegorusEngine
+from policyguard.engines.tree import read_tree
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 POLICIES: Final = ROOT / "policies"
@@ -47,6 +53,26 @@ def digests() -> Mapping[Path, bytes]:
     return {ROOT / "policyguard/bundle/shipped.sha256": text.encode()}
 
 
+def program() -> Mapping[Path, bytes]:
+    """Return the program of the shipped policy, which each start would write again."""
+    bundle = load_directory(POLICIES)
+    catalog = load_catalog(sorted((POLICIES / "catalog").glob("*.yaml")))
+    policy = policy_set(bundle=bundle, catalog=catalog)
+    engine = RegorusEngine(keeps=False, compared=len(policy.golden))
+    translated = engine.load(policy).translated
+    if translated is None:
+        raise SystemExit("the shipped policy is not compiled: see which form is new")
+    tree = read_tree(syntax_tree(compile_modules(policy.modules)))
+    paths = tuple(sorted(tree.paths()))
+    made = kept.Kept(key=kept.key_of(policy), translated=translated, paths=paths)
+    known = kept.FILE.read_bytes() if kept.FILE.is_file() else b""
+    # Another build of zlib may write the same content in other bytes.
+    with contextlib.suppress(ValueError):
+        if kept.unpacked(known) == made:
+            return {kept.FILE: known}
+    return {kept.FILE: kept.packed(made)}
+
+
 def reference() -> Mapping[Path, bytes]:
     """Return the generated parts of the reference, and the JSON Schemas."""
     texts = {
@@ -64,6 +90,7 @@ STEPS: Final[tuple[Callable[[], Mapping[Path, bytes]], ...]] = (
     vectors,
     sample,
     digests,
+    program,
     reference,
 )
 

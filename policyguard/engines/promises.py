@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import orjson
@@ -69,12 +69,12 @@ def on_golden(policy: PolicySet) -> NativeEngine:
 
 
 def require_kept_promises(
-    base: NativeEngine, policy: PolicySet, compiled: Compiled | None
+    base: Callable[[], NativeEngine], policy: PolicySet, compiled: Compiled | None
 ) -> None:
     """Check that a policy answers as it promises, by what will answer calls.
 
     Args:
-        base: The interpreter with the policy.
+        base: Returns the interpreter with the policy; asked if the program is silent.
         policy: What promises.
         compiled: The program, if there is one.
 
@@ -85,6 +85,6 @@ def require_kept_promises(
 
     def answer(text: str) -> Mapping[str, Json]:
         found = None if running is None else running.answer(orjson.loads(text))
-        return found or evaluate_on(base, text, entrypoint=policy.entrypoint)
+        return found or evaluate_on(base(), text, entrypoint=policy.entrypoint)
 
     require_promises(answer=answer, golden=policy.golden, rule_ids=policy.rule_ids)

@@ -75,6 +75,8 @@ class RegorusEngine:
             interpreter, whole documents.
         sampling: Draws which answers of compiled policy are compared with the
             interpreter's while it is in use.
+        keeps: Whether the package's own policy is loaded by the program that was written
+            for it; otherwise, as any other policy is, from its text.
 
     Raises:
         ConfigurationError: the library is missing, is not one that we know, or
@@ -87,6 +89,7 @@ class RegorusEngine:
         max_input_bytes: int = MAX_INPUT_BYTES,
         compared: int = _EXAMPLES,
         sampling: Sampling | None = None,
+        keeps: bool = True,
     ) -> None:
         if max_input_bytes < 1:
             raise ConfigurationError(
@@ -95,6 +98,7 @@ class RegorusEngine:
         library = installed_library()
         self._max_input_bytes = max_input_bytes
         self._compared = compared
+        self._keeps = keeps
         self.sampling = sampling or _sampling()
         self._info = EngineInfo(
             name="regorus",
@@ -138,7 +142,11 @@ class RegorusEngine:
         return self._snapshot(policy, checked.compiled_or_not(translated))
 
     def _snapshot(
-        self, policy: PolicySet, compiled: Compiled | None
+        self,
+        policy: PolicySet,
+        compiled: Compiled | None,
+        *,
+        translated: Translated | None = None,
     ) -> RegorusSnapshot:
         if not self.sampling.trusts(policy.bundle_digest):
             compiled = None
@@ -149,16 +157,20 @@ class RegorusEngine:
             sampling=self.sampling,
             max_input_bytes=self._max_input_bytes,
         )
+        made.translated = None if compiled is None else translated
         if compiled is None:  # Not by the first caller's first slice.
             made.write_texts()
         return made
 
     def _load(self, policy: PolicySet) -> RegorusSnapshot:
         # Whoever only imports the package compiles nothing.
-        from policyguard.engines import promises
+        from policyguard.engines import kept, promises
         from policyguard.engines.compiled import checked
 
         require_known_semantics()
+        found = kept.require_kept(policy) if self._keeps else None
+        if found is not None:
+            return self._snapshot(policy, found.compiled, translated=found.translated)
         require_parsable(policy.modules)
         with promises.without_collections():
             document = syntax_tree(compile_modules(policy.modules))
@@ -182,7 +194,7 @@ class RegorusEngine:
             compiled = None
         # What a tenant adds is compiled with the rest, and no promise is about it.
         own = compiled if promising is policy else None
-        promises.require_kept_promises(base, promising, own)
+        promises.require_kept_promises(lambda: base, promising, own)
         if VIEW in tree.paths():
             calls = [vector.input for vector in promising.golden[:_EXAMPLES]]
             require_defined(
@@ -191,8 +203,7 @@ class RegorusEngine:
                 data=policy.data,
                 shapes=shapes_of(base, tree, calls),
             )
-        snapshot = self._snapshot(policy, compiled)
-        snapshot.translated = None if compiled is None else translated
+        snapshot = self._snapshot(policy, compiled, translated=translated)
         snapshot.prepare()
         return snapshot
 
