@@ -47,7 +47,7 @@ class Kept:
 
 def key_of(policy: PolicySet) -> str:
     """Return the SHA-256 of what a translation and its checks depend on, in hexadecimal."""
-    parts = [
+    parts: list[object] = [
         dict(policy.modules),
         policy.entrypoint,
         sorted(policy.rule_ids),
