@@ -24,7 +24,10 @@ from policyguard.assembly import build_core, catalog_of, kept_policy
 from policyguard.bundle.archive import pack, unpack
 from policyguard.bundle.shipped import load_shipped
 from policyguard.bundle.source import load_files
-from policyguard.engines.regorus import RegorusEngine
+from policyguard.engines.compiled.translate import translate
+from policyguard.engines.native import compile_modules, syntax_tree
+from policyguard.engines.regorus import COMPILED, RegorusEngine, RegorusSnapshot
+from policyguard.engines.sampling import Sampling
 from policyguard.errors import BundleRefused, ConfigurationError, EngineLoadError
 from policyguard.guard.core import Core
 from policyguard.guard.policy import Policy, PolicyInUse
@@ -335,8 +338,7 @@ findings contains {"id": "EAR-02", "effect": "advise", "made_by": "MARK"} if {
 """
 
 
-def marked(number: int) -> Any:
-    main = tiny_policy().modules["main.rego"]
+def marked(number: int, *, main: str) -> Any:
     return tiny_policy(
         modules={
             "main.rego": main,
@@ -347,15 +349,41 @@ def marked(number: int) -> Any:
     )
 
 
-def test_a_thousand_take_overs_under_load_give_no_wrong_decision() -> None:
-    engine, bundle, catalog = RegorusEngine(), load_shipped(), catalog_of(Settings())
+COMPILABLE = (
+    tiny_policy()
+    .modules["main.rego"]
+    .replace("import data.policyguard.rules\n", "")
+    .replace(" rules.findings", " data.policyguard.rules.findings")
+)
+"""Names what it reads in full, without which nothing is compiled."""
+
+
+def compiled(engine: RegorusEngine, number: int) -> RegorusSnapshot:
+    given = marked(number, main=COMPILABLE)
+    tree = syntax_tree(compile_modules(given.modules))
+    return engine.admit(given, translated=translate(tree, entrypoint=given.entrypoint))
+
+
+def interpreted(engine: RegorusEngine, number: int) -> RegorusSnapshot:
+    return engine.admit(marked(number, main=tiny_policy().modules["main.rego"]))
+
+
+@pytest.mark.parametrize(("admitted", "times"), [(compiled, 1_000), (interpreted, 300)])
+def test_a_thousand_take_overs_under_load_give_no_wrong_decision(
+    admitted: Callable[[RegorusEngine, int], RegorusSnapshot], times: int
+) -> None:
+    # Some answers are compared meanwhile, by the interpreter of a thread of its own.
+    sampling = Sampling(one_in=100)
+    engine = RegorusEngine(sampling=sampling)
+    bundle, catalog = load_shipped(), catalog_of(Settings())
 
     def policy(number: int) -> Policy:
-        return Policy(
-            snapshot=engine.admit(marked(number)), bundle=bundle, catalog=catalog
-        )
+        return Policy(snapshot=admitted(engine, number), bundle=bundle, catalog=catalog)
 
     used = PolicyInUse(policy(0))
+    assert used.newest.snapshot.info.version.endswith(COMPILED) is (
+        admitted is compiled
+    )
     wrong: list[object] = []
     seen: set[str] = set()
     stopped = threading.Event()
@@ -368,18 +396,17 @@ def test_a_thousand_take_overs_under_load_give_no_wrong_decision() -> None:
             if answer["verdict"] != "allow" or maker != snapshot.bundle_digest:
                 wrong.append(answer)
             seen.add(maker)
+            time.sleep(0.001)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for number in range(1, 200):
+    for number in range(1, times // 5):
         used.replace(policy(number))
-        time.sleep(0.002)
     gc.collect()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for number in range(200, 1_001):
+    for number in range(times // 5, times + 1):
         used.replace(policy(number))
-        time.sleep(0.002)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     stopped.set()
     for thread in threads:
@@ -387,4 +414,5 @@ def test_a_thousand_take_overs_under_load_give_no_wrong_decision() -> None:
 
     assert wrong == []
     assert len(seen) > 50
+    assert sampling.compared.differing == 0
     assert grown < 20 << 10, f"{grown} KiB"
