@@ -136,7 +136,7 @@ def build_core(
         build=lambda catalog: made(policies.newest.bundle, catalog),
         enforced=enforced,
     )
-    reloaders = (
+    looking = (
         watch_all(known, policies=policies, trail=opened, build=build, facts=facts)
         if role == "app"
         else ()
@@ -155,7 +155,7 @@ def build_core(
         simulated=clock is not None,
         keep_prompts=known.trail.keep_prompts,
         searching=searching_of(known.detection),
-        stop=stopping(known.outside, opened, role=role, reloaders=reloaders),
+        stop=stopping(known.outside, opened, role=role, looking=looking),
         enforced=enforced,
     )
 

@@ -51,7 +51,8 @@ from policyguard.trail_settings import OutsideSettings
 
 if TYPE_CHECKING:
     from policyguard.guard.detecting import Searching
-    from policyguard.reload.catalogs import CatalogReloader, Facts
+    from policyguard.reload.catalogs import Facts
+    from policyguard.reload.looking import Looking
 
 Build = Callable[[Accepted], Policy]
 
@@ -127,7 +128,7 @@ def watch(
     trail: Trail,
     build: Build,
     enforced: bool,
-) -> Reloader | None:
+) -> Looking | None:
     """Look for new bundles from now on, if the settings say so."""
     if settings.poll_seconds is None:
         return None
@@ -138,8 +139,7 @@ def watch(
         build=build,
         seconds=settings.poll_seconds,
     )
-    reloader.start()
-    return reloader
+    return _started(reloader.looking)
 
 
 def watch_catalog(
@@ -148,7 +148,7 @@ def watch_catalog(
     policies: PolicyInUse,
     trail: Trail,
     facts: Facts,
-) -> CatalogReloader | None:
+) -> Looking | None:
     """Look for new facts from now on, if the settings say so.
 
     Raises:
@@ -169,8 +169,7 @@ def watch_catalog(
         trail=trail,
         seconds=settings.poll_seconds,
     )
-    reloader.start()
-    return reloader
+    return _started(reloader.looking)
 
 
 def watch_all(
@@ -180,7 +179,7 @@ def watch_all(
     trail: Trail,
     build: Build,
     facts: Facts,
-) -> tuple[Reloader | CatalogReloader, ...]:
+) -> tuple[Looking, ...]:
     """Look for new bundles and new facts from now on, as far as the settings say so.
 
     Args:
@@ -200,15 +199,20 @@ def watch_all(
         ),
         watch_catalog(settings.catalog, policies=policies, trail=trail, facts=facts),
     )
-    reloaders = tuple(reloader for reloader in found if reloader is not None)
+    looking = tuple(item for item in found if item is not None)
 
     def wake() -> None:
-        for reloader in reloaders:
-            reloader.wake()
+        for item in looking:
+            item.wake()
 
-    if reloaders:
+    if looking:
         policies.when_outdated = wake
-    return reloaders
+    return looking
+
+
+def _started(looking: Looking) -> Looking:
+    looking.start()
+    return looking
 
 
 def stopping(
@@ -216,7 +220,7 @@ def stopping(
     trail: Trail,
     *,
     role: str,
-    reloaders: Sequence[Reloader | CatalogReloader],
+    looking: Sequence[Looking],
 ) -> Callable[[], None] | None:
     """Start what runs beside an application's guard, and return what ends it.
 
@@ -224,18 +228,18 @@ def stopping(
         outside: Whom checkpoints are taken to, and how often.
         trail: The guard's.
         role: The command line takes nothing outside by itself.
-        reloaders: Ended as well.
+        looking: Ended as well.
 
     Raises:
         ConfigurationError: the settings of `outside` cannot be used.
     """
 
     def close_all() -> None:
-        for reloader in reloaders:
-            reloader.close()
+        for item in looking:
+            item.close()
 
     if outside.every_seconds is None or role != "app":
-        return close_all if reloaders else None
+        return close_all if looking else None
     # Only for those who want it: a guard starts with few modules.
     from policyguard.assembly_outside import hook_of
 

@@ -66,50 +66,27 @@ class CatalogReloader:
         self._trail = trail
         self._seen = stamp_of(*facts.files)
         self._refused: tuple[str, str] | None = None
-        self._looking = Looking(self.look, turn=policies.turn, seconds=seconds)
+        self.looking = Looking(self._look, turn=policies.turn, seconds=seconds)
+        """Looks, once it is started."""
 
-    def start(self) -> None:
-        """Begin to look, in a thread of its own."""
-        self._looking.start()
-
-    def wake(self) -> None:
-        """Look now, without waiting for the answer."""
-        self._looking.wake()
-
-    def close(self) -> None:
-        """Stop looking; a look that is under way is waited for."""
-        self._looking.close()
-
-    def look(self) -> bool:
-        """Look once; never raises.
-
-        Returns:
-            Whether another catalog took over.
-        """
-        with self._looking.turn.lock:
-            stamp = stamp_of(*self._facts.files)
-            if stamp is not None and stamp == self._seen:
-                return False
-            try:
-                changed = self._consider()
-            except CatalogError as error:
-                self._reject("catalog.malformed", error, offered=None)
-            except EngineError as error:
-                # An OPA server may not have the catalog yet: it is asked again.
-                self._looking.failures += 1
-                self._reject("catalog.engine", error, offered=self._offered)
-                return False
-            except Exception as error:  # noqa: BLE001 -- the catalog in use stays
-                self._looking.failures += 1
-                known = isinstance(error, PolicyGuardError)
-                reason = str(error) if known else type(error).__name__
-                log.error("policy.not_loaded", reason=reason)
-                return False
-            else:
-                self._seen, self._looking.failures = stamp, 0
-                return changed
-            self._seen = stamp
+    def _look(self) -> bool:
+        stamp = stamp_of(*self._facts.files)
+        if stamp is not None and stamp == self._seen:
             return False
+        try:
+            changed = self._consider()
+        except CatalogError as error:
+            self._reject("catalog.malformed", error, offered=None)
+            changed = False
+        except EngineError as error:
+            # An OPA server may not have the catalog yet: it is asked again.
+            self.looking.failures += 1
+            self._reject("catalog.engine", error, offered=self._offered)
+            return False
+        else:
+            self.looking.failures = 0
+        self._seen = stamp
+        return changed
 
     _offered: str | None = None
 

@@ -13,6 +13,8 @@ import weakref
 from collections.abc import Callable
 from typing import Final
 
+from policyguard.errors import PolicyGuardError
+from policyguard.guard.events import log
 from policyguard.guard.policy import Turn
 
 _JITTER: Final = 0.2
@@ -25,14 +27,12 @@ class Looking:
     """Calls a function from time to time.
 
     Args:
-        look: Looks once; never raises.
-        turn: Is held while it looks.
+        look: Looks once, and says whether another policy took over.
+        turn: Is held while it looks: policies take over one after the other.
         seconds: How long to wait between two looks, before jitter.
     """
 
-    def __init__(
-        self, look: Callable[[], object], *, turn: Turn, seconds: float
-    ) -> None:
+    def __init__(self, look: Callable[[], bool], *, turn: Turn, seconds: float) -> None:
         self.failures = 0
         """How many looks in a row have failed; after failures it looks less often."""
         self.turn = turn
@@ -50,6 +50,22 @@ class Looking:
         )
         self._thread.start()
         _RUNNING.add(self)
+
+    def once(self) -> bool:
+        """Look once; never raises. What is in use stays if that fails.
+
+        Returns:
+            Whether another policy took over.
+        """
+        with self.turn.lock:
+            try:
+                return self._look()
+            except Exception as error:  # noqa: BLE001 -- what is in use stays
+                self.failures += 1
+                known = isinstance(error, PolicyGuardError)
+                reason = str(error) if known else type(error).__name__
+                log.error("policy.not_loaded", reason=reason)
+                return False
 
     def wake(self) -> None:
         """Look now, without waiting for the answer."""
@@ -69,7 +85,7 @@ class Looking:
             self._woken.wait(self._pause())
             self._woken.clear()
             if not self._stopped.is_set():
-                self._look()
+                self.once()
                 # Whoever wakes us with every call must not storm the source.
                 self._stopped.wait(_LEAST_PAUSE)
 

@@ -18,7 +18,6 @@ from policyguard.errors import (
     BundleError,
     BundleRefused,
     EngineError,
-    PolicyGuardError,
 )
 from policyguard.guard.events import log
 from policyguard.guard.policy import Policy, PolicyInUse
@@ -76,45 +75,24 @@ class Reloader:
         self._trail = trail
         self._build = build
         self._refused: tuple[str | None, str] | None = None
-        self._looking = Looking(self.look, turn=policies.turn, seconds=seconds)
+        self.looking = Looking(self._look, turn=policies.turn, seconds=seconds)
+        """Looks, once it is started."""
 
-    def start(self) -> None:
-        """Begin to look, in a thread of its own."""
-        self._looking.start()
-
-    def wake(self) -> None:
-        """Look now, without waiting for the answer."""
-        self._looking.wake()
-
-    def close(self) -> None:
-        """Stop looking; a look that is under way is waited for."""
-        self._looking.close()
-
-    def look(self) -> bool:
-        """Look once; never raises.
-
-        Returns:
-            Whether another bundle took over.
-        """
-        with self._looking.turn.lock:
-            try:
-                offer = self._source.offer()
-                changed = offer is not None and self._consider(offer)
-            except BundleError as error:
-                self._looking.failures += 1
-                log.warning("policy.unreachable", reason=str(error))
-            except Exception as error:  # noqa: BLE001 -- the bundle in use stays
-                self._try_again()
-                known = isinstance(error, PolicyGuardError)
-                reason = str(error) if known else type(error).__name__
-                log.error("policy.not_loaded", reason=reason)
-            else:
-                return changed
+    def _look(self) -> bool:
+        try:
+            offer = self._source.offer()
+            return offer is not None and self._consider(offer)
+        except BundleError as error:
+            self.looking.failures += 1
+            log.warning("policy.unreachable", reason=str(error))
             return False
+        except Exception:
+            self._source.forget()
+            raise
 
     def _try_again(self) -> None:
         """Have the same bundle offered again, but not too soon."""
-        self._looking.failures += 1
+        self.looking.failures += 1
         self._source.forget()
 
     def _consider(self, offer: Offer) -> bool:
@@ -124,7 +102,7 @@ class Reloader:
                 offer, trust=self._trust, remembered=self._floor(memory.read())
             )
             if accepted.bundle.digest == self._policies.newest.bundle.digest:
-                self._looking.failures = 0
+                self.looking.failures = 0
                 return False
             policy = self._built(accepted)
         except BundleRefused as refusal:
@@ -138,7 +116,7 @@ class Reloader:
             enforced=self._enforced,
         )
         self._policies.replace(policy)
-        self._refused, self._looking.failures = None, 0
+        self._refused, self.looking.failures = None, 0
         log.info("policy.loaded", revision=accepted.bundle.revision)
         return True
 
@@ -171,7 +149,7 @@ class Reloader:
             # A remote engine may not have the bundle yet.
             self._try_again()
         else:
-            self._looking.failures = 0
+            self.looking.failures = 0
         what = (refusal.offered, refusal.code)
         if what == self._refused:
             return

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundle_corpus import corpus
 from bundles import put, shipped_as, signed, trusting
 from guards import SUMMER, settings
 from hostile import answering, http, serving
@@ -31,6 +32,10 @@ from policyguard.engines.sampling import Sampling
 from policyguard.errors import BundleRefused, ConfigurationError, EngineLoadError
 from policyguard.guard.core import Core
 from policyguard.guard.policy import Policy, PolicyInUse
+from policyguard.reload.acceptance import Accepted
+from policyguard.reload.offer import FileSource
+from policyguard.reload.reloader import Reloader, Supply
+from policyguard.supply import trust_of
 from policyguard.vocabulary.call import Tenant
 
 PATIENCE = 30.0
@@ -139,6 +144,38 @@ def test_a_bad_bundle_changes_nothing_and_is_recorded_once(
     (refusal,) = records(tmp_path, "policy.reject")
     assert (decision, refusal.code) == ("2026.11.7", code)
     assert refusal.kept.revision == "2026.11.7"
+
+
+def test_no_bundle_of_the_corpus_touches_the_one_in_use(
+    core: Core, tmp_path: Path
+) -> None:
+    def never(accepted: Accepted) -> Policy:
+        raise AssertionError(f"{accepted.offered} was to be loaded")
+
+    before = core.policies.newest
+    offered = tmp_path / "offered.tar.gz"
+    bad = corpus(tmp_path)
+    for data, _ in bad.values():
+        put(offered, data)
+        reloader = Reloader(
+            supply=Supply(
+                FileSource(offered),
+                trust_of(configured(tmp_path).bundle),
+                enforced=True,
+            ),
+            policies=core.policies,
+            trail=core.trail,
+            build=never,
+            seconds=60,
+        )
+
+        assert not reloader.looking.once()
+    core.trail.flush()
+    kept = {item.kept.digest for item in records(tmp_path, "policy.reject")}
+
+    assert core.policies.newest is before
+    assert kept == {before.bundle.digest}
+    assert len(records(tmp_path, "policy.reject")) == len(bad)
 
 
 def test_what_decided_is_kept_with_its_signature(core: Core, tmp_path: Path) -> None:
