@@ -238,11 +238,16 @@ def _opa_library(policy: PolicySet, allowed: bytes) -> dict[str, Case]:
         engine.add_policy(path, text)
     engine.add_data(json.loads(canonical_bytes(dict(policy.data))))
     entrypoint = policy.entrypoint.removeprefix("data.")
-    return {
-        "OPA's library in this process": lambda: engine.eval_document(
-            entrypoint, orjson.loads(allowed)
-        )
-    }
+
+    def ask() -> object:
+        return engine.eval_document(entrypoint, orjson.loads(allowed))
+
+    try:
+        ask()
+    except Exception as error:  # noqa: BLE001 -- the library's own class
+        sys.stderr.write(f"OPA's library does not take the policy: {error}\n")
+        return {}
+    return {"OPA's library in this process": ask}
 
 
 def _opa_server(
