@@ -95,6 +95,16 @@ test_ear_02_the_temporary_licence_is_for_a_persons_eyes if {
 	[finding.facts["lists.bis-affiliates-relief.as_of"], finding.facts["operator.owned_by_blocked_bp_at_most"]] == ["2026-06-18", 0]
 }
 
+test_ear_02_half_counts_under_the_licence_and_less_than_half_is_a_red_flag if {
+	at := "2025-10-10T12:00:00Z"
+	_ear_02_relieved(at, "SG", [_ear_02_owner("zhipu", 5000)]) == {"require_approval"}
+	unknown := object.union(_ear_02_owner(null, 5001), {"owner": "somebody"})
+	_ear_02_relieved(at, "SG", [_ear_02_owner("zhipu", 4999), unknown]) == {"indeterminate"}
+	known := _ear_02_owned([_ear_02_owner("zhipu", 4999), unknown])
+	unclassified := _ear_02_to({"data": {"ear": {"classification": null}}})
+	fixture.missing_in("EAR-02", unclassified, known) == {"data.ear.classification"}
+}
+
 # While the rule is suspended what asked for a person advises.
 test_ear_02_the_licence_outlasts_the_first_window if {
 	decision := fixture.decided_in(_ear_02_to({"at": "2025-11-20T12:00:00Z"}), _ear_02_owned([_ear_02_owner("zhipu", 10000)]))

@@ -36,11 +36,12 @@ package policyguard.rules
 findings contains {
 	"id": "EAR-04",
 	"effect": "deny",
-	"msg": sprintf("%s at %s would take technology of %s to %s, for which a licence is needed and none is on file", [
+	"msg": sprintf("%s at %s would take technology of %s to %s, for which a licence is needed%s and none is on file", [
 		input.model.label,
 		hop.label,
 		_ear_04_class,
 		_ear_04_names(bare),
+		_ear_04_unread(bare),
 	]),
 	"facts": _ear_04_facts(hop, bare),
 	"missing": [],
@@ -235,6 +236,17 @@ _ear_04_lack_of(place) := "licence" if {
 } else := "classification" if {
 	_ear_04_chart(place) == "none"
 } else := "licence"
+
+# What the chart of the catalog says nothing of counts as needing one; the finding says
+# that nobody has read it.
+_ear_04_unread(places) := sprintf(" (the Country Chart of the catalog says nothing of %s, so it counts as needed)", [_ear_04_names(unread)]) if {
+	not _ear_04_light
+	unread := {place |
+		some place in (places - input.groups["bis-e1"]) - input.groups["bis-e2"]
+		_ear_04_chart(place) == "silent"
+	}
+	count(unread) > 0
+} else := ""
 
 _ear_04_claims := {
 	"exception": "a licence exception that is claimed",

@@ -22,7 +22,7 @@ test_ear_04_controlled_technology_to_an_operator_on_no_list_is_denied if {
 	fixture.of("EAR-04", asked) == {{
 		"id": "EAR-04",
 		"effect": "deny",
-		"msg": "glm-5.2 at api.scaleway.ai would take technology of ECCN 3E001 to FR, for which a licence is needed and none is on file",
+		"msg": "glm-5.2 at api.scaleway.ai would take technology of ECCN 3E001 to FR, for which a licence is needed (the Country Chart of the catalog says nothing of FR, so it counts as needed) and none is on file",
 		"facts": {
 			"data.classes": ["technical"],
 			"data.ear.classification": "3E001",
@@ -66,6 +66,18 @@ test_ear_04_the_chart_is_read_by_item_and_country_at_the_instant if {
 	] == [set(), {"deny"}, {"advise"}, {"advise"}, {"deny"}, {"deny"}]
 	some finding in fixture.of_in("EAR-04", _ear_04_sent("glm-5.2@us", coded), _ear_04_at(["FR"]))
 	finding.facts.chart.FR.reasons == ["NS1", "EI"]
+}
+
+test_ear_04_a_cell_that_nobody_has_read_is_said if {
+	unread := _ear_04_class_of("3E002", {})
+	some finding in fixture.of_in("EAR-04", _ear_04_sent("glm-5.2@us", unread), _ear_04_at(["FR"]))
+	finding.effect == "deny"
+	contains(finding.msg, "technology of ECCN 3E002 to FR, for which a licence is needed (the Country Chart of the catalog says nothing of FR, so it counts as needed) and none is on file")
+	every read in [["5E002", "FR"], ["3E002", "IR"], ["3E991", "RU"], ["EAR99", "IR"]] {
+		[class, place] := read
+		some other in fixture.of_in("EAR-04", _ear_04_sent("glm-5.2@us", _ear_04_class_of(class, {})), _ear_04_at([place]))
+		contains(other.msg, "for which a licence is needed and none is on file")
+	}
 }
 
 # Your own finding answers where the chart is silent; against a mark a person has to.

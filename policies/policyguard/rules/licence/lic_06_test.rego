@@ -35,6 +35,7 @@ test_lic_06_nobody_has_said_whether_it_is_resold if {
 
 test_lic_06_terms_that_nobody_has_read_matter_where_it_may_be_resold if {
 	known := _lic_06_terms_of(null)
+	fixture.effects_in("LIC-06", _lic_06_asked(true), known) == {"indeterminate"}
 	fixture.missing_in("LIC-06", _lic_06_asked(true), known) == {"model.access_terms.resale"}
 	fixture.missing_in("LIC-06", _lic_06_asked(null), known) == {"model.access_terms.resale", "tenant.product.resells"}
 	fixture.of_in("LIC-06", _lic_06_asked(false), known) == set()

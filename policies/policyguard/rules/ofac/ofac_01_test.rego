@@ -30,6 +30,25 @@ test_ofac_01_a_caller_in_an_embargoed_country_is_denied if {
 	}}
 }
 
+test_ofac_01_without_a_tie_nobody_has_to_be_screened if {
+	fixture.of("OFAC-01", fixture.asking({"tenant": {"organisation": {"listed": null}}})) == set()
+}
+
+test_ofac_01_an_unknown_tie_is_asked_for_where_a_region_or_a_part_is_met if {
+	every region in ["UA-43", "UA-14"] {
+		asked := fixture.asking({"caller": {"location": "UA", "subdivision": region}, "exporter": {"establishment": null}})
+		fixture.effects("OFAC-01", asked) == {"indeterminate"}
+	}
+}
+
+test_ofac_01_a_licence_answers_before_the_tie_is_asked_for if {
+	place := fixture.licence({"authority": "OFAC", "countries": ["IR"]})
+	unknown := {"exporter": {"establishment": null}}
+	fixture.of("OFAC-01", fixture.asking(object.union(unknown, {"caller": {"location": "IR"}, "tenant": {"licences": [place]}}))) == set()
+	operator := fixture.licence({"authority": "OFAC", "operators": [data.policyguard.sample.catalog.deployments["glm-5.2@blocked"].operator]})
+	fixture.of("OFAC-01", fixture.asking_at("glm-5.2@blocked", object.union(unknown, {"tenant": {"licences": [operator]}}))) == set()
+}
+
 _ofac_01_claiming(claim, caller) := fixture.effects("OFAC-01", object.union(_ofac_01_from(caller), {"data": {"ofac_exemption": claim}}))
 
 test_ofac_01_an_exemption_that_is_claimed_is_a_persons_to_confirm if {

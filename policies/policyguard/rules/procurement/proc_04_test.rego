@@ -38,6 +38,11 @@ test_proc_04_an_unknown_country_is_named if {
 	[[finding.effect, finding.missing] | some finding in found] == [["advise", ["model.developer.country"]]]
 }
 
+test_proc_04_an_unknown_country_matters_under_a_schedule_alone if {
+	known := fixture.catalog_with("developers", "zhipu", {"country": null})
+	fixture.of_in("PROC-04", _proc_04("glm-5.2@fra-1", false, ["PROC-04"]), known) == set()
+}
+
 # What the clause would do in force, without a change of the rule.
 _proc_04_in_force(asked) := {finding.effect |
 	view := fixture.view_in(asked, data.policyguard.sample.catalog)
