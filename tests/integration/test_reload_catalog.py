@@ -147,6 +147,41 @@ def test_bad_facts_are_refused_once_and_those_in_use_stay(
     until(lambda: core.policies.newest is not before)
 
 
+LIST = """\
+lists:
+  our-list:
+    name: Ours
+    parties:
+      - {party: scaleway, names: [Scaleway], until: 2026-06-01T00:00:00Z}
+      - {party: scaleway, names: [Scaleway], since: 2026-06-01T00:00:00Z}
+    source: https://acme.example/list
+    as_of: 2026-06-01
+"""
+WRONG = {
+    "a field that there is not": LIST.replace("    name:", "    title: x\n    name:"),
+    "a value of another type": LIST.replace("name: Ours", "name: 5"),
+    "a party that nobody knows": LIST.replace("{party: scaleway", "{party: nobody", 1),
+    "a date in another form": LIST.replace("as_of: 2026-06-01", "as_of: 1 June"),
+    "an instant without its offset": LIST.replace("T00:00:00Z", "T00:00:00", 1),
+    "a window that overlaps": LIST.replace("until: 2026-06-01", "until: 2026-07-01"),
+}
+
+
+def test_each_kind_of_bad_input_leaves_the_facts_in_use_as_they_are(
+    core: Core, tmp_path: Path
+) -> None:
+    before = core.policies.newest
+    for number, text in enumerate(WRONG.values(), start=1):
+        assert text != LIST
+        put(tmp_path, text)
+        until(lambda number=number: len(records(tmp_path, "policy.reject")) == number)
+
+    assert core.policies.newest is before
+    put(tmp_path, LIST)
+    until(lambda: core.policies.newest is not before)
+    assert "our-list" in core.policies.newest.catalog.entries.lists
+
+
 def test_facts_that_are_gone_are_refused_and_those_in_use_stay(
     core: Core, tmp_path: Path
 ) -> None:
