@@ -45,7 +45,7 @@ from policyguard.guard.facts import Facts, facts_of
 from policyguard.guard.input_bytes import input_bytes
 from policyguard.guard.policy import Policy, PolicyInUse
 from policyguard.settings import TenantSettings, TrailSettings
-from policyguard.vocabulary.call import Contract, ModelCall
+from policyguard.vocabulary.call import Contract, ModelCall, Organisation, Owner
 
 ALLOWED: Final = "decision, allowed: evaluated"
 BURST: Final = 10
@@ -111,8 +111,23 @@ def _guard(folder: Path, policy: Policy) -> Guard:
         transfer_tool="none",
         remote_access_countries=("FR",),
     )
+    # Names that are compared with every listed one: of the company, and of two owners.
+    ours = Organisation(
+        name="Beispiel Handel GmbH",
+        country="DE",
+        headquarters="DE",
+        owners=tuple(
+            Owner(name=f"Familie Beispiel {number}", country="DE", listed=())
+            for number in range(2)
+        ),
+        listed=(),
+    )
     tenant = TenantSettings(
-        id="bench", establishment="DE", contracts=(contract,), sectors=()
+        id="bench",
+        establishment="DE",
+        contracts=(contract,),
+        sectors=(),
+        organisation=ours,
     )
     guard = Guard(
         settings=Settings(
