@@ -19,6 +19,8 @@ _TEXT: Final = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 _FACT: Final = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z0-9_-]*)+")
 _FIELD: Final = r'"{name}": ({value})'
 _EFFECT: Final = re.compile(_FIELD.format(name="effect", value=r'"[a-z_]+"'))
+_BY_NAME: Final = re.compile(_FIELD.format(name="effect", value=r"_[a-z0-9_]+"))
+_WORD: Final = re.compile(r'"([a-z_]+)"')
 _REMEDY: Final = re.compile(_FIELD.format(name="remedy", value=r'"(?:[^"\\\n]|\\.)+"'))
 _OBLIGATION: Final = re.compile(r'"type": "([a-z_]+)"')
 _GROUPS: Final = frozenset(
@@ -73,6 +75,8 @@ def read_rule(text: str) -> RuleReading:
     """
     code = _COMMENT.sub("", text)
     effects = {match[1].strip('"') for match in _EFFECT.finditer(code)}
+    for match in _BY_NAME.finditer(code):
+        effects |= _named_effects(code, match[1])
     remedies = dict.fromkeys(_unquoted(match[1]) for match in _REMEDY.finditer(code))
     return RuleReading(
         facts=tuple(_most_precise(_facts(code))),
@@ -80,6 +84,14 @@ def read_rule(text: str) -> RuleReading:
         obligations=tuple(sorted(set(_OBLIGATION.findall(code)))),
         remedies=tuple(remedies),
     )
+
+
+def _named_effects(code: str, name: str) -> set[str]:
+    """Return the effects that a module's own table or helper of this name has."""
+    own = re.findall(
+        rf"^(?:default )?{name} := .*?(?=^$|\Z)", code, re.DOTALL | re.MULTILINE
+    )
+    return set(_WORD.findall("\n".join(own))) & set(_STRENGTH)
 
 
 def _facts(code: str) -> set[str]:

@@ -48,6 +48,21 @@ def test_a_rule_is_read_out_of_its_text() -> None:
     )
 
 
+def test_effects_that_stand_in_a_table_of_the_rule_are_read_too() -> None:
+    bundle = load_shipped()
+
+    found = {
+        rule: read_rule(bundle.modules[bundle.rules[rule].file]).effects
+        for rule in ("PROC-04", "OFAC-01", "EAR-11")
+    }
+
+    assert found == {
+        "PROC-04": ("deny", "indeterminate", "advise"),
+        "OFAC-01": ("deny", "require_approval", "indeterminate", "advise"),
+        "EAR-11": ("deny", "require_approval", "indeterminate"),
+    }
+
+
 def test_every_shipped_rule_says_what_it_reads_and_does() -> None:
     bundle = load_shipped()
 
