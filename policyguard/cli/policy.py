@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from policyguard.cli.instants import instant_of
 from policyguard.cli.override import override
 from policyguard.cli.policy_compare import compare
 from policyguard.cli.policy_impact import impact
@@ -16,6 +17,7 @@ from policyguard.cli.policy_lint import lint
 from policyguard.cli.policy_matrix import matrix
 from policyguard.cli.policy_prove import prove
 from policyguard.cli.policy_report import report
+from policyguard.cli.policy_table import table
 from policyguard.cli.policy_test import mutate, test
 from policyguard.cli.policy_whatif import whatif
 from policyguard.errors import ConfigurationError
@@ -28,15 +30,7 @@ _MOST_ALIKE: Final = 3
 
 
 def _instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime:
-    if value is None:
-        return datetime.now(UTC)
-    try:
-        given = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"`{value}` is no instant: write 2026-06-15, or 2026-06-15T12:00:00Z"
-        ) from error
-    return given if given.tzinfo else given.replace(tzinfo=UTC)
+    return datetime.now(UTC) if value is None else instant_of(value)
 
 
 _at_option: Final = click.option(
@@ -67,6 +61,7 @@ _config_option: Final = click.option(
         compare,
         matrix,
         whatif,
+        table,
         report,
     ),
     short_help="Read, lint, test, prove, compare and soften rules.",

@@ -115,7 +115,7 @@ def with_own_rules(policy: PolicySet) -> PolicySet:
         return policy
     added: Any = rulebook_document(
         revision=str(book.get("revision", "0")),
-        rules=[_info(rule, policy.modules) for rule in new],
+        rules=[info_of(rule, policy.modules) for rule in new],
     )
     rulebook = {
         **book,
@@ -126,7 +126,7 @@ def with_own_rules(policy: PolicySet) -> PolicySet:
     return replace(policy, data=data, rule_ids=frozenset({*policy.rule_ids, *new}))
 
 
-def _info(rule: str, modules: Mapping[str, str]) -> RuleInfo:
+def info_of(rule: str, modules: Mapping[str, str]) -> RuleInfo:
     """Return what METADATA says of a rule, or that nothing is said."""
     for name, text in modules.items():
         if f'"{rule}"' in text:

@@ -199,6 +199,14 @@ class Diagrams:
                 stack += new
         return found
 
+    def node(self, root: Root) -> tuple[int, _Branches]:
+        """Return which fact a function looks at first, and what it goes on with.
+
+        Args:
+            root: A function that is no leaf.
+        """
+        return self._nodes[root]
+
     def counts(self, root: Root) -> dict[int, int]:
         """Return how many choices have each leaf."""
         memo: dict[Root, dict[int, int]] = {}

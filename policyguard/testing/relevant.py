@@ -88,6 +88,16 @@ class Relevance:
             return [free[0] if index in free else index for index in own]
         return own
 
+    def keys(self, dim: Dim) -> list[Json]:
+        """Return for each value of a dimension what tells it apart for the slice."""
+        if self._shape_only(dim):
+            return [_shape(value) for value in dim.values]
+        if dim.kind in _COUNTRIES:
+            return self._classes_of_countries(dim)
+        if dim.path == ("data", "classes"):
+            return self._classes(dim)
+        return list(range(len(dim.values)))
+
     def _countries(self, dim: Dim) -> Iterable[int]:
         """Return of each class of countries as many as can meet in one call."""
         meeting = len(self._meeting())

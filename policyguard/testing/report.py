@@ -16,8 +16,8 @@ from html import escape
 from typing import Final
 
 from policyguard.errors import ConfigurationError
-from policyguard.testing.report_markup import Document
-from policyguard.testing.report_sections import SECTIONS, Section
+from policyguard.testing.report_markup import Document, Section
+from policyguard.testing.report_sections import SECTIONS
 from policyguard.testing.report_style import STYLE
 from policyguard.version import __version__
 
@@ -28,7 +28,7 @@ _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "prove": ("claims", "bundle", "catalog", "space"),
     "test": ("tests", "coverage"),
     "mutate": ("score", "survivors", "operators"),
-    "table": ("tables",),
+    "table": ("tables", "at", "bundle", "catalog", "space"),
 }
 """What each document has, by the command that prints it; in the order of the page."""
 

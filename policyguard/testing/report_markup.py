@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 Document: TypeAlias = Mapping[str, Any]
+State: TypeAlias = Literal["good", "bad", "open"]
 MOST: Final = 50
 """Rows of a list that may be endless; the page says how many are left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """Is one part of the page, with its line at the top."""
+
+    name: str
+    title: str
+    state: State
+    headline: str
+    detail: str
+    body: str
 
 
 class Html(str):

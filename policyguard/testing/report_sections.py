@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from policyguard.testing.report_markup import (
     Document,
     Html,
+    Section,
+    State,
     facts_of,
     space_of,
     table,
     text_of,
 )
+from policyguard.testing.report_tables import decision_tables
 
-State: TypeAlias = Literal["good", "bad", "open"]
 MARKS: Final = {
     "allow": ("✓", "allowed"),
     "require_approval": ("?", "a person has to approve"),
@@ -27,18 +28,6 @@ MARKS: Final = {
 _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
 _FEW: Final = 10
 """Rows up to which a list is open from the start."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """Is one part of the page, with its line at the top."""
-
-    name: str
-    title: str
-    state: State
-    headline: str
-    detail: str
-    body: str
 
 
 def _compare(document: Document) -> Section:
@@ -358,34 +347,6 @@ def _cell(cell: Document) -> str:
     )
 
 
-def _tables(document: Document) -> Section:
-    tables = document["tables"]
-    rows = sum(len(item["rows"]) for item in tables)
-    parts = []
-    for item in tables:
-        heads = (*item["facts"], "outcome")
-        parts.append(
-            f"<h3>{escape(item['rule'])}: {escape(item['title'])}</h3>"
-            f'<p class="soft">{escape(item["citation"])}</p>'
-            + table(
-                f"{len(item['rows']):,} rows; each call is in exactly one",
-                heads,
-                [
-                    (*(row["conditions"].get(f, "any") for f in item["facts"]), row["outcome"])
-                    for row in item["rows"]
-                ],
-            )
-        )  # fmt: skip
-    return Section(
-        name="table",
-        title="Decision tables",
-        state="good",
-        headline=f"{len(tables):,} rules in {rows:,} rows",
-        detail="complete, and without overlaps",
-        body="".join(parts),
-    )
-
-
 SECTIONS: Final[Mapping[str, Callable[[Document], Section]]] = {
     "compare": _compare,
     "impact": _impact,
@@ -393,5 +354,5 @@ SECTIONS: Final[Mapping[str, Callable[[Document], Section]]] = {
     "test": _test,
     "mutate": _mutate,
     "matrix": _matrix,
-    "table": _tables,
+    "table": decision_tables,
 }

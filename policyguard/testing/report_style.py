@@ -31,6 +31,8 @@ header { padding-top: 2.5rem; }
 h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .25rem; letter-spacing: -.01em; }
 h2 { font-size: 1.35rem; margin: 3rem 0 .5rem; padding-top: .75rem; border-top: 2px solid var(--line); }
 h3 { font-size: 1.05rem; margin: 1.75rem 0 .25rem; }
+h4 { font-size: 1rem; margin: 1.25rem 0 .25rem; }
+.outcome { padding: .1rem .5rem; border-radius: .3rem; color: var(--on); }
 p { margin: .5rem 0; max-width: 46rem; }
 a { color: var(--link); }
 a:focus-visible, summary:focus-visible, .wide:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
@@ -53,7 +55,7 @@ code, .code { font-family: ui-monospace, "SF Mono", "Liberation Mono", Menlo, mo
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: 0 0 .4rem; caption-side: top; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem; border-bottom: 1px solid var(--line); }
-thead th { border-bottom: 2px solid var(--line); white-space: nowrap; vertical-align: bottom; }
+thead th { border-bottom: 2px solid var(--line); min-width: 4rem; vertical-align: bottom; }
 tbody th { font-weight: 600; white-space: nowrap; }
 td.n, th.n { text-align: right; }
 .grid th, .grid td { padding: .3rem .5rem; }
@@ -87,7 +89,7 @@ footer { margin-top: 3rem; padding-bottom: 3rem; border-top: 2px solid var(--lin
   main, header, footer { max-width: none; padding: 0; }
   .wide { overflow: visible; }
   .skip { display: none; }
-  h2 { break-after: avoid; } tr, .cards li { break-inside: avoid; }
+  h2, h3, h4 { break-after: avoid; } tr, .cards li { break-inside: avoid; }
   table { font-size: 8.5pt; } .grid td, .grid th { padding: .15rem .25rem; font-size: 7pt; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
