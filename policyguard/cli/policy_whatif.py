@@ -76,6 +76,13 @@ _HEADLINES: Final = {
     metavar="N",
     help="How many calls are asked about at most.",
 )
+@click.option(
+    "--forced",
+    "forcing",
+    is_flag=True,
+    help="Find the smallest sets of facts that force the verdict instead: whatever all"
+    " others are, it stays.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option(
     "--config",
@@ -95,6 +102,7 @@ def whatif(
     to: str | None,
     most_facts: int,
     evaluations: int,
+    forcing: bool,
     as_json: bool,
     config: str | None,
     directory: str | Path | None,
@@ -105,6 +113,10 @@ def whatif(
     and shown. This is for operators: what changes a verdict is never told to callers, and
     a fact counts only if it is declared to be mutable. Exit code 0 if a change is found,
     1 if none of so many facts is, 2 if the search was not finished.
+
+    With --forced no fact is changed: the smallest sets of facts are found with which a
+    rule objects whatever all other facts are. Exit code 0 if there is one, 2 if a rule
+    objects of which none is found.
     """
     from policyguard.cli.check import read_call
     from policyguard.cli.progress import ProgressBar
@@ -113,12 +125,18 @@ def whatif(
 
     if (call is None) == (decision is None):
         raise click.UsageError("give CALL.json, or --decision ID")
+    if forcing and (mutable or to is not None):
+        raise click.UsageError("--forced asks of every fact: give no --mutable or --to")
     settings = load_settings(config)
     if call is not None:
         asked, policy = read_call(call), policy_of(rules, settings)
     else:
         place = directory or (settings.trail.place() if config else trail_of(None))
         asked, policy = _recorded(str(decision), place, rules, settings)
+    if forcing:
+        from policyguard.cli.forced_view import show_forced
+
+        ctx.exit(show_forced(policy, asked, as_json=as_json))
     with ProgressBar() as bar:
         found = what_if(
             policy,

@@ -43,10 +43,9 @@ from policyguard.testing.holding import (
     next_held,
     space_with,
 )
-from policyguard.testing.relevant import Relevance, also_read
 from policyguard.testing.rule_table import Found, Table, drawn
-from policyguard.testing.space import Dim, Space, concerned
-from policyguard.testing.tables import Analyst
+from policyguard.testing.space import Dim, Space
+from policyguard.testing.tables import Analyst, relevance_of
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 CROSSCHECKS: Final = 100
@@ -237,21 +236,15 @@ def _call(analyst: Analyst, table: Table, row: Row, *, last: bool) -> Json:
 
 
 def _wording(analyst: Analyst, table: Table, *, whole: Space) -> Wording:
-    sliced = analyst.sliced(table.rule)
-    reads = sliced.deep if sliced is not None else None
-    if reads is None:
-        raise EvaluationError(f"{table.rule} was decided and may read every fact")
-    dims = tuple(
-        dim
-        for dim in analyst.space.dims
-        if any(any(concerned((dim,), path)) for path in also_read(reads.facts))
-    )
+    relevance = relevance_of(analyst, table.rule)
     instants = whole.dim("at").values
     at = int(datetime.fromisoformat(str(instants[-1])).timestamp())
     return Wording(
         whole=analyst.space,
-        relevance=Relevance(reads=reads, data=analyst.policy.data, dims=dims),
-        groups=groups_of(whole, analyst.policy.data, named=reads.texts, at=at),
+        relevance=relevance,
+        groups=groups_of(
+            whole, analyst.policy.data, named=relevance.reads.texts, at=at
+        ),
     )
 
 

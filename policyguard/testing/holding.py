@@ -52,7 +52,9 @@ def space_with(
     above = {path[:i] for path in facts if "*" in path for i in range(1, len(path))}
     base = ground.apply(*(setting for _, setting in chosen))
     dims = tuple(
-        _only(dim, _at(base, dim.path)) if dim.path in facts.keys() | above else dim
+        _only(dim, value_at(base, dim.path))
+        if dim.path in facts.keys() | above
+        else dim
         for dim in ground.space.dims
     )
     space = replace(ground.space, dims=dims, base=base)
@@ -93,10 +95,10 @@ def _kept(space: Space, dim: Dim) -> Json:
     """Return what a fact is where no dimension says it: in the base, or a template."""
     above = [d for d in space.dims if len(d.values) > 1 and _is_above(d, dim)]
     if not above:
-        return _at(space.base, dim.path)
+        return value_at(space.base, dim.path)
     outer = max(above, key=lambda d: len(d.path))
     template = next((v for v in outer.values if v), None)
-    return _at({"x": template}, ("x", *dim.path[len(outer.path) :]))
+    return value_at({"x": template}, ("x", *dim.path[len(outer.path) :]))
 
 
 def _is_above(one: Dim, other: Dim) -> bool:
@@ -118,7 +120,13 @@ def _only(dim: Dim, value: Json) -> Dim:
     return Dim(path=dim.path, values=(value,), kind=dim.kind)
 
 
-def _at(node: Any, path: Path) -> Json:
+def value_at(node: Any, path: Path) -> Json:
+    """Return what a call has at a path: of lists of objects, in the first.
+
+    Args:
+        node: The call.
+        path: A fact's.
+    """
     for part in path:
         if part == "*":
             node = node[0] if node else None

@@ -18,17 +18,18 @@ from policyguard.canonical import Json
 from policyguard.engines.native import compile_modules, syntax_tree
 from policyguard.engines.protocol import PolicySet
 from policyguard.engines.tree import Module, Path, PolicyTree, read_tree
+from policyguard.errors import EvaluationError
 from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.evaluating import POINTWISE, VIEW, Evaluator
 from policyguard.testing.outcomes import FAILED, HOLDS, NO_VIEW, Outcomes, answered
 from policyguard.testing.part_views import PartViews
 from policyguard.testing.parts import Case, cases_of
 from policyguard.testing.path_values import PathValues
-from policyguard.testing.relevant import slice_of
+from policyguard.testing.relevant import Relevance, also_read, slice_of
 from policyguard.testing.rule_table import Found, Sample, Table
 from policyguard.testing.slice_forms import LookedUp, Reads
 from policyguard.testing.slices import Slicer
-from policyguard.testing.space import Space
+from policyguard.testing.space import Space, concerned
 from policyguard.testing.uses import uses_of
 
 SETS: Final[tuple[Path, ...]] = (
@@ -312,3 +313,25 @@ def _by_rule(answer: Iterable[tuple[str, str]]) -> dict[str, Found]:
     for rule, effect in answer:
         found.setdefault(rule, set()).add((rule, effect))
     return {rule: frozenset(items) for rule, items in found.items()}
+
+
+def relevance_of(analyst: Analyst, rule: str) -> Relevance:
+    """Return what a rule that was decided tells apart.
+
+    Args:
+        analyst: Who decided it.
+        rule: Its id.
+
+    Raises:
+        EvaluationError: it may read every fact, so that it was not decided.
+    """
+    sliced = analyst.sliced(rule)
+    if sliced is None:
+        raise EvaluationError(f"{rule} may read every fact")
+    reads = sliced.deep
+    dims = tuple(
+        dim
+        for dim in analyst.space.dims
+        if any(any(concerned((dim,), path)) for path in also_read(reads.facts))
+    )
+    return Relevance(reads=reads, data=analyst.policy.data, dims=dims)

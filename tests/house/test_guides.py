@@ -221,7 +221,7 @@ def test_the_guide_to_verdicts_shows_them_what_would_change_one_and_a_page(
 
     assert "✗ GDPR-01" in printed["shell-matrix"]
     assert "glm-5.2@api.scaleway.ai" in printed["shell-whatif"]
-    assert "report.html: matrix, impact" in printed["shell-report"]
+    assert "report.html: matrix, impact, table" in printed["shell-report"]
 
 
 def test_the_guide_to_overrides_softens_a_rule_and_refuses_a_locked_one(
