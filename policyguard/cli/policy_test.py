@@ -117,6 +117,13 @@ def test(
     metavar="N",
     help="On how many inputs a survivor is compared with its rule.",
 )
+@click.option(
+    "--suite",
+    "suite_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the few cases that notice all faults instead, as `*_test.rego`.",
+)
 @_json_option
 @record_option
 @click.pass_context
@@ -128,6 +135,7 @@ def mutate(
     operators: tuple[str, ...],
     min_score: float | None,
     inputs: int,
+    suite_file: Path | None,
     as_json: bool,
     recording: bool,
 ) -> None:
@@ -137,7 +145,21 @@ def mutate(
     else. One that finds the same on every input that is at hand does not count, which
     is evidence that it is no fault, not proof. Exit code 1 if the score is too low.
     `--record` needs a bundle: a directory with a manifest.
+
+    `--suite` writes the few cases, of the inputs that tests give and variations of them,
+    that together notice each fault which any of them shows, and tries them as written.
+    They say what the rule answers today: read them before they are kept.
     """
+    if suite_file is not None:
+        from policyguard.cli.suite_view import write_suite
+
+        if operators or min_score is not None or recording:
+            raise click.UsageError(
+                "--suite takes every kind of fault: give no --operator, --min-score or"
+                " --record"
+            )
+        write_suite(directory, suite_file, files=files, inputs=inputs, as_json=as_json)
+        return
     from policyguard.cli.progress import ProgressBar
     from policyguard.testing.mutate import mutate as try_mutants
     from policyguard.testing.sources import read_policy

@@ -26,6 +26,7 @@ from policyguard.engines.tree import (
     literal_of,
     walk,
 )
+from policyguard.errors import EngineLoadError
 from policyguard.testing.bodies import rules_of
 from policyguard.testing.mutants import Mutant
 from policyguard.testing.rego_tests import answer_of
@@ -73,6 +74,27 @@ class SeenInputs:
         if compared is None:
             return Witness(input=None, rule=None, mutant=None)
         return compared.difference(mutant)
+
+    def inputs(self, file: str) -> list[Json]:
+        """Return the inputs of a module; none where nobody asks it by itself."""
+        if file not in self._by_file:
+            self._by_file[file] = self._collected(file)
+        compared = self._by_file[file]
+        return [] if compared is None else compared.inputs
+
+    def answers(self, file: str, text: str) -> list[Json]:
+        """Return what a module answers on each of its inputs, with some text.
+
+        Args:
+            file: The module.
+            text: Its own text, or a mutant's.
+
+        Raises:
+            EngineLoadError: the text does not compile.
+        """
+        count = len(self.inputs(file))
+        compared = self._by_file[file]
+        return [] if compared is None else compared.all_answers(text, count)
 
     def _collected(self, file: str) -> _Compared | None:
         module = next(item for item in self.ground.tree.modules if item.name == file)
@@ -142,6 +164,16 @@ class _Compared:
                         mutant=answers.get(index),
                     )
         return None
+
+    def all_answers(self, text: str, count: int) -> list[Json]:
+        try:
+            engine = self._with(text)
+        except Exception as error:
+            raise EngineLoadError(f"{self.module.name} does not compile") from error
+        found: dict[str, Json] = {}
+        for start in range(0, count, _BATCH):
+            found |= self._answers(engine, start)
+        return [found.get(str(index)) for index in range(count)]
 
     def _with(self, text: str) -> NativeEngine:
         if self._base is None:
