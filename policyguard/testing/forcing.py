@@ -83,7 +83,7 @@ def forced(
     policy: PolicySet,
     call: ModelCall,
     *,
-    views: int = 60_000,
+    views: int = 10_000,
     progress: Progress = lambda *_: None,
 ) -> Forced:
     """Find the smallest sets of facts that force the verdict of a call.
