@@ -83,11 +83,12 @@ footer { margin-top: 3rem; padding-bottom: 3rem; border-top: 2px solid var(--lin
   .grid tbody th { position: static; }
 }
 @media print {
-  :root { --back: #fff; --ink: #000; --soft: #444; --line: #bbb; --panel: #fff; --on: #000;
+  :root { color-scheme: light; --back: #fff; --ink: #000; --soft: #444; --line: #bbb; --panel: #fff; --on: #000;
+    --link: #0b57a4; --none: #1d2330;
     --allow: #cfe8f7; --approve: #fbf3a6; --off: #dcdcdc; --deny: #f6c9b0; }
   body { font-size: 10pt; }
   main, header, footer { max-width: none; padding: 0; }
-  .wide { overflow: visible; }
+  .wide { overflow: visible; } .wide th, .wide td { overflow-wrap: anywhere; }
   .skip { display: none; }
   h2, h3, h4 { break-after: avoid; } tr, .cards li { break-inside: avoid; }
   table { font-size: 8.5pt; } .grid td, .grid th { padding: .15rem .25rem; font-size: 7pt; }
