@@ -10,7 +10,10 @@ _screened(organisation) := object.union(organisation, {
 		_matches("caller.organisation.name", [organisation]),
 		_matches("caller.organisation.owners", _list(organisation.owners)),
 	),
-	"uncompared": _without_key("caller.organisation.name", [organisation]) | _without_key("caller.organisation.owners", _list(organisation.owners)),
+	"uncompared": _without_keys({
+		"caller.organisation.name": [organisation],
+		"caller.organisation.owners": _list(organisation.owners),
+	}),
 })
 
 # Bound once, as `_views` is.
@@ -42,7 +45,8 @@ _means(entry, bearer) if {
 	count([cleared | some cleared in entry.cleared; cleared.name == bearer.name; cleared.country == bearer.country]) == 0
 }
 
-_without_key(fact, bearers) := {fact |
+_without_keys(bearers_of) := {fact |
+	some fact, bearers in bearers_of
 	some bearer in bearers
 	bearer.name != null
 	object.get(bearer, "name_key", null) == null
