@@ -140,6 +140,13 @@ MEANT: Final = (
         rest={"exporter__uk_article_3": (None,)},
         of="nobody declares the reach",
     ),
+    Meant(
+        rule="CH-01",
+        changed="exporter.swiss_effect",
+        why="the effect in Switzerland, as the reach of the GDPR",
+        rest={"exporter__swiss_effect": (None,)},
+        of="nobody declares the effect",
+    ),
 )
 UNREACHED: Final[Mapping[str, str]] = {
     "EAR-06": "no gateway of the catalog carries ciphertext; the rule's tests have one",

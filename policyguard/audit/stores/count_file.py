@@ -45,7 +45,8 @@ class CountFile:
         """Return the bytes under which people are hashed; make them if need be."""
         path = self.layout.counters_key
         if not path.exists():
-            if self._anybody():
+            # Looked for again: the first to count may have made it meanwhile.
+            if self._anybody() and not path.exists():
                 # With a new key everybody would be somebody new, or nobody known.
                 raise TrailError(
                     f"there is no `{path}`, under which people were counted: restore it"

@@ -239,6 +239,23 @@ def test_without_its_key_nothing_is_counted_anew(
         counters.pseudonyms(["a"])
 
 
+def test_a_key_that_another_makes_meanwhile_is_taken(
+    counters: Counters, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve(counters, "one", "a")
+    known = counters.pseudonyms(["a"])
+    away = layout.counters_key.rename(layout.counters_key.with_suffix(".away"))
+    look = CountFile._anybody
+
+    def meanwhile(store: CountFile) -> bool:
+        away.rename(layout.counters_key)
+        return look(store)
+
+    monkeypatch.setattr(CountFile, "_anybody", meanwhile)
+
+    assert counters.pseudonyms(["a"]) == known
+
+
 @pytest.mark.parametrize("data", [b"", b"short", b"x" * 33])
 def test_a_damaged_key_is_an_error(
     counters: Counters, layout: Layout, data: bytes

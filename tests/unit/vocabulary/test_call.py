@@ -57,6 +57,7 @@ def test_everything_that_nobody_declared_is_null_in_input() -> None:
         },
         "data": {
             "classes": None,
+            "undeclared": None,
             "subjects": None,
             "anonymous_evidence": None,
             "citizenships": None,

@@ -22,6 +22,7 @@ package policyguard.rules
 #     - "local_tools.swiss is scc or bcr, with an assessment of less than a year"
 #     - "for the United States: an active certification under the Swiss-US framework"
 #     - "nobody whose data is sent is in Switzerland, or exporter.swiss_effect is false"
+#     - "the exporter is established outside Switzerland, none of the people is there, and nobody says that the processing has effects in Switzerland nevertheless"
 #   effective:
 #     - {from: 2023-09-01T00:00:00Z, to: null, status: in_force, verified: false}
 findings contains {
