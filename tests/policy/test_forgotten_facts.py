@@ -25,8 +25,12 @@ GROUPS = ("caller", "context", "data", "exporter", "purpose", "rolling", "tenant
 DEMANDS = {"tenant.retention_max_days"}
 STRIDE = 3
 """Of each scenario one fact in three, of the next scenario the next: all facts in all."""
-NAMED = {"caller.organisation", "tenant.organisation"}
-"""Whose name FACT-07 compares; nobody's, and there is none."""
+NAMED = {
+    f"{group}.organisation{part}"
+    for group in ("caller", "tenant")
+    for part in ("", ".owners")
+}
+"""Whose names FACT-07 compares, and their owners'; nobody's, and there is none."""
 FALLS_BACK = ("training", "retention_days")
 """Where a contract says nothing, what the vendor tells everybody counts."""
 REFUSED: list[Any] = [
