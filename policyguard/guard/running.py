@@ -226,7 +226,9 @@ def is_asked_the_same(
     What is the same facts, words, and meaning of these words, makes the same question,
     which need not be made to be compared. What is not plain is made and compared.
     """
-    if known is not state.facts or described.calls or core.searching is not None:
+    if known is not state.facts or core.searching is not None:
+        return False
+    if described.calls or described.file is not None or described.upload:
         return False
     if core.batches.find(state.decision) is not None:
         return False

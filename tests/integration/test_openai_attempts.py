@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from guards import CN, FR, MESSAGES, TICKETS, guard_in
 from integration.loopback import Loopback, remembered
 
 from policyguard import Guard, NoDecision, NotAllowed, PolicyDenied
+from policyguard.guard import running
+from policyguard.guard.describe import describe
+from policyguard.guard.facts import Facts
 
 FR_HOST = "api.scaleway.ai"
 ASK: dict[str, Any] = {"model": "glm-5.2", "messages": MESSAGES}
@@ -265,3 +269,33 @@ def test_a_fallback_to_another_model_inside_a_call_is_a_new_question(
     assert caught.value.decision.call.asked.model == "no-such-model"
     assert server.hits == {FR_HOST: 1}
     assert outcomes(guard) == [("complete", 200)]
+
+
+def test_only_what_plainly_asks_the_same_is_not_asked_about_anew(
+    guard: Guard, server: Loopback
+) -> None:
+    facts = running.facts_here(guard)
+    with sync_client(server) as client:
+        create, words = client.chat.completions.create, dict(ASK)
+        state = running.begin(
+            guard.core, facts=facts, fn=create, args=(), kwargs=words
+        ).state
+        plain = describe(create, (), words)
+
+    def is_same(known: Facts = state.facts, **changes: Any) -> bool:
+        described = replace(plain, **changes)
+        return running.is_asked_the_same(guard.core, state, described, known=known)
+
+    others: list[dict[str, Any]] = [
+        {"model": "claude-fable-5"},
+        {"model": None},
+        {"host": "open.bigmodel.cn"},
+        {"opaque": True},
+        {"calls": (plain,)},
+        {"file": "file-1"},
+        {"upload": True},
+        {"known": replace(state.facts)},
+    ]
+
+    assert [change for change in others if is_same(**change)] == []
+    assert [is_same(), is_same()] == [True, False]
