@@ -1,4 +1,4 @@
-"""`policyguard catalog`: bring facts from elsewhere into an overlay, and validate them."""
+"""`policyguard catalog`: look facts up, bring others into an overlay, validate them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from policyguard.cli.catalog_lookup import list_, show
 from policyguard.cli.catalog_view import show_imported
 from policyguard.cli.terminal import output, plain_table
 
@@ -45,9 +46,12 @@ _JSON = click.option(
 )
 
 
-@click.group(short_help="Import, validate and look up facts of the catalog.")
+@click.group(
+    commands=(list_, show),
+    short_help="Look up, import and validate facts of the catalog.",
+)
 def catalog() -> None:
-    """Import facts about models, hosts and listed parties, and validate overlays."""
+    """Look up facts about models, hosts and listed parties, import and validate them."""
 
 
 @catalog.group(name="import", short_help="Make an overlay of what others publish.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from policyguard.catalog.endpoints import host_key
 from policyguard.guard.declaring import can_be_declared, declarations
 from policyguard.vocabulary.decision import Alternative, Decision, Finding
 
@@ -40,6 +41,7 @@ def operator_view(decision: Decision) -> str:
         lines = [_allowed(decision)]
     else:
         lines = [*_objections(decision), *_found(decision), *_declare(decision)]
+        lines += _look_up(decision)
         lines += _unread(decision)
         lines += _alternatives(decision.alternatives)
         if not decision.enforced:
@@ -159,6 +161,19 @@ def _declare(decision: Decision) -> list[str]:
     return [
         _line("" if number else "declare", text) for number, text in enumerate(shown)
     ]
+
+
+def _look_up(decision: Decision) -> list[str]:
+    """Say which command shows what the catalog does know, of a model or a host."""
+    missing = {name for item in objections(decision) for name in item.missing}
+    if not missing & {"model", "deployment"}:
+        return []
+    call = decision.call
+    host = call.asked.host
+    # An id of the catalog and a plain host are safe to paste; what a client typed is not.
+    name = call.model or (host if host and host_key(host) == host else None)
+    command = f"show {name}" if name else "list deployments"
+    return [_line("look up", f"policyguard catalog {command}")]
 
 
 def _unread(decision: Decision) -> list[str]:

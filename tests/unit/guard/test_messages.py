@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from guards import guard_in
 
 from policyguard.guard.describe import Described
@@ -39,3 +40,28 @@ def test_what_leaves_the_process_says_neither_facts_nor_how_to_change_them(
     assert set(view) == {"decision", "verdict", "code", "rules", "permitted"}
     assert "llm.unknown.example" not in str(view)
     assert "declare" not in str(view)
+
+
+def looked_up(folder: Path, *, model: str, host: str) -> list[str]:
+    with guard_in(folder) as guard:
+        question = guard.core.question(
+            described=Described(model=model, host=host),
+            facts=facts_of(caller="alice", data={"classes": ["none"]}),
+        )
+        lines = operator_view(guard.check(question)).split("\n")
+    return [line.split("look up")[1].strip() for line in lines if "look up" in line]
+
+
+@pytest.mark.parametrize(
+    ("model", "host", "commands"),
+    [
+        ("glm-5.2", "llm.unknown.example", ["policyguard catalog show glm-5.2"]),
+        ("kimi-k2", "api.moonshot.ai", ["policyguard catalog show api.moonshot.ai"]),
+        ("$(reboot)", "$(reboot)", ["policyguard catalog list deployments"]),
+        ("glm-5.2", "api.scaleway.ai", []),
+    ],
+)
+def test_what_the_catalog_does_know_is_one_command_away(
+    tmp_path: Path, model: str, host: str, commands: list[str]
+) -> None:
+    assert looked_up(tmp_path, model=model, host=host) == commands
