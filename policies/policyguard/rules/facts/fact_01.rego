@@ -47,6 +47,9 @@ findings contains {
 	hop.deployment.model != input.model.id
 }
 
-_fact_01_name := sprintf("`%s`", [input.asked.model]) if {
+_fact_01_name := sprintf("`%s` at `%s`", [input.asked.model, input.asked.host]) if {
+	is_string(input.asked.model)
+	is_string(input.asked.host)
+} else := sprintf("`%s`", [input.asked.model]) if {
 	is_string(input.asked.model)
 } else := "this call, which names none that could be read"

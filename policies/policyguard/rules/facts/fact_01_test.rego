@@ -7,11 +7,16 @@ test_fact_01_an_unknown_model_is_named if {
 	fixture.of("FACT-01", asked) == {{
 		"id": "FACT-01",
 		"effect": "indeterminate",
-		"msg": "it is not known which model is called: the catalog has none for `no-such-model`",
+		"msg": "it is not known which model is called: the catalog has none for `no-such-model` at `api.scaleway.ai`",
 		"facts": {"asked.model": "no-such-model", "asked.host": "api.scaleway.ai"},
 		"missing": ["model"],
 		"remedy": "name a model of the catalog, or add this one in an overlay with its source",
 	}}
+}
+
+test_fact_01_without_a_host_the_name_alone_is_said if {
+	some finding in fixture.of("FACT-01", fixture.asking({"model": null, "asked": {"model": "m", "host": null}}))
+	finding.msg == "it is not known which model is called: the catalog has none for `m`"
 }
 
 test_fact_01_an_id_that_the_catalog_does_not_have_is_unknown if {
