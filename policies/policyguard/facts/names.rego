@@ -39,7 +39,7 @@ _matches(fact, bearers) := [match |
 # that its rules answer, and whom a person has cleared is somebody else.
 _means(entry, bearer) if {
 	_has_begun(entry.since)
-	_goes_on(entry["until"])
+	_goes_on(entry.until)
 	listed := _list(bearer.listed)
 	not entry.list in listed
 	count([cleared | some cleared in entry.cleared; cleared.name == bearer.name; cleared.country == bearer.country]) == 0

@@ -24,7 +24,7 @@ _no_groups := {
 	"ofac-embargoed": set(),
 }
 
-_named := (((_called | {country | some hop in _hops; some country in hop.places}) | {country |
+_named := ((_called | {country | some hop in _hops; some country in hop.places}) | {country |
 	some hop in _hops
 	some party in hop.parties
 	some country in [party.country, party.control_country]
@@ -33,7 +33,7 @@ _named := (((_called | {country | some hop in _hops; some country in hop.places}
 	is_array(hop.deployment.readers)
 	some reader in hop.deployment.readers
 	some country in array.concat([reader.latest_citizenship], _list(reader.citizenships))
-})
+}
 
 # A null in it is in no group.
 _called := {
@@ -128,5 +128,5 @@ _chart := object.union(_cells("**"), _cells(substring(input.data.ear.classificat
 _cells(classification) := {cell.country: object.remove(cell, ["country", "since", "until"]) |
 	some cell in data.catalog.lists["bis-country-chart"].chart[classification]
 	_has_begun(cell.since)
-	_goes_on(cell["until"])
+	_goes_on(cell.until)
 }

@@ -63,9 +63,9 @@ _barred(country, _) if country == "RU"
 
 _barred(country, group) if _listed_country(group, country)
 
-_strong(sealing) := true if {
+_strong(sealing) if {
 	sealing.fips == true
-} else := true if {
+} else if {
 	is_number(sealing.strength_bits)
 	sealing.strength_bits >= 128
 } else := null if {

@@ -96,7 +96,7 @@ _ear_01_consignees := [{"hop": hop, "party": party, "listings": listings} |
 # What an entry covers; an entry that says nothing covers every item.
 _ear_01_covers(listing) if listing.covers == null
 
-_ear_01_covers(listing) if input.data.ear.classification == null
+_ear_01_covers(_) if input.data.ear.classification == null
 
 _ear_01_covers(listing) if {
 	is_array(listing.covers)

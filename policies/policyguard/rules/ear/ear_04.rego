@@ -104,7 +104,7 @@ findings contains {
 	"msg": sprintf("%s at %s takes what is sent to %s, and it is not known whether it is controlled technology", [
 		input.model.label,
 		hop.label,
-		_ear_04_where(hop, places),
+		_ear_04_where(places),
 	]),
 	"facts": _ear_04_facts(hop, places),
 	"missing": _ear_01_missing,
@@ -242,7 +242,7 @@ _ear_04_lack_of(place) := "licence" if {
 _ear_04_unread(places) := sprintf(" (the Country Chart of the catalog says nothing of %s, so it counts as needed)", [_ear_04_names(unread)]) if {
 	not _ear_04_light
 	unread := {place |
-		some place in (places - input.groups["bis-e1"]) - input.groups["bis-e2"]
+		some place in ((places - input.groups["bis-e1"]) - input.groups["bis-e2"])
 		_ear_04_chart(place) == "silent"
 	}
 	count(unread) > 0
@@ -257,7 +257,7 @@ _ear_04_names(places) := "any country" if {
 	"**" in places
 } else := concat(", ", sort(places))
 
-_ear_04_where(hop, places) := _ear_04_names(places) if {
+_ear_04_where(places) := _ear_04_names(places) if {
 	count(places) > 0
 } else := "places that are not all known"
 

@@ -86,6 +86,7 @@ test_ear_05_unknown_readers_are_named if {
 	some finding in fixture.of("EAR-05", _ear_05_sent({}))
 	finding.effect == "indeterminate"
 	finding.missing == ["deployment.readers"]
+
 	# Who had access cannot be recorded where nobody knows who that is.
 	fixture.effects("EAR-05", _ear_05_sent({})) == {"indeterminate"}
 }

@@ -191,7 +191,7 @@ _cn_01_sensitive := before + input.data.persons if {
 	is_number(input.data.persons)
 }
 
-_cn_01_missing(hop) := {"contract.local_tools.china" |
+_cn_01_missing(hop) := ({"contract.local_tools.china" |
 	need := _cn_01_need
 	hop.contract.local_tools.china == null
 	not _cn_01_exempt(need)
@@ -205,7 +205,7 @@ _cn_01_missing(hop) := {"contract.local_tools.china" |
 	}
 	is_missing
 	not _cn_01_assessed(hop)
-} | {gap |
+}) | {gap |
 	hop in _cn_01_unbounded
 	not _cn_01_assessed(hop)
 	some gap in hop.gaps

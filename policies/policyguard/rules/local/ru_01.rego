@@ -87,7 +87,7 @@ _ru_01_citizens if {
 
 _ru_01_outside(hop) := [place | some place in hop.places; place != "RU"]
 
-_ru_01_missing(hop) := {name |
+_ru_01_missing(hop) := (({name |
 	input.scope.RU == "unknown"
 	input.data.collection_at_source != false
 	_ru_01_possible
@@ -97,12 +97,12 @@ _ru_01_missing(hop) := {name |
 	input.data.citizenships == null
 	input.data.collection_at_source != false
 	count(_ru_01_outside(hop)) + count(hop.gaps) > 0
-} | {"data.collection_at_source" |
+}) | {"data.collection_at_source" |
 	input.scope.RU == "in"
 	_ru_01_possible
 	input.data.collection_at_source == null
 	count(_ru_01_outside(hop)) + count(hop.gaps) > 0
-} | {gap |
+}) | {gap |
 	_ru_01_citizens
 	input.data.collection_at_source != false
 	count(_ru_01_outside(hop)) == 0

@@ -35,6 +35,7 @@ findings contains {
 	_res_02_sent
 	some hop in input.hops
 	is_number(hop.terms.retention_days)
+
 	# policyguard ignore:order -- `_res_02_sent` asks whether the limit is a number
 	hop.terms.retention_days > input.tenant.retention_limit
 }

@@ -86,17 +86,17 @@ _dora_01_bound if {
 	"financial_eu" in input.tenant.sectors
 }
 
-_dora_01_missing(hop) := {"contract.dora_clause" |
+_dora_01_missing(hop) := (({"contract.dora_clause" |
 	_dora_01_bound
 	hop.contract.state == "signed"
 	hop.contract.dora_clause == null
 } | {"tenant.contracts" |
 	_dora_01_bound
 	hop.contract.state == "unknown"
-} | {"tenant.sectors" |
+}) | {"tenant.sectors" |
 	input.tenant.sectors == null
 	hop.contract.dora_clause != true
-} | {"exporter.establishment" |
+}) | {"exporter.establishment" |
 	input.exporter.establishment == null
 	is_array(input.tenant.sectors)
 	"financial_eu" in input.tenant.sectors

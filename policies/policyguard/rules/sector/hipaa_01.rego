@@ -67,14 +67,14 @@ _hipaa_01_bound if {
 	"hipaa" in input.tenant.sectors
 }
 
-_hipaa_01_missing(hop) := {"contract.baa" |
+_hipaa_01_missing(hop) := ({"contract.baa" |
 	_hipaa_01_bound
 	hop.contract.state == "signed"
 	hop.contract.baa == null
 } | {"tenant.contracts" |
 	_hipaa_01_bound
 	hop.contract.state == "unknown"
-} | {"tenant.sectors" |
+}) | {"tenant.sectors" |
 	input.tenant.sectors == null
 	hop.contract.baa != true
 	_hipaa_01_american

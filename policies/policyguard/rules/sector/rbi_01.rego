@@ -73,13 +73,13 @@ _rbi_01_outside(hop) := [country |
 	country != "IN"
 ]
 
-_rbi_01_missing(hop) := {"tenant.sectors" |
+_rbi_01_missing(hop) := ({"tenant.sectors" |
 	input.tenant.sectors == null
 	_rbi_01_may_store(hop)
 } | {"deployment.storage_countries" |
 	_rbi_01_in_sector
 	hop.deployment.storage_countries == null
-} | {name |
+}) | {name |
 	input.scope.IN == "unknown"
 	_rbi_01_may_be_in_sector
 	_rbi_01_may_store(hop)
