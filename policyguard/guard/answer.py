@@ -8,9 +8,9 @@ can be changed, because it is remembered.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NotRequired, Protocol
+from typing import Any, Final, NotRequired, Protocol
 
-from pydantic import ConfigDict, JsonValue, ValidationError
+from pydantic import ConfigDict, ValidationError
 from typing_extensions import TypedDict
 
 from policyguard.canonical import Json
@@ -69,7 +69,8 @@ class _Found(TypedDict):
     status: Status
     verified: bool
     msg: str
-    facts: dict[str, JsonValue]
+    facts: dict[str, Any]
+    """What a JSON parser has read: an engine's answer is nothing else."""
     missing: tuple[str, ...]
     remedy: str
     softened: NotRequired[tuple[Softened, ...]]
@@ -156,16 +157,11 @@ def _with_words(found: _Found, *, rules: Rules) -> Finding:
             code="engine.malformed",
         ) from error
     # Validated a moment ago, field by field.
-    return built(
-        Finding,
-        {
-            **found,
-            "facts": frozen(found["facts"]),
-            "softened": found.get("softened", ()),
-            "title": rule.title,
-            "citation": rule.citation,
-        },
-    )
+    fields: dict[str, Any] = {**found}
+    fields["facts"] = frozen(fields["facts"])
+    fields.setdefault("softened", ())
+    fields["title"], fields["citation"] = rule.title, rule.citation
+    return built(Finding, fields)
 
 
 def _place(error: ValidationError) -> str:

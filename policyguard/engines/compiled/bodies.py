@@ -132,11 +132,13 @@ class Bodies:
         value = self._writer.program.name("v")
         if inner["key"] is None:
             known = self._writer.kept(collection)
-            quick = f"{known} if type({known}) is list else each({known})"
+            others = self._writer.through("each", known)
+            quick = f"{known} if type({known}) is list else {others}"
             self._writer.loop(f"for {value} in {quick}:")
         else:
             key = self._writer.program.name("v")
-            self._writer.loop(f"for {key}, {value} in each_pair({collection}):")
+            pairs = self._writer.through("each_pair", collection)
+            self._writer.loop(f"for {key}, {value} in {pairs}:")
             self._pattern(inner["key"], key)
         self._pattern(inner["value"], value)
 
@@ -147,7 +149,10 @@ class Bodies:
         domain = self._writer.kept(self._expressions.value(inner["domain"]))
         self._writer.failing(f"type({domain}) not in COLLECTIONS")
         self._writer.line(f"{fails} = False")
-        with self._writer.block(f"for {value} in each({domain}):"):
+        with (
+            self._writer.turns(matter=False),
+            self._writer.block(f"for {value} in any_each({domain}):"),
+        ):
             self._writer.line(f"{fails} = True")
             span = inner["value"]
             name = self._text[span["start"] : span["end"]].decode("utf-8")

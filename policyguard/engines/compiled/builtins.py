@@ -49,6 +49,8 @@ def _texts(collection: Any) -> list[str]:
 def count(value: Any) -> int:
     """Count members; text only where a character is a byte."""
     kind = type(value)
+    if kind is Members and not value.others:
+        return len(value.texts)
     if kind is not list and kind is not Members and kind is not dict:
         _require(kind is str and value.isascii())
     return len(value)
@@ -82,6 +84,19 @@ def _written(value: Any, *, verb: str, width: str | None) -> str:
         return f"{value:0{width or 1}d}"
     _require(verb in "sv" and width is None and (value is None or kind is bool))
     return {None: "null", True: "true", False: "false"}[value]
+
+
+def filled(form: str, values: tuple[Any, ...]) -> str:
+    """Write scalars into a text whose verbs are all `%s`, as many as there are values."""
+    text = form % tuple(
+        [item if type(item) is str else _plain(item) for item in values]
+    )
+    _require(len(text) < _MOST_WRITTEN)
+    return text
+
+
+def _plain(value: Any) -> str:
+    return _written(value, verb="v", width=None)
 
 
 def concat(between: Any, collection: Any) -> str:
@@ -124,23 +139,28 @@ def smallest(collection: Any) -> int:
 
 def object_union(one: Any, other: Any) -> dict[Any, Any]:
     """Join two objects, deeply; the second one wins."""
-    _require(type(one) is dict and type(other) is dict)
-    made = dict(one)
+    if type(one) is not dict or type(other) is not dict:
+        raise CannotSayError
+    made = {**one, **other}
     for key, value in other.items():
-        known = made.get(key)
-        both = type(known) is dict and type(value) is dict
-        made[key] = object_union(known, value) if both else value
+        if type(value) is dict and key in one and type(one[key]) is dict:
+            made[key] = object_union(one[key], value)
     return made
 
 
 def object_get(value: Any, key: Any, default: Any) -> Any:
     """Return what is at a key, or at a path of keys."""
     _require(type(value) is dict)
-    try:
-        for step in key if type(key) is list else (key,):
+    for step in key if type(key) is list else (key,):
+        if type(value) is dict and type(step) is str:
+            if step not in value:
+                return default
+            value = value[step]
+            continue
+        try:
             value = at(value, step)
-    except KeyError:
-        return default
+        except KeyError:
+            return default
     return value
 
 
@@ -153,8 +173,10 @@ def object_keys(value: Any) -> Members:
 def object_remove(value: Any, keys: Any) -> dict[Any, Any]:
     """Return an object without some keys."""
     _require(type(value) is dict)
-    gone = set(_texts(keys))
-    return {key: item for key, item in value.items() if key not in gone}
+    left = dict(value)
+    for key in _texts(keys):
+        left.pop(key, None)
+    return left
 
 
 def array_concat(one: Any, other: Any) -> list[Any]:
@@ -245,7 +267,7 @@ def remainder(one: Any, other: Any) -> int:
 def union(one: Any, other: Any) -> Members:
     """Join two sets."""
     if type(one) is Members and type(other) is Members:
-        return one.joined(other)
+        return one.joined(other) if other.texts or other.others else one
     raise CannotSayError
 
 
@@ -256,34 +278,9 @@ def intersection(one: Any, other: Any) -> Members:
     raise CannotSayError
 
 
-def is_array(value: Any) -> bool:
-    """Say whether it is one."""
-    return type(value) is list
-
-
-def is_string(value: Any) -> bool:
-    """Say whether it is one."""
-    return type(value) is str
-
-
 def is_number(value: Any) -> bool:
     """Say whether it is one."""
     return type(value) is int or type(value) is Fraction
-
-
-def is_object(value: Any) -> bool:
-    """Say whether it is one."""
-    return type(value) is dict
-
-
-def is_boolean(value: Any) -> bool:
-    """Say whether it is one."""
-    return type(value) is bool
-
-
-def is_null(value: Any) -> bool:
-    """Say whether it is null."""
-    return value is None
 
 
 BUILTINS: Final[Mapping[str, tuple[Callable[..., Any], int]]] = {
@@ -291,12 +288,7 @@ BUILTINS: Final[Mapping[str, tuple[Callable[..., Any], int]]] = {
     "concat": (concat, 2),
     "count": (count, 1),
     "floor": (floor, 1),
-    "is_array": (is_array, 1),
-    "is_boolean": (is_boolean, 1),
-    "is_null": (is_null, 1),
     "is_number": (is_number, 1),
-    "is_object": (is_object, 1),
-    "is_string": (is_string, 1),
     "max": (largest, 1),
     "min": (smallest, 1),
     "object.get": (object_get, 3),
@@ -312,6 +304,14 @@ BUILTINS: Final[Mapping[str, tuple[Callable[..., Any], int]]] = {
     "time.parse_rfc3339_ns": (parse_rfc3339_ns, 1),
 }
 """By Rego's name: the function, and how many arguments it takes."""
+KINDS: Final[Mapping[str, str]] = {
+    "is_array": "list",
+    "is_boolean": "bool",
+    "is_null": "type(None)",
+    "is_object": "dict",
+    "is_string": "str",
+}
+"""By Rego's name of a built-in that asks for it: what Python calls a kind of value."""
 ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "Add": add,
     "Div": divide,

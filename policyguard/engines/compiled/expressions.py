@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable
 from typing import Final
 
-from policyguard.engines.compiled.builtins import ARITHMETIC, BUILTINS, OF_SETS
+from policyguard.engines.compiled.builtins import ARITHMETIC, BUILTINS, KINDS, OF_SETS
 from policyguard.engines.compiled.forms import (
     KEYS,
     SCALARS,
@@ -19,6 +19,7 @@ from policyguard.engines.compiled.forms import (
     constant_code,
     is_constant,
     is_of_texts,
+    plain_form,
     texts_of,
 )
 from policyguard.engines.compiled.names import Names, Rule, only
@@ -110,6 +111,8 @@ class Expressions:
             operator = _COMPARED[operator]
             if only(right)[0] == "Number" and is_constant(right):
                 number = constant_code(right)
+                if self._calls_builtin(left, "count"):
+                    return f"({one} {operator} {number})"
                 quick = f"{one} {operator} {number} if type({one}) is int else"
                 return f"({quick} compare({one}, {number}) {operator} 0)"
             other = self._writer.kept(self.value(right))
@@ -164,23 +167,25 @@ class Expressions:
         return f"{inner['op']}({self.value(inner['lhs'])}, {self.value(inner['rhs'])})"
 
     def _arraycompr(self, inner: Node) -> str:
-        return self._comprehension(inner, made="[]", put="append")
+        return self._comprehension(inner, in_turn=True)
 
     def _setcompr(self, inner: Node) -> str:
-        return self._comprehension(inner, made="Members()", put="add")
+        found = self._comprehension(inner, in_turn=False)
+        self._writer.line(f"{found} = Members({found}) if {found} else EMPTY")
+        return found
 
-    def _comprehension(self, inner: Node, *, made: str, put: str) -> str:
+    def _comprehension(self, inner: Node, *, in_turn: bool) -> str:
         found = self._writer.program.name("c")
-        self._writer.line(f"{found} = {made}")
-        with self._writer.attempt():
+        self._writer.line(f"{found} = []")
+        with self._writer.turns(matter=in_turn), self._writer.attempt():
             self._statements(inner["query"])
-            self._writer.line(f"{found}.{put}({self.value(inner['term'])})")
+            self._writer.line(f"{found}.append({self.value(inner['term'])})")
         return found
 
     def _objectcompr(self, inner: Node) -> str:
         found = self._writer.program.name("c")
         self._writer.line(f"{found} = {{}}")
-        with self._writer.attempt():
+        with self._writer.turns(matter=False), self._writer.attempt():
             self._statements(inner["query"])
             key = self._writer.kept(f"key({self.value(inner['key'])})")
             value = self._writer.kept(self.value(inner["value"]))
@@ -192,17 +197,28 @@ class Expressions:
         path = path_of(inner["fcn"])
         if path is None:
             raise NotTranslatedError("a call of a computed name")
-        arguments = [self.value(item) for item in inner["params"]]
-        rule = self._function(".".join(path), (*self._package, *path))
+        name, given = ".".join(path), inner["params"]
+        rule = self._function(name, (*self._package, *path))
+        form = plain_form(*given) if rule is None and name == "sprintf" else None
+        if form is not None:
+            items = "".join(
+                f"{self.value(item)}, " for item in only(given[1])[1]["items"]
+            )
+            return f"filled({form!r}, ({items}))"
+        arguments = [self.value(item) for item in given]
         if rule is not None:
             if len(arguments) != rule.arguments:
                 raise NotTranslatedError("a call with another number of arguments")
             self._use(rule)
-            given = ", ".join([self._writer.memory, *arguments])
-            return self._writer.defined(f"r{rule.number}({given})")
-        name = ".".join(path)
+            passed = ", ".join([self._writer.memory, *arguments])
+            return self._writer.defined(f"r{rule.number}({passed})")
+        return self._builtin(name, arguments)
+
+    def _builtin(self, name: str, arguments: list[str]) -> str:
         if name == "set" and not arguments:
-            return "Members()"
+            return "EMPTY"
+        if name in KINDS and len(arguments) == 1:
+            return f"(type({arguments[0]}) is {KINDS[name]})"
         known = BUILTINS.get(name)
         if known is None or len(arguments) != known[1]:
             raise NotTranslatedError(f"a call of `{name}`")
@@ -210,6 +226,12 @@ class Expressions:
             (one,) = map(self._writer.kept, arguments)
             return f"(len({one}) if type({one}) is list else b_count({one}))"
         return f"{builtin_name(name)}({', '.join(arguments)})"
+
+    def _calls_builtin(self, node: Node, name: str) -> bool:
+        """Say whether a node is a call of a built-in."""
+        kind, inner = only(node)
+        path = path_of(inner["fcn"]) if kind == "Call" else None
+        return path == (name,) and (*self._package, name) not in self._names.rules
 
     def _function(self, name: str, path: tuple[str, ...]) -> Rule | None:
         rule = self._names.rules.get(path)
@@ -250,7 +272,8 @@ class Expressions:
         kind, inner = only(step)
         if kind == "Var" and inner["value"] == "_":
             value = self._writer.program.name("v")
-            self._writer.loop(f"for {value} in each_indexed({base}):")
+            members = self._writer.through("each_indexed", base)
+            self._writer.loop(f"for {value} in {members}:")
             return value
         key = self._writer.kept(self.value(step))
         base = self._writer.kept(base)
@@ -275,12 +298,15 @@ class Expressions:
             raise NotTranslatedError("an object of several rules as a whole")
         self._use(rule)
         asks = rule.path in self._names.reading_input
-        kept = self._writer.memory if asks else "K"
+        place = f"{self._writer.memory if asks else 'K'}[{rule.number}]"
+        known = self._writer.looked_up(place)
+        if known is not None:
+            return known
         name = self._writer.program.name("v")
-        self._writer.line(f"{name} = {kept}[{rule.number}]")
+        self._writer.line(f"{name} = {place}")
         self._writer.line(
-            f"if {name} is N: {name} = {kept}[{rule.number}] ="
-            f" r{rule.number}({self._writer.memory})"
+            f"if {name} is N: {name} = {place} = r{rule.number}({self._writer.memory})"
         )
         self._writer.failing(f"{name} is U")
+        self._writer.look_up(place, name)
         return name

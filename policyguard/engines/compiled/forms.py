@@ -6,6 +6,7 @@ number, a boolean or null.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from policyguard.engines.compiled.names import only
 from policyguard.engines.tree import Node, walk
 from policyguard.errors import NotTranslatedError
 
+_VERB: Final = re.compile("%.?", re.DOTALL)
 SCALARS: Final = frozenset({"Null", "Bool", "Number", "String", "RawString"})
 TEXTS: Final = frozenset({"String", "RawString"})
 KEYS: Final = frozenset({"String", "RawString", "Bool", "Null"})
@@ -49,6 +51,21 @@ def is_of_texts(node: Node) -> bool:
 def texts_of(node: Node) -> str:
     """Return Python for the texts of such a constant."""
     return f"({''.join(f'{constant_code(item)}, ' for item in only(node)[1]['items'])})"
+
+
+def plain_form(form: Node, *values: Node) -> str | None:
+    """Return the text that `sprintf` fills, if Python's `%` fills it in the same way.
+
+    Args:
+        form: The first argument of `sprintf`.
+        values: The others.
+    """
+    if [only(form)[0] in TEXTS, *(only(item)[0] for item in values)] != [True, "Array"]:
+        return None
+    text = str(only(form)[1]["value"])
+    verbs = [verb for verb in _VERB.findall(text) if verb != "%%"]
+    items = only(values[0])[1]["items"]
+    return text if set(verbs) <= {"%s"} and len(verbs) == len(items) else None
 
 
 def constant_code(node: Node) -> str:

@@ -16,14 +16,15 @@ from typing import Any, Final
 
 from policyguard.canonical import Json
 from policyguard.engines.compiled import values
-from policyguard.engines.compiled.builtins import ARITHMETIC, BUILTINS, OF_SETS
+from policyguard.engines.compiled.builtins import ARITHMETIC, BUILTINS, OF_SETS, filled
 from policyguard.engines.compiled.forms import builtin_name
 from policyguard.engines.compiled.translate import Translated
 from policyguard.errors import CannotSayError
 
 _NAMES: Final[Mapping[str, Any]] = {
     "__builtins__": {
-        item.__name__: item for item in (dict, frozenset, id, int, len, list, str, type)
+        item.__name__: item
+        for item in (bool, dict, frozenset, id, int, len, list, str, type)
     },
     "COLLECTIONS": (list, dict, values.Members),
     "N": object(),
@@ -32,12 +33,17 @@ _NAMES: Final[Mapping[str, Any]] = {
     "U": values.UNDEFINED,
     "UNDEFINED_REFERENCE": values.UNDEFINED_REFERENCE,
     "Members": values.Members,
+    "EMPTY": values.Members(),
+    "filled": filled,
     **ARITHMETIC,
     **OF_SETS,
     **{builtin_name(name): function for name, (function, _) in BUILTINS.items()},
     **{
         name: getattr(values, name)
         for name in (
+            "any_each",
+            "any_each_indexed",
+            "any_each_pair",
             "at",
             "compare",
             "each",

@@ -259,14 +259,16 @@ class _Translator:
         for place, one in enumerate(bodies):
             if place and not one["is_else"]:
                 raise NotTranslatedError("several bodies under one head")
-            found = self._program.name("f")
+            found, mark = self._program.name("f"), len(self._program.lines)
             writer.line(f"{found} = U")
-            with writer.attempt():
+            with writer.attempt(last=place == len(bodies) - 1):
                 body.statements(one["query"])
-                self._return(
-                    writer, body, one["assign"] if place else assigned, into=found
-                )
-            writer.returning(found)
+                value = one["assign"] if place else assigned
+                looped = self._return(writer, body, value, into=found)
+            if looped:
+                writer.returning(found)
+            else:
+                del self._program.lines[mark]
 
     def _return(
         self,
@@ -275,16 +277,18 @@ class _Translator:
         assigned: Node | None,
         *,
         into: str | None = None,
-    ) -> None:
+    ) -> bool:
+        """Write what a body gives; say whether it is kept for the others that it gives."""
         if assigned is not None and assigned["op"] != "ColEq":
             raise NotTranslatedError("`=` in a head")
         if assigned is None or is_constant(assigned["value"]):
             value = None if assigned is None else assigned["value"]
             writer.line(f"return {'True' if value is None else body.value(value)}")
-            return
+            return False
         with writer.certain():
             value = body.value(assigned["value"])
             if writer.looped and into is not None:
                 writer.line(f"{into} = same({into}, {value})")
-            else:
-                writer.line(f"return {value}")
+                return True
+            writer.line(f"return {value}")
+            return False

@@ -9,9 +9,12 @@ all threads and all evaluations; what leaves is a copy.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cmp_to_key
 from itertools import chain
 from typing import Any, Final
+
+import orjson
 
 from policyguard.errors import CannotSayError
 
@@ -33,51 +36,56 @@ _ORDER: Final[dict[type, int]] = {
     dict: 5,
 }
 _SETS: Final = 6
-_SCALARS: Final = frozenset({type(None), bool, int, str})
 
 
 class Members:
     """Is a set. Text, of which most sets are, is kept apart from all else."""
 
-    __slots__ = ("_in_order", "_others", "_texts")
+    __slots__ = ("_in_order", "others", "texts")
 
     def __init__(self, members: Any = ()) -> None:
-        self._texts: set[str] = set()
-        self._others: list[Any] = []
         self._in_order: list[Any] | None = None
+        self.others: list[Any] = []
+        """Those that are no text; what is equal among them is one when somebody looks."""
+        self.texts: set[str]
         for member in members:
-            self.add(member)
+            if type(member) is not str:
+                self.texts = {item for item in members if type(item) is str}
+                self.others = [item for item in members if type(item) is not str]
+                return
+        self.texts = set(members)
 
     def add(self, member: Any) -> None:
         """Put a member in, before anybody else sees the set."""
         if type(member) is str:
-            self._texts.add(member)
-        elif self._others:
-            # What is equal is dropped when somebody looks.
-            self._others.append(member)
+            self.texts.add(member)
         else:
-            self._others = [member]
+            self.others.append(member)
         self._in_order = None
 
     def in_order(self) -> list[Any]:
         """Return each member once, in Rego's order."""
         found = self._in_order
         if found is None:
-            texts: list[Any] = sorted(self._texts)
-            found = self._with_others(texts) if self._others else texts
+            texts: list[Any] = sorted(self.texts)
+            found = self._with_others(texts) if self.others else texts
             self._in_order = found
         return found
 
     def _with_others(self, texts: list[Any]) -> list[Any]:
-        single = _single(self._others)
+        single = _single(self.others)
         low = [other for other in single if _order_of(other) < _ORDER[str]]
         return low + texts + single[len(low) :]
+
+    def in_any_order(self) -> Iterable[Any]:
+        """Return the members, some perhaps twice, for what does not depend on that."""
+        return [*self.texts, *self.others] if self.others else self.texts
 
     def has(self, value: Any) -> bool:
         """Say whether a value is a member."""
         if type(value) is str:
-            return value in self._texts
-        return any(equal(value, other) for other in self._others)
+            return value in self.texts
+        return any(equal(value, other) for other in self.others)
 
     def __getitem__(self, value: Any) -> Any:
         """Return a member, as a reference into a set does."""
@@ -87,29 +95,27 @@ class Members:
 
     def __len__(self) -> int:
         """Count the members."""
-        return len(self.in_order()) if self._others else len(self._texts)
+        return len(self.in_order()) if self.others else len(self.texts)
 
     def joined(self, other: Members) -> Members:
         """Return the union."""
-        if not other._texts and not other._others:
-            return self
         made = Members()
-        made._texts = self._texts | other._texts
-        made._others = self._others + other._others
+        made.texts = self.texts | other.texts
+        made.others = self.others + other.others
         return made
 
     def kept(self, other: Members, *, shared: bool) -> Members:
         """Return the members that another set has, or those that it has not."""
         made = Members()
-        made._texts = (
-            self._texts & other._texts if shared else self._texts - other._texts
-        )
-        made._others = [item for item in self._others if other.has(item) is shared]
+        made.texts = self.texts & other.texts if shared else self.texts - other.texts
+        made.others = [item for item in self.others if other.has(item) is shared]
         return made
 
 
 def _single(values: list[Any]) -> list[Any]:
     """Return values in Rego's order, each once."""
+    if len(values) == 1:
+        return values
     return [values[same[0]] for same in _ordered(list(enumerate(values)))]
 
 
@@ -309,6 +315,35 @@ def each_indexed(collection: Any) -> list[Any]:
     return [] if collection is None else each(collection)
 
 
+def any_each(collection: Any) -> Iterable[Any]:
+    """Return what `some x in` goes through where neither order nor number is seen."""
+    kind = type(collection)
+    if kind is list:
+        return collection  # type: ignore[no-any-return]
+    if kind is Members:
+        return collection.in_any_order()  # type: ignore[no-any-return]
+    if kind is dict:
+        return collection.values()  # type: ignore[no-any-return]
+    raise CannotSayError
+
+
+def any_each_pair(collection: Any) -> Iterable[tuple[Any, Any]]:
+    """Return what `some k, v in` goes through where neither order nor number is seen."""
+    kind = type(collection)
+    if kind is dict:
+        return collection.items()  # type: ignore[no-any-return]
+    if kind is list:
+        return enumerate(collection)
+    if kind is Members:
+        return [(item, item) for item in collection.in_any_order()]
+    raise CannotSayError
+
+
+def any_each_indexed(collection: Any) -> Iterable[Any]:
+    """Return what `collection[_]` goes through where neither order nor number is seen."""
+    return () if collection is None else any_each(collection)
+
+
 def same(known: Any, value: Any) -> Any:
     """Return the value that a rule has by two of its bodies.
 
@@ -332,21 +367,20 @@ def whole(number: Any) -> int:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: sets as arrays, keys in order, nothing shared."""
-    kind = type(value)
-    if kind in _SCALARS:
-        return value
-    if kind is dict:
-        made = {}
-        for name in in_key_order(value):
-            item = value[name]
-            made[text(name)] = item if type(item) in _SCALARS else plain(item)
-        return made
-    if kind is Members:
-        value = value.in_order()
-    elif kind is not list:
-        raise CannotSayError
-    return [item if type(item) in _SCALARS else plain(item) for item in value]
+    """Return a value as JSON has it: sets as arrays, keys in order, nothing shared.
+
+    Raises:
+        TypeError: a value in it, or the key of an object, is none that JSON has.
+    """
+    return orjson.loads(
+        orjson.dumps(value, default=_in_json, option=orjson.OPT_SORT_KEYS)
+    )
+
+
+def _in_json(value: Any) -> list[Any]:
+    if type(value) is Members:
+        return value.in_order()
+    raise TypeError
 
 
 def key(value: Any) -> Any:
@@ -357,15 +391,4 @@ def key(value: Any) -> Any:
     """
     if type(value) is str or type(value) is bool or value is None:
         return value
-    raise CannotSayError
-
-
-def text(key: Any) -> str:
-    """Return what has to be the key of an object in JSON.
-
-    Raises:
-        CannotSayError: it is no text.
-    """
-    if type(key) is str:
-        return key
     raise CannotSayError

@@ -61,11 +61,16 @@ class Writer:
         self.pending: list[frozenset[str]] = []
         """The names that each body gives values to, from the outside in."""
         self.memory, self.input = "M", "I"
+        self._in_turn = False
         self._depth = 1
         self._fail = "return U"
         self._loops = 0
         self._opened: list[int] = []
         self._scopes: list[dict[str, str]] = [{}]
+        self._rules: list[dict[str, str]] = [{}]
+        """Names of values of rules that these bodies have looked up, by where they are kept."""
+        self._left = [True]
+        """Whether each body may be left before its first loop."""
 
     @property
     def looped(self) -> bool:
@@ -82,6 +87,8 @@ class Writer:
 
     def failing(self, condition: str) -> None:
         """Write that the body fails on a condition."""
+        if self._loops == 0:
+            self._left[-1] = True
         self.line(f"if {condition}: {self._fail}")
 
     def returning(self, name: str) -> None:
@@ -104,6 +111,7 @@ class Writer:
             last: Whether nothing comes after it in its function.
         """
         before = (self._depth, self._fail, self._loops)
+        start = len(self.program.lines)
         if not last:
             self.line("for _ in ONCE:")
             self._depth += 1
@@ -114,11 +122,17 @@ class Writer:
         self._opened = opened
         self._depth += 1
         self._scopes.append({})
+        self._rules.append({})
+        self._left.append(last)
         mark = len(self.program.lines)
         yield
         if len(self.program.lines) == mark:
             self.line("pass")
         self._scopes.pop()
+        self._rules.pop()
+        if not self._left.pop():
+            # Nothing leaves it, so that it need not be a loop.
+            self.program.lines[start] = "  " * before[0] + "if True:"
         for depth in reversed(opened):
             self._depth = depth
             self.line("except UNDEFINED_REFERENCE: pass")
@@ -149,6 +163,17 @@ class Writer:
         self._fail = "continue"
         self._loops += 1
 
+    @contextmanager
+    def turns(self, *, matter: bool) -> Iterator[None]:
+        """Write loops whose order is seen in what they give, as in an array, or is not."""
+        before, self._in_turn = self._in_turn, matter
+        yield
+        self._in_turn = before
+
+    def through(self, function: str, collection: str) -> str:
+        """Return what a loop goes through: `each`, or another function that ends alike."""
+        return f"{function if self._in_turn else f'any_{function}'}({collection})"
+
     def kept(self, code: str) -> str:
         """Return a name for what an expression gives, evaluated here."""
         if code.isidentifier() and code not in {"None", "True", "False"}:
@@ -163,6 +188,14 @@ class Writer:
         self.line(f"{name} = {code}")
         self.failing(f"{name} is U")
         return name
+
+    def looked_up(self, place: str) -> str | None:
+        """Return the name of a rule's value that is known where the next line stands."""
+        return next((known[place] for known in self._rules if place in known), None)
+
+    def look_up(self, place: str, name: str) -> None:
+        """Note the name of a rule's value, by where it is kept."""
+        self._rules[-1][place] = name
 
     def local(self, name: str) -> str | None:
         """Return what a name of these bodies stands for."""
