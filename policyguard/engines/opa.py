@@ -18,9 +18,10 @@ import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
+from urllib.parse import urlencode
 
 from policyguard.canonical import Json
-from policyguard.engines.intake import MAX_INPUT_BYTES, input_text
+from policyguard.engines.intake import MAX_INPUT_BYTES, read_input
 from policyguard.engines.opa_server import Address, OpaServer, address_of
 from policyguard.engines.opa_wire import RawInput, Wire
 from policyguard.engines.protocol import REMOTE, EngineInfo, PolicySet
@@ -33,12 +34,13 @@ from policyguard.errors import (
 
 DISTRIBUTION: Final = "opa-python-client"
 PACKAGE: Final = "policyguard.served"
-RULE: Final = "answer"
 _LOAD_SECONDS: Final = 10.0
 _QUERY: Final[Mapping[str, Any]] = {
     "strict-builtin-errors": "true",
     "provenance": "true",
 }
+RULE: Final = f"answer?{urlencode(_QUERY)}"
+"""With what is asked of the server: the client would write it anew for each question."""
 _ENTRYPOINT: Final = re.compile(r"data(\.[a-zA-Z_]\w*)+", re.ASCII)
 
 
@@ -221,22 +223,14 @@ class OpaSnapshot:
                 `engine.timeout`, `engine.refused`, `engine.undefined`,
                 `engine.malformed`, `engine.skew` or `engine.evaluation`.
         """
-        text = input_text(input_json, max_bytes=self._max_input_bytes)
-        return self._read(
-            self._client.query_rule(
-                RawInput(text.encode()), PACKAGE, RULE, query_params=_QUERY
-            )
-        )
+        text, _ = read_input(input_json, max_bytes=self._max_input_bytes)
+        return self._read(self._client.query_rule(RawInput(text), PACKAGE, RULE))
 
     async def aevaluate(self, input_json: bytes) -> Mapping[str, Json]:
         """Do the same on the running event loop, with a client of its own."""
-        text = input_text(input_json, max_bytes=self._max_input_bytes)
+        text, _ = read_input(input_json, max_bytes=self._max_input_bytes)
         client = await self._client_here()
-        return self._read(
-            await client.query_rule(
-                RawInput(text.encode()), PACKAGE, RULE, query_params=_QUERY
-            )
-        )
+        return self._read(await client.query_rule(RawInput(text), PACKAGE, RULE))
 
     async def aclose(self) -> None:
         """Close the client of the running event loop."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 import aiohttp
 from opa_client import AsyncOpaClient, OpaClient
 
+from policyguard.engines.opa_http import no_http, too_large
 from policyguard.engines.opa_server import Address, OpaServer
 from policyguard.engines.opa_wire import (
     Wire,
@@ -23,10 +24,8 @@ from policyguard.engines.opa_wire import (
     late,
     parsed,
     require_ok,
-    too_large,
     unreachable,
 )
-from policyguard.errors import EvaluationError
 
 _HEADER_BYTES: Final = 16_384
 
@@ -110,9 +109,7 @@ class AsyncClient(AsyncOpaClient):  # type: ignore[misc]  # the library is untyp
         except (aiohttp.ClientConnectionError, OSError) as error:
             raise unreachable(error) from None
         except (aiohttp.ClientError, ValueError):
-            raise EvaluationError(
-                "OPA's answer is no HTTP", code="engine.malformed"
-            ) from None
+            raise no_http() from None
         yield answer
 
     async def _once(self, method: str, url: str, **arguments: Any) -> _Answer:

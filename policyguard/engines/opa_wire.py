@@ -13,8 +13,6 @@ from one connection could get each other's decisions.
 from __future__ import annotations
 
 import contextlib
-import http.client
-import io
 import os
 import select
 import socket
@@ -23,17 +21,17 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import orjson
 
+from policyguard.engines.opa_http import read_answer
 from policyguard.engines.opa_server import Address
 from policyguard.errors import EvaluationError
 
 _OK: Final = 200
 _CHUNK: Final = 1 << 16
-_BUFFER: Final = 1 << 13
-"""Holds the head of an answer; a larger one costs more to make than it saves."""
+"""Of what is received at a time, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +102,6 @@ def encoded(value: Mapping[str, Any]) -> bytes:
     rest = {key: item for key, item in value.items() if key != "input"}
     head = orjson.dumps(rest)[:-1] + b"," if rest else b"{"
     return head + b'"input":' + raw.text + b"}"
-
-
-def too_large(most: int) -> EvaluationError:
-    """Return the refusal of an answer that is too large."""
-    return EvaluationError(
-        f"OPA's answer is larger than {most} bytes", code="engine.malformed"
-    )
 
 
 def late() -> EvaluationError:
@@ -205,59 +196,33 @@ class Wire:
         )
         try:
             try:
-                return self._once(message, method=method, until=until)
-            except (ConnectionError, http.client.BadStatusLine):
+                return self._once(message, until=until)
+            except ConnectionError:
                 # An idle connection that the server has closed meanwhile: asking is
                 # harmless, so it is done once more, on a fresh one.
                 self.close()
-                return self._once(message, method=method, until=until)
+                return self._once(message, until=until)
         except TimeoutError:
             raise late() from None
         except (OSError, UnicodeError) as error:
             raise unreachable(error) from None
-        except (http.client.HTTPException, ValueError):
-            raise EvaluationError(
-                "OPA's answer is no HTTP", code="engine.malformed"
-            ) from None
 
-    def _once(self, message: bytes, *, method: bytes, until: float) -> Reply:
+    def _once(self, message: bytes, *, until: float) -> Reply:
         connection = self._take() or _Connection(self._address, until=until)
         kept = False
         try:
             connection.until = until
             connection.send(message)
-            reply, reusable = self._read(connection, method=method)
-            if reusable:
+            answer = read_answer(connection.receive, most=self._most_bytes)
+            if answer.reusable:
                 self._give_back(connection)
                 kept = True
-            return reply
+            return Reply(
+                answer.status, answer.body, _plain(answer.headers.get(b"etag"))
+            )
         finally:
             if not kept:
                 connection.close()
-
-    def _read(self, connection: _Connection, *, method: bytes) -> tuple[Reply, bool]:
-        response = http.client.HTTPResponse(
-            cast("socket.socket", connection), method=method.decode("ascii")
-        )
-        response.begin()
-        most = self._most_bytes
-        if response.length is None and not response.chunked:
-            # Its end would be the connection's end, whoever brought that about.
-            raise http.client.HTTPException
-        if response.length is not None and response.length > most:
-            raise too_large(most)
-        parts, size = [], 0
-        while part := response.read(min(_CHUNK, most + 1 - size)):
-            size += len(part)
-            if size > most:
-                raise too_large(most)
-            parts.append(part)
-        if response.length:
-            raise ConnectionResetError
-        reply = Reply(
-            response.status, b"".join(parts), _plain(response.getheader("ETag"))
-        )
-        return reply, not response.will_close
 
     def _take(self) -> _Connection | None:
         with self._lock:
@@ -283,9 +248,10 @@ class Wire:
         connection.close()
 
 
-def _plain(tag: str | None) -> str | None:
+def _plain(tag: bytes | None) -> str | None:
     """Return a tag that can be sent back in a header; nothing if it cannot."""
-    return tag if tag and tag.isascii() and tag.isprintable() else None
+    text = tag.decode("latin-1") if tag else ""
+    return text if text and text.isascii() and text.isprintable() else None
 
 
 class _Connection:
@@ -312,14 +278,9 @@ class _Connection:
         self._socket.settimeout(self._left())
         self._socket.sendall(data)
 
-    def receive(self, buffer: Any) -> int:
+    def receive(self) -> bytes:
         self._socket.settimeout(self._left())
-        return self._socket.recv_into(buffer)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """Return the reader of one answer, whose end does not end the connection."""
-        del mode
-        return io.BufferedReader(_Answer(self), _BUFFER)
+        return self._socket.recv(_CHUNK)
 
     def is_quiet(self) -> bool:
         """Say whether nothing has come since the last answer, not even the end."""
@@ -340,16 +301,3 @@ class _Connection:
         if left <= 0:
             raise TimeoutError
         return left
-
-
-class _Answer(io.RawIOBase):
-    """Reads one answer from a connection."""
-
-    def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._connection.receive(buffer)
