@@ -18,9 +18,7 @@ from policyguard.bundle.rulebook import rulebook_bytes
 from policyguard.bundle.source import load_directory
 from policyguard.catalog.load import load_catalog
 from policyguard.engines import kept
-from policyguard.engines.native import compile_modules, syntax_tree
 from policyguard.engines.regorus import RegorusEngine
-from policyguard.engines.tree import read_tree
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 POLICIES: Final = ROOT / "policies"
@@ -62,9 +60,7 @@ def program() -> Mapping[Path, bytes]:
     translated = engine.load(policy).translated
     if translated is None:
         raise SystemExit("the shipped policy is not compiled: see which form is new")
-    tree = read_tree(syntax_tree(compile_modules(policy.modules)))
-    paths = tuple(sorted(tree.paths()))
-    made = kept.Kept(key=kept.key_of(policy), translated=translated, paths=paths)
+    made = kept.Kept(key=kept.key_of(policy), translated=translated)
     known = kept.FILE.read_bytes() if kept.FILE.is_file() else b""
     # Another build of zlib may write the same content in other bytes.
     with contextlib.suppress(ValueError):

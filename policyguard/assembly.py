@@ -178,8 +178,10 @@ def core_as_known(core: Core, *, day: date) -> Core:
 def _loaded(engine: Engine, policy: PolicySet) -> Snapshot:
     """Load a policy that a key vouches for, and that may hang a parser all the same."""
     from policyguard.engines.apart import validate_apart
+    from policyguard.engines.kept import is_known
 
-    if isinstance(engine, RegorusEngine):
+    # Of what is known, nothing is parsed.
+    if isinstance(engine, RegorusEngine) and not is_known(policy):
         return engine.admit(policy, translated=validate_apart(policy))
     return engine.load(policy)
 

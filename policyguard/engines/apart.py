@@ -111,7 +111,12 @@ def _program(written: bytes) -> Translated | None:
         fields = orjson.loads(written)
         if fields is None:
             return None
-        return Translated(**{**fields, "parts": tuple(fields["parts"])})
+        return Translated(
+            parts=tuple(fields["parts"]),
+            entry=fields["entry"],
+            rules=fields["rules"],
+            paths=tuple(tuple(path) for path in fields["paths"]),
+        )
     except (ValueError, TypeError, KeyError) as error:
         raise EngineLoadError(
             "the process that validates policy wrote something else than its answer"

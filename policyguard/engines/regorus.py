@@ -47,11 +47,7 @@ from policyguard.engines.threads import (
 )
 from policyguard.engines.tree import read_tree
 from policyguard.engines.used_data import used_data
-from policyguard.errors import (
-    ConfigurationError,
-    EngineLoadError,
-    EvaluationError,
-)
+from policyguard.errors import ConfigurationError, EngineLoadError, EvaluationError
 
 if TYPE_CHECKING:
     from policyguard.engines.compiled.program import Compiled, Running
@@ -75,8 +71,8 @@ class RegorusEngine:
             interpreter, whole documents.
         sampling: Draws which answers of compiled policy are compared with the
             interpreter's while it is in use.
-        keeps: Whether the package's own policy is loaded by the program that was written
-            for it; otherwise, as any other policy is, from its text.
+        keeps: Whether a policy is loaded by the program that the package or the process
+            keeps of it; otherwise from its text.
 
     Raises:
         ConfigurationError: the library is missing, is not one that we know, or
@@ -99,7 +95,11 @@ class RegorusEngine:
         self._max_input_bytes = max_input_bytes
         self._compared = compared
         self._keeps = keeps
-        self.sampling = sampling or _sampling()
+        if sampling is None:  # Whoever only imports the package compares nothing.
+            from policyguard.engines.sampling import Sampling
+
+            sampling = Sampling()
+        self.sampling = sampling
         self._info = EngineInfo(
             name="regorus",
             version=library.version,
@@ -137,9 +137,12 @@ class RegorusEngine:
                 interpreter answers, for which each thread makes its engine, in slices or
                 when it first evaluates.
         """
+        from policyguard.engines import kept
         from policyguard.engines.compiled import checked
 
-        return self._snapshot(policy, checked.compiled_or_not(translated))
+        compiled = checked.compiled_or_not(translated)
+        kept.remember(policy, translated, compiled)
+        return self._snapshot(policy, compiled)
 
     def _snapshot(
         self,
@@ -180,6 +183,8 @@ class RegorusEngine:
         data_text(policy.data, what="data")
         promises.require_same_rules(listed=policy.rule_ids, held=tree.finding_ids())
         translated = checked.translated_or_not(document, entrypoint=policy.entrypoint)
+        if translated is not None:
+            translated = replace(translated, paths=tuple(sorted(tree.paths())))
         del document
         compiled = checked.compiled_or_not(translated)
         promising = policy.promising or policy
@@ -203,16 +208,11 @@ class RegorusEngine:
                 data=policy.data,
                 shapes=shapes_of(base, tree, calls),
             )
+        if self._keeps:
+            kept.remember(policy, translated, compiled)
         snapshot = self._snapshot(policy, compiled, translated=translated)
         snapshot.prepare()
         return snapshot
-
-
-def _sampling() -> Sampling:
-    # Whoever only imports the package compares nothing.
-    from policyguard.engines.sampling import Sampling
-
-    return Sampling()
 
 
 class RegorusSnapshot:

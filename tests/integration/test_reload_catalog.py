@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +95,21 @@ def test_new_facts_take_over_and_the_memo_with_them(core: Core, tmp_path: Path) 
         after.catalog.digest,
         after.bundle,
     )
+
+
+def test_new_facts_under_a_policy_that_is_known_need_no_other_process(
+    core: Core, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = core.policies.newest
+    monkeypatch.setattr(sys, "executable", "/nothing")
+    put(tmp_path, OVERLAY.format(number=2))
+    until(
+        lambda: (
+            core.policies.newest is not old or records(tmp_path, "policy.reject") != []
+        )
+    )
+
+    assert records(tmp_path, "policy.reject") == []
 
 
 def test_what_decided_before_and_after_is_kept_for_replay(

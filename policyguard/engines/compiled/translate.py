@@ -16,7 +16,7 @@ from policyguard.engines.compiled.forms import constant_code, is_constant
 from policyguard.engines.compiled.names import Names, Rule, only
 from policyguard.engines.compiled.shared import Definition, grouped, shared
 from policyguard.engines.compiled.writer import Program, Writer
-from policyguard.engines.tree import Node, walk
+from policyguard.engines.tree import Node, Path, walk
 from policyguard.errors import NotTranslatedError
 
 MOST_RULES = 4_000
@@ -33,6 +33,8 @@ class Translated:
     """The number of the rule that answers."""
     rules: int
     """How many places a memory has, beside the question."""
+    paths: tuple[Path, ...] = ()
+    """Of the policy's packages and rules, which no data may shadow, if they are known."""
 
 
 def translate(document: Iterable[Node], *, entrypoint: str) -> Translated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from policyguard.assembly import catalog_of, policy_set
 from policyguard.bundle.shipped import load_shipped
 from policyguard.canonical import canonical_bytes
 from policyguard.engines import kept
+from policyguard.engines.apart import validate_apart
 from policyguard.engines.protocol import PolicySet
 from policyguard.engines.regorus import COMPILED, RegorusEngine
 from policyguard.errors import EngineLoadError
@@ -96,6 +98,71 @@ def test_data_without_a_canonical_form_is_refused() -> None:
         RegorusEngine().load(with_data("share", 0.5))
 
 
+def of_others() -> PolicySet:
+    """Return a policy that the package keeps no program of, and this process none yet."""
+    text = SHIPPED.modules[RULE] + f"# Of {uuid.uuid4()}.\n"
+    return replace(SHIPPED, modules={**SHIPPED.modules, RULE: text})
+
+
+def test_what_was_loaded_once_is_remembered_for_other_facts() -> None:
+    policy = of_others()
+    before = kept.is_known(policy)
+    first = RegorusEngine().load(policy)
+    again = RegorusEngine().load(replace(policy, data={**policy.data, "more": 1}))
+
+    assert (before, kept.is_known(policy)) == (False, True)
+    assert again.translated is first.translated
+
+
+def test_what_another_process_has_validated_is_remembered() -> None:
+    policy = of_others()
+    translated = validate_apart(policy)
+    RegorusEngine().admit(policy, translated=translated)
+
+    assert RegorusEngine().load(policy).translated is translated
+
+
+def test_what_was_never_translated_is_not_remembered() -> None:
+    policy = of_others()
+    RegorusEngine().admit(policy)
+
+    assert not kept.is_known(policy)
+
+
+def test_what_a_tenant_adds_is_not_remembered() -> None:
+    policy = replace(of_others(), promising=SHIPPED)
+    RegorusEngine().load(policy)
+
+    assert not kept.is_known(policy)
+
+
+def test_a_remembered_policy_is_checked_with_its_new_facts() -> None:
+    policy = of_others()
+    RegorusEngine().load(policy)
+    ours: Any = policy.data["policyguard"]
+    shadowing = {**ours, "rules": {"findings": []}}
+    without_rules = {**ours, "rulebook": {**ours["rulebook"], "rules": {}}}
+    refused = {}
+    for name, changed in (("shadows", shadowing), ("golden vector", without_rules)):
+        with pytest.raises(EngineLoadError) as caught:
+            RegorusEngine().load(
+                replace(policy, data={**policy.data, "policyguard": changed})
+            )
+        refused[name] = name in str(caught.value)
+
+    assert refused == {"shadows": True, "golden vector": True}
+
+
+def test_few_programs_are_remembered() -> None:
+    oldest = of_others()
+    loaded = RegorusEngine().load(oldest)
+    translated = loaded.translated
+    for _ in range(kept.MOST_REMEMBERED):
+        RegorusEngine().admit(of_others(), translated=translated)
+
+    assert not kept.is_known(oldest)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -120,11 +187,15 @@ def test_a_file_that_holds_no_program_is_as_none(
 
 
 def test_a_program_that_python_does_not_take_is_as_none(tmp_path: Path) -> None:
-    found = kept.kept_for(SHIPPED)
+    policy, found = of_others(), kept.kept_for(SHIPPED)
     assert found is not None
     file = tmp_path / "program"
-    broken = replace(found, translated=replace(found.translated, parts=("def",)))
+    broken = replace(
+        found,
+        key=kept.key_of(policy),
+        translated=replace(found.translated, parts=("def",)),
+    )
     file.write_bytes(kept.packed(broken))
 
-    assert kept.kept_for(SHIPPED, file=file) == broken
-    assert kept.require_kept(SHIPPED, file=file) is None
+    assert kept.kept_for(policy, file=file) == broken
+    assert kept.require_kept(policy, file=file) is None
