@@ -71,7 +71,7 @@ def build_core(
     Raises:
         PolicyGuardError: a part that cannot be used, by its own kind of error.
     """
-    from policyguard.assembly_engine import engine_of
+    from policyguard.assembly_engine import engine_of, recall
 
     known = settings if settings is not None else load_settings()
     # Who trusts by key has a memory of revisions, which is the trail's.
@@ -89,6 +89,7 @@ def build_core(
         else engine.load(policy_set(bundle=deciding(accepted.bundle), catalog=catalog))
     )
     opened = trail or trail_of(known, role=role)
+    recall(engine, trail=opened, loaded=snapshot)
 
     def made(
         bundle: Bundle,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from policyguard.engines.protocol import Engine
-from policyguard.engines.regorus import RegorusEngine
+from typing import TYPE_CHECKING
+
+from policyguard.engines.protocol import Engine, Snapshot
+from policyguard.engines.regorus import COMPILED, RegorusEngine, RegorusSnapshot
 from policyguard.engines.sampling import Sampling
-from policyguard.errors import ConfigurationError
+from policyguard.errors import ConfigurationError, TrailError
 from policyguard.guard.events import log
 from policyguard.settings import Settings
+from policyguard.version import __version__
+
+if TYPE_CHECKING:
+    from policyguard.audit.trail import Trail
 
 
 def engine_of(settings: Settings) -> Engine:
@@ -40,6 +46,39 @@ def engine_of(settings: Settings) -> Engine:
             deadline=named.deadline_ms / 1_000,
         )
     )
+
+
+def recall(engine: Engine, *, trail: Trail, loaded: Snapshot | None = None) -> None:
+    """Use no compiled policy that has differed before, in any process of this machine.
+
+    Args:
+        engine: What loads policy.
+        trail: Beside whose memory of bundles it is remembered.
+        loaded: What the engine has loaded already.
+
+    Raises:
+        TrailError: what is remembered cannot be read.
+    """
+    if not isinstance(engine, RegorusEngine):
+        return
+    from policyguard.reload.differences import Differences
+
+    memory = Differences(
+        folder=trail.policy_memory.with_name("differs"),
+        by=f"policyguard {__version__}, {engine.info.version}+{COMPILED}",
+    )
+
+    def keep(bundle: str, catalog: str) -> None:
+        try:
+            memory.add(bundle=bundle, catalog=catalog)
+        except TrailError as error:
+            log.error("policy.difference_not_kept", bundle=bundle, reason=str(error))
+
+    engine.sampling.recall(memory.bundles(), keep=keep)
+    if isinstance(loaded, RegorusSnapshot) and not engine.sampling.trusts(
+        loaded.bundle_digest
+    ):
+        loaded.doubt()
 
 
 def _differs(bundle: str, catalog: str) -> None:

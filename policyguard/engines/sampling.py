@@ -23,7 +23,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 from typing import Final, Protocol
 
@@ -116,7 +116,7 @@ class Sampling:
         told: Callable[[str, str], None] | None = None,
     ) -> None:
         self._share = 1 / one_in if one_in > 0 else 0.0
-        self._told = told
+        self._told = [] if told is None else [told]
         self._doubted: set[str] = set()
         # The first two are counted by one thread; taking the next number is one step.
         self._same = self._differing = 0
@@ -134,6 +134,18 @@ class Sampling:
     def trusts(self, bundle_digest: str) -> bool:
         """Say whether compiled policy of a bundle has not differed yet."""
         return bundle_digest not in self._doubted
+
+    def recall(
+        self, doubted: Iterable[str], *, keep: Callable[[str, str], None]
+    ) -> None:
+        """Trust no bundle of which compiled policy has differed before.
+
+        Args:
+            doubted: Their digests; what answers for them already is not changed.
+            keep: Is told as `told` is, before it, to remember what differs from now on.
+        """
+        self._doubted.update(doubted)
+        self._told.insert(0, keep)
 
     def draws(self) -> bool:
         """Say whether the next answer is to be compared."""
@@ -179,8 +191,10 @@ class Sampling:
             next(self._left_out)
         finally:
             comparison.done.set()
-        if comparison.same is False and self._told is not None:
-            self._told(asked.bundle_digest, asked.catalog_digest)
+        if comparison.same is False:
+            for told in self._told:
+                with contextlib.suppress(Exception):
+                    told(asked.bundle_digest, asked.catalog_digest)
 
 
 class _Worker:

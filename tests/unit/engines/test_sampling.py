@@ -246,6 +246,23 @@ def test_who_is_told_may_fail() -> None:
     assert after.evaluate(ASKED) == RIGHT
 
 
+def test_what_has_differed_before_is_not_trusted_and_what_differs_is_kept() -> None:
+    kept: list[tuple[str, str]] = []
+    drawn = Sampling(one_in=1)
+    drawn.recall((), keep=lambda *names: kept.append(names))
+    made = snapshot(unreadable(), drawn)
+    answers = [made.evaluate(ASKED)]
+    until(lambda: bool(kept))
+    again = Sampling(one_in=0)
+    again.recall([bundle for bundle, _ in kept], keep=lambda *_: None)
+    later = RegorusEngine(sampling=again).admit(COMPILABLE, translated=unreadable())
+    answers.append(later.evaluate(ASKED))
+
+    assert answers == [RIGHT, RIGHT]
+    assert kept == [(COMPILABLE.bundle_digest, COMPILABLE.catalog_digest)]
+    assert COMPILED not in later.info.version
+
+
 FORKING = """
 import os, sys, time
 from unit.engines.test_sampling import COMPILABLE, program
