@@ -113,7 +113,7 @@ class Tally:
                 left = []
         self.ended |= batch.ended - self.allowed
         self.allowed -= batch.ended
-        self._verify_content(batch.wanted)
+        self._verify_content(batch)
 
     def _read_forms(self, rows: Sequence[Row], *, batch: _Batch) -> list[Row]:
         """Take in what is of known forms, and return the rest in order."""
@@ -131,7 +131,8 @@ class Tally:
         record = _record_of(entry, log=self._log)
         self._add(entry, record)
         if isinstance(record, DecisionRecord | ApprovalRecord):
-            batch.wanted[record.id] = (index, record.input.value)
+            batch.places[record.id] = index
+            batch.wanted[record.id] = record.input.value
         elif isinstance(record, OutcomeRecord):
             batch.ended.add(record.decision.encode())
         return self._forms.learn(entry, record)
@@ -154,23 +155,20 @@ class Tally:
             self.orders[key.key_name] += 1
             self.ordered.update(record.records)
 
-    def _verify_content(self, wanted: dict[str, tuple[int, str]]) -> None:
+    def _verify_content(self, batch: _Batch) -> None:
         """Open each commitment whose content the vault still has."""
+        wanted = batch.wanted
         # A log may be handed out without its vault: all of its content counts as gone.
-        if wanted and self._has_vault:
-            there = set()
-            for record, salt, body in self._log.source.contents(wanted):
-                index, value = wanted[record]
-                there.add(record)
-                if commitment_value(body, salt=salt) != value:
-                    raise TamperedError(
-                        f"the content of entry {index} of {self.origin} (record"
-                        f" {record}) in the vault was changed: it is not what was"
-                        " recorded"
-                    )
-            self.gone.update(wanted.keys() - there)
-        else:
-            self.gone.update(wanted)
+        there = self._log.source.contents(wanted) if wanted and self._has_vault else []
+        for record, salt, body in there:
+            if commitment_value(body, salt=salt) != wanted[record]:
+                raise TamperedError(
+                    f"the content of entry {batch.places[record]} of {self.origin}"
+                    f" (record {record}) in the vault was changed: it is not what was"
+                    " recorded"
+                )
+        if len(there) < len(wanted):
+            self.gone.update(wanted.keys() - {record for record, _, _ in there})
 
 
 @dataclass(slots=True)
@@ -179,16 +177,19 @@ class _Batch:
 
     ended: set[bytes] = field(default_factory=set)
     """Decisions of which there is an outcome."""
-    wanted: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """Index and commitment of each record that has content."""
+    wanted: dict[str, str] = field(default_factory=dict)
+    """The commitment of each record that has content."""
+    places: dict[str, int] = field(default_factory=dict)
+    """The index of each of these records."""
 
     def add(self, said: Said) -> None:
         if said.decisions is not None:
             self.ended.update(said.decisions)
         if said.contents is not None:
-            indexes = [row[0] for row in said.rows]
-            values = zip(indexes, map(bytes.decode, said.contents), strict=True)
-            self.wanted.update(zip(map(bytes.decode, said.ids), values, strict=True))
+            ids = [record.decode() for record in said.ids]
+            values = map(bytes.decode, said.contents)
+            self.wanted.update(zip(ids, values, strict=True))
+            self.places.update(zip(ids, (row[0] for row in said.rows), strict=True))
 
 
 def _record_of(entry: Entry, *, log: Log) -> AnyRecord:

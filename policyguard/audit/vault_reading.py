@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from policyguard.audit.stores.database import open_for_reading, rows_of
 from policyguard.audit.vault import Sealed, SealedPrompt
+
+_CONTENT: Final = "SELECT record, salt, body FROM content"
+_MOST_BETWEEN: Final = 4
+"""Times as many as are asked for: with more between them, each is looked for."""
 
 
 def read_content(path: Path, *, record: str | None = None) -> Iterator[Sealed]:
@@ -19,12 +23,11 @@ def read_content(path: Path, *, record: str | None = None) -> Iterator[Sealed]:
     Raises:
         TrailError: it cannot be read.
     """
-    query = "SELECT record, salt, body FROM content"
     types = (str, bytes, bytes)
     rows = (
-        _rows(path, query, types=types)
+        _rows(path, _CONTENT, types=types)
         if record is None
-        else _rows(path, f"{query} WHERE record = ?", record, types=types)
+        else _rows(path, f"{_CONTENT} WHERE record = ?", record, types=types)
     )
     for name, salt, body in rows:
         yield Sealed(record=name, salt=salt, body=body)
@@ -42,9 +45,22 @@ def read_contents(
     Raises:
         TrailError: it cannot be read.
     """
-    marks = ", ".join("?" * len(records))
-    query = f"SELECT record, salt, body FROM content WHERE record IN ({marks})"  # noqa: S608 -- ours
-    return list(_rows(path, query, *records, types=(str, bytes, bytes)))
+    if not records:
+        return []
+    connection = open_for_reading(path)
+    types = (str, bytes, bytes)
+    try:
+        # Ids begin with the time, so those of neighbours are all that is between them.
+        query = f"{_CONTENT} WHERE record BETWEEN ? AND ? LIMIT ?"
+        most = _MOST_BETWEEN * len(records)
+        values = (min(records), max(records), most)
+        rows = list(rows_of(connection, query, *values, types=types, path=path))
+        if len(rows) < most:
+            return [row for row in rows if row[0] in records]
+        query = f"{_CONTENT} WHERE record IN ({', '.join('?' * len(records))})"
+        return list(rows_of(connection, query, *records, types=types, path=path))
+    finally:
+        connection.close()
 
 
 def read_prompt(path: Path, *, record: str) -> SealedPrompt | None:

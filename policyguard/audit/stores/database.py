@@ -194,8 +194,9 @@ def rows_of(
     """
     try:
         rows = connection.execute(query, values)
+        kinds = [{kind} for kind in types]
         while many := rows.fetchmany(_ROWS_READ):
-            if {tuple(map(type, row)) for row in many} != {types}:
+            if [set(map(type, column)) for column in zip(*many, strict=True)] != kinds:
                 raise TrailError(f"`{path}` is damaged: a row is not of its table")
             yield from many
     except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -38,7 +38,8 @@ from policyguard.audit.vault_reading import (
     read_records_about,
 )
 from policyguard.audit.versions import Versions
-from policyguard.errors import TrailError
+from policyguard.canonical import parse_json
+from policyguard.errors import FormatError, TrailError
 from policyguard.signing.trust_file import TrustFile
 
 _BATCH: Final = 4_096
@@ -46,6 +47,8 @@ _BATCH: Final = 4_096
 # an index that could hide one.
 _ROWS: Final = "SELECT idx, body, leaf FROM entry NOT INDEXED"
 _ONE: Final = "SELECT idx, body, leaf FROM entry"
+# The newest first, as people ask for what has just been.
+_BODIES: Final = "SELECT idx, body FROM entry NOT INDEXED ORDER BY idx DESC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +109,15 @@ class FileLog:
 
     def row_of(self, record: str) -> Row | None:
         """Return the record with an id."""
-        return next(self._select(f"{_ONE} WHERE id = ?", record), None)
+        # As RFC 8785 writes it: nothing in an id of ours is escaped.
+        written = f'"id":"{record}"'.encode("utf-8", "replace")
+        with _reading(self.path) as connection:
+            bodies = rows_of(connection, _BODIES, types=(int, bytes), path=self.path)
+            for index, body in bodies:
+                # What is nested in a record may have an id, too.
+                if written in body and _id_of(body) == record:
+                    return self.row_at(index)
+        return None
 
     def checkpoints(self) -> Iterator[tuple[int, str]]:
         """Read size and text of each kept checkpoint, oldest first."""
@@ -241,6 +252,15 @@ class FileTrail:
             _require_sound(self.layout.callers)
         if is_begun(self.layout.people):
             _require_sound(self.layout.people)
+
+
+def _id_of(body: bytes) -> object:
+    """Return the id of a record; `None`: it is damaged, and has none."""
+    try:
+        record = parse_json(body)
+    except FormatError:
+        return None
+    return record.get("id") if isinstance(record, Mapping) else None
 
 
 def _require_sound(path: Path) -> None:

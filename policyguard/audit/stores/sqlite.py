@@ -6,11 +6,11 @@ commits that were made durable elsewhere before (`Elsewhere`). Whoever can write
 can change it, but not so that `verify_trail` does not see it; whoever also has the
 key can write another history, which only a kept checkpoint or a witness shows.
 
-INVARIANT: `id` is computed by SQLite from the bytes of `body`; nothing that a query reads
-is stored a second time. `leaf` is what the tree is made of and is compared with `body` by
-`verify_trail`. A STRICT table computes each such column at every insertion, so there is
-no other: what is asked for by column is in the index of `query_index`. Older logs have
-more of them, and are read and written as they are.
+INVARIANT: nothing that a query reads is stored or computed beside the bytes of `body`.
+`leaf` is what the tree is made of and is compared with `body` by `verify_trail`. What is
+asked for by column is in the index of `query_index`, and a record is found by its id in
+the records themselves. Older logs have columns that SQLite computes, and an index of ids;
+they are written as they are, and nothing reads these.
 """
 
 from __future__ import annotations
@@ -54,10 +54,8 @@ SCHEMA: Final = """
 CREATE TABLE entry (
   idx INTEGER PRIMARY KEY,
   body BLOB NOT NULL,
-  leaf BLOB NOT NULL,
-  id TEXT GENERATED ALWAYS AS (json_extract(CAST(body AS TEXT), '$.id')) VIRTUAL
+  leaf BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX entry_id ON entry (id);
 CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
 CREATE TABLE head (
   only INTEGER PRIMARY KEY CHECK (only = 0),

@@ -367,12 +367,12 @@ def tampering(trail: Path, *statements: str) -> None:
 def test_a_flipped_column_deceives_nobody(trail: Path) -> None:
     sql = "SELECT entry, verdict FROM decisions ORDER BY entry"
     before = rows(trail, sql)
-    # The computed columns are replaced by stored ones that say something else.
+    # Columns beside the records, as older logs have them, that say something else.
     tampering(
         trail,
         "CREATE TABLE lie (idx INTEGER PRIMARY KEY, body BLOB NOT NULL,"
         " leaf BLOB NOT NULL, id TEXT, verdict TEXT) STRICT",
-        "INSERT INTO lie SELECT idx, body, leaf, id, 'allow' FROM entry",
+        "INSERT INTO lie SELECT idx, body, leaf, 'none', 'allow' FROM entry",
         "DROP TABLE entry",
         "ALTER TABLE lie RENAME TO entry",
     )

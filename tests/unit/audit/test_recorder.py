@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -206,17 +207,28 @@ def test_more_than_can_wait_is_written_by_whoever_brings_it(trail: Trail) -> Non
 
 
 def test_whoever_brought_a_record_is_told_that_it_failed(trail: Trail) -> None:
-    known = decision()
-    trail.append_decision(known, caller=None, content={})
+    trail.append_decision(decision(), caller=None, content={})
     told: list[BaseException] = []
-    again = outcome("x").model_copy(update={"id": known["id"]})
+    refuse_inserts(trail.directory, "SELECT RAISE(ABORT, 'no')")
 
-    trail.append_later(again, failed=told.append)
+    trail.append_later(outcome("x"), failed=told.append)
     trail.flush()
+    refuse_inserts(trail.directory, None)
     place = trail.append(outcome("y"))
 
-    assert [type(error).__name__ for error in told] == ["IntegrityError"]
+    assert [str(error) for error in told] == ["no"]
     assert place.index == 2
+
+
+def refuse_inserts(directory: Path, action: str | None) -> None:
+    """Have SQLite refuse every record of a log, or let it take them again."""
+    with sqlite3.connect(directory / "logs/app-1/log.sqlite") as other:
+        other.execute(
+            "DROP TRIGGER refuse"
+            if action is None
+            else f"CREATE TRIGGER refuse BEFORE INSERT ON entry BEGIN {action}; END"
+        )
+    other.close()
 
 
 def test_a_record_too_large_is_refused_at_once(trail: Trail) -> None:
