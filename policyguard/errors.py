@@ -17,6 +17,7 @@
     ├── TrailError                the trail cannot be written, opened or read
     │   ├── NotDurableError       a record could not be made durable
     │   ├── CutOffError           a crash left a file half-written, until it is opened
+    │   ├── NewerTrailError       a newer version of this software has made it
     │   └── SlotError             no log of the trail can be claimed
     ├── OutsideError              a witness, an authority or a sink cannot be used
     ├── VerificationError         a signature, proof or hash does not hold
@@ -129,6 +130,10 @@ class NotDurableError(TrailError):
 
 class CutOffError(TrailError):
     """Says that a crash left a file half-written, until who writes it opens it again."""
+
+
+class NewerTrailError(TrailError):
+    """Says that a newer version of this software has made what is read."""
 
 
 class SlotError(TrailError):

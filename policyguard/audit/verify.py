@@ -30,6 +30,7 @@ from policyguard.audit.vault import pseudonym_of
 from policyguard.errors import (
     CutOffError,
     FormatError,
+    NewerTrailError,
     TamperedError,
     TrailError,
     VerificationError,
@@ -95,6 +96,7 @@ def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
     Raises:
         TamperedError: something is not what was signed; names the place.
         CutOffError: a power failure took the end of a log, which its vault has.
+        NewerTrailError: a newer version of this software has made a part of it.
         TrailError: there is no trail, or it is being written in a way that does not
             let it be read.
     """
@@ -311,7 +313,7 @@ def _as_tampered(what: str) -> Iterator[None]:
     """Turn every way in which stored bytes are not what they should be into one."""
     try:
         yield
-    except (TamperedError, CutOffError):
+    except (TamperedError, CutOffError, NewerTrailError):
         raise
     except (TrailError, FormatError, VerificationError) as error:
         raise TamperedError(f"{what} cannot be verified: {error}") from error

@@ -81,8 +81,9 @@ def verify(
     Exits with 0 if it is intact, with 1 if something was changed, which is named, and
     with 2 if it cannot be told: there is no trail, content is gone from the vault that
     nobody has ordered to erase, an order to erase was not carried out, a power
-    failure cut the log off and it was not opened since, or too few witnesses have
-    cosigned for the quorum in the trust file.
+    failure cut the log off and it was not opened since, a newer version of policyguard
+    has made a part of the trail, or too few witnesses have cosigned for the quorum in
+    the trust file.
     """
     from policyguard.cli.audit_view import print_proved, print_verified, tampered
     from policyguard.errors import TamperedError

@@ -236,6 +236,24 @@ def test_what_was_erased_is_said_to_be(tmp_path: Path) -> None:
     assert "gone from the vault: 3, and nobody has ordered that" in verified.stdout
 
 
+@pytest.mark.parametrize("name", ["logs/app-1/log.sqlite", "people.sqlite"])
+def test_a_trail_of_a_newer_version_is_not_called_tampered(
+    tmp_path: Path, name: str
+) -> None:
+    trail = made_trail(tmp_path / "trail")
+    if name == "people.sqlite":
+        shutil.copy(trail / "logs/app-1/log.sqlite", trail / name)
+    database = sqlite3.connect(trail / name)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+
+    verified = run("audit", "verify", "--trail", trail)
+
+    refused(
+        verified, says="is of a newer version of policyguard: use that version here"
+    )
+
+
 def test_content_that_was_changed_is_not_shown(tmp_path: Path) -> None:
     trail = made_trail(tmp_path / "trail")
     vault = sqlite3.connect(trail / "logs/app-1/vault.sqlite", isolation_level=None)

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from policyguard.audit.layout import OWNER_ONLY
-from policyguard.errors import CutOffError, TrailError
+from policyguard.errors import CutOffError, NewerTrailError, TrailError
 
 APPLICATION_ID: Final = 0x70677472
 """`pgtr` in the header of each database, so that a wrong file is noticed."""
@@ -311,7 +311,7 @@ def _require_kind(connection: sqlite3.Connection, *, path: Path) -> None:
         return
     connection.close()
     if kind == APPLICATION_ID and version > max(VERSIONS):
-        raise TrailError(
+        raise NewerTrailError(
             f"`{path}` is of a newer version of policyguard: use that version here, too"
         )
     raise TrailError(f"`{path}` is no database of a trail: restore it")

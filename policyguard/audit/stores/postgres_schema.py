@@ -22,7 +22,7 @@ from policyguard.audit.stores.postgres_people_schema import (
 from policyguard.audit.stores.postgres_people_schema import PEOPLE
 from policyguard.audit.stores.postgres_server import missing
 from policyguard.audit.stores.postgres_shared_schema import GRANTS, SHARED
-from policyguard.errors import TrailError
+from policyguard.errors import NewerTrailError, TrailError
 
 if TYPE_CHECKING:
     import psycopg
@@ -261,7 +261,7 @@ def read_name(connection: psycopg.Connection[Any], *, where: str) -> str:
     if row is None:
         raise missing(where)
     if row[0] > VERSION:
-        raise TrailError(
+        raise NewerTrailError(
             f"the tables in `{where}` are of a newer version of policyguard: use that"
             " version here, too"
         )

@@ -16,7 +16,7 @@ from policyguard.audit.layout import Layout
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
-from policyguard.errors import CutOffError, PolicyGuardError, TrailError
+from policyguard.errors import CutOffError, NewerTrailError
 
 KILLED_WHILE_WRITING = """
 import os, signal, sqlite3, sys
@@ -81,12 +81,9 @@ def test_files_of_a_newer_version_are_named_as_such(tmp_path: Path, name: str) -
     with sqlite3.connect(directory / "logs/app-1" / name) as database:
         database.execute("PRAGMA user_version = 99")
 
-    with pytest.raises(TrailError, match="of a newer version of policyguard: use that"):
-        Trail.open(directory)
-    with pytest.raises(
-        PolicyGuardError, match="of a newer version of policyguard: use that"
-    ):
-        verify_trail(directory)
+    for use in (Trail.open, verify_trail):
+        with pytest.raises(NewerTrailError, match="of a newer version of policyguard"):
+            use(directory)
 
 
 def test_a_vault_of_the_first_version_is_brought_up_when_it_is_written(
