@@ -28,6 +28,8 @@ from policyguard.guard.asking import Asking, decided
 from policyguard.guard.core import Core
 from policyguard.guard.describe import Described
 from policyguard.guard.facts import Facts
+from policyguard.guard.obeying import obeyed
+from policyguard.guard.obligations import Sending
 from policyguard.guard.outcomes import may_block, record_outcome
 from policyguard.guard.policy import Policy
 from policyguard.guard.recording import Ending
@@ -44,7 +46,10 @@ _Settled: TypeAlias = Callable[[Place | Exception], None]
 
 async def decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
     """Answer a question and make the answer durable, as `Core.decide` does."""
-    work = _decide(core, call, asking=asking)
+    policy = core.policies.current
+    if _is_quickly_answered(core, call, asking=asking, policy=policy):
+        return await _answered_here(core, call, asking=asking, policy=policy)
+    work = _decide(core, call, asking=asking, policy=policy)
     if asking.kind == "check":
         return await work
     return await _unless_cancelled(core, work, decision_of=lambda decision: decision)
@@ -112,13 +117,21 @@ def kept_at_wire(core: Core, described: Described) -> wire.Wire | None:
     Otherwise nothing was done, and the transport asks by `at_wire`.
     """
     state = wire.current()
+    if state is None:
+        return None
     # What an obligation wants of a body may be missing, and a refusal is written.
-    if state is None or core.keep_prompts or state.decision.obligations:
-        return None
+    kept = obeyed(
+        state.decision,
+        catalog=core.catalog,
+        sending=Sending(parameters=described.parameters),
+        may_notify=True,
+    )
     known = state.known()
-    if not running.is_asked_the_same(core, state, described, known=known):
+    if not kept.allowed or not running.is_asked_the_same(
+        core, state, described, known=known
+    ):
         return None
-    return wire.Wire(decision=state.decision, state=state)
+    return wire.Wire(decision=kept, state=state)
 
 
 async def answered(
@@ -153,7 +166,43 @@ async def _unless_cancelled(
         raise
 
 
-async def _decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
+async def _answered_here(
+    core: Core, call: ModelCall, *, asking: Asking, policy: Policy
+) -> Decision:
+    """Answer from memory, in the loop; for the record one task waits, this one."""
+    loop = asyncio.get_running_loop()
+    recorded: asyncio.Future[Place | Exception] = loop.create_future()
+    decision, began = core.consider(call, asking=asking, policy=policy), clock()
+
+    def told(place: Place | Exception) -> Decision:
+        return core.told(decision, place, asking=asking, waited=clock() - began)
+
+    def arrived(place: Place | Exception) -> None:
+        if not recorded.cancelled():
+            recorded.set_result(place)
+        elif asking.kind == "decision":
+            _not_made(core, told(place))
+
+    def settled(place: Place | Exception) -> None:
+        # A loop that has ended has nobody who waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(arrived, place)
+
+    # Whoever writes says so to `settled`: for the thread itself nobody waits.
+    work = partial(_hand_over, core, decision, asking=asking, settled=settled)
+    loop.run_in_executor(None, work)
+    try:
+        return told(await recorded)
+    except asyncio.CancelledError:
+        if not recorded.cancelled() and asking.kind == "decision":
+            # It had arrived, and this task was cancelled before its turn.
+            _not_made(core, told(recorded.result()))
+        raise
+
+
+async def _decide(
+    core: Core, call: ModelCall, *, asking: Asking, policy: Policy
+) -> Decision:
     loop = asyncio.get_running_loop()
     recorded: asyncio.Future[Place | Exception] = loop.create_future()
 
@@ -162,13 +211,7 @@ async def _decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_resolve, recorded, place)
 
-    policy = core.policies.current
-    if _is_quickly_answered(core, call, policy=policy):
-        decision, began = core.consider(call, asking=asking, policy=policy), clock()
-        # Whoever writes says so to `settled`: for the thread itself nobody waits.
-        work = partial(_hand_over, core, decision, asking=asking, settled=settled)
-        loop.run_in_executor(None, work)
-    elif policy.is_remote:
+    if policy.is_remote:
         decision, began = await _asked(
             core, call, asking=asking, policy=policy, settled=settled
         )
@@ -179,7 +222,7 @@ async def _decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
     place = await recorded
     waited = clock() - began
     told = core.told(decision, place, asking=asking, waited=waited)
-    if told.goes_ahead or core.tally is None:
+    if told.goes_ahead or core.tally is None or not core.tally.is_open(told.id):
         return told
     return await asyncio.to_thread(core.settled, told)
 
@@ -192,9 +235,16 @@ def _is_quickly_put(
     return not looks and not kwargs.keys() & _LONG
 
 
-def _is_quickly_answered(core: Core, call: ModelCall, *, policy: Policy) -> bool:
-    touches_files = core.tally is not None or core.notices is not None
-    return not touches_files and policy.allows_from_memory(call)
+def _is_quickly_answered(
+    core: Core, call: ModelCall, *, asking: Asking, policy: Policy
+) -> bool:
+    if core.notices is not None or (
+        core.tally is not None
+        and core.tally.is_asked(call, persons=asking.persons, catalog=policy.catalog)
+    ):
+        # It touches files.
+        return False
+    return policy.allows_from_memory(call)
 
 
 def _considered(

@@ -30,12 +30,8 @@ from policyguard.guard.describe import Described
 from policyguard.guard.facts import Facts
 from policyguard.guard.leave import Leave
 from policyguard.guard.notices import NoticeFile, notice_of
-from policyguard.guard.obligations import (
-    Situation,
-    is_known,
-    to_notify,
-    undischarged,
-)
+from policyguard.guard.obeying import obeyed
+from policyguard.guard.obligations import to_notify
 from policyguard.guard.persons import NOBODY
 from policyguard.guard.policy import NO_COUNT, Policy, PolicyInUse
 from policyguard.guard.refusal import refused, unrecorded
@@ -224,8 +220,8 @@ class Core:
             decision: It allows, and is recorded.
             asking: The question of the transport, which sees the body that is sent.
         """
-        kept = self._discharged(
-            decision, asking=asking, catalog=self.catalog, notified=True
+        kept = obeyed(
+            decision, catalog=self.catalog, sending=asking.sending, may_notify=True
         )
         if kept.allowed:
             return kept
@@ -236,8 +232,11 @@ class Core:
         self, decision: Decision, *, asking: Asking, policy: Policy
     ) -> Decision:
         """Return an allowing decision, or its refusal if it cannot be obeyed."""
-        kept = self._discharged(
-            decision, asking=asking, catalog=policy.catalog, notified=False
+        kept = obeyed(
+            decision,
+            catalog=policy.catalog,
+            sending=asking.sending,
+            may_notify=self.notices is not None,
         )
         told = to_notify(kept.obligations) if kept.allowed else ()
         if asking.kind != "decision" or self.notices is None or not told:
@@ -249,40 +248,21 @@ class Core:
             return refused(kept, code="obligation.undischarged", detail=str(error))
         return kept
 
-    def _discharged(
-        self, decision: Decision, *, asking: Asking, catalog: Catalog, notified: bool
-    ) -> Decision:
-        situation = Situation(
-            call=decision.call,
-            catalog=catalog,
-            sending=asking.sending,
-            may_notify=notified or self.notices is not None,
-        )
-        left = undischarged(decision.obligations, situation=situation)
-        if not left:
-            return decision
-        named = ", ".join(f"`{item.type}` of {item.id}" for item in left)
-        known = all(is_known(item.type) for item in left)
-        return refused(
-            decision,
-            code="obligation.undischarged" if known else "obligation.unknown",
-            detail=f"this guard cannot discharge {named}",
-        )
-
     def _counted(
         self, call: ModelCall, *, asking: Asking, catalog: Catalog, name: str
     ) -> ModelCall:
-        if self.tally is None:
+        tally, persons = self.tally, asking.persons
+        if tally is None or not tally.is_asked(call, persons=persons, catalog=catalog):
             same = call.rolling is NO_COUNT
             return call if same else call.model_copy(update={"rolling": NO_COUNT})
         counted = Counted(
             call=call,
-            persons=asking.persons,
+            persons=persons,
             reservation=name,
             call_id=asking.call_id,
             keep=asking.kind == "decision",
         )
-        return self.tally.begin(counted, catalog=catalog)
+        return tally.begin(counted, catalog=catalog)
 
     def _decision(
         self,

@@ -1,13 +1,20 @@
-"""Puts into a call's arguments what its obligations want in the body."""
+"""Sees that obligations are kept: refuses what cannot be, and puts the rest into bodies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from policyguard.catalog.catalog import Catalog
 from policyguard.guard.describe import Described, with_fields
-from policyguard.guard.obligations import Sending, to_set
-from policyguard.guard.refusal import not_allowed
+from policyguard.guard.obligations import (
+    Sending,
+    Situation,
+    is_known,
+    to_set,
+    undischarged,
+)
+from policyguard.guard.refusal import not_allowed, refused
 from policyguard.vocabulary.decision import Decision
 
 
@@ -17,6 +24,34 @@ def sending_of(
     """Return what is known of a body that is not made yet."""
     may_set = with_fields(fn, kwargs, {}) is not None
     return Sending(parameters=described.parameters, may_set=may_set)
+
+
+def obeyed(
+    decision: Decision, *, catalog: Catalog, sending: Sending, may_notify: bool
+) -> Decision:
+    """Return a decision, or its refusal if an obligation cannot be discharged.
+
+    Args:
+        decision: It allows.
+        catalog: Says what is known of its route.
+        sending: What is known of the body.
+        may_notify: Whether somebody can be told, or was.
+    """
+    if not decision.obligations:
+        return decision
+    situation = Situation(
+        call=decision.call, catalog=catalog, sending=sending, may_notify=may_notify
+    )
+    left = undischarged(decision.obligations, situation=situation)
+    if not left:
+        return decision
+    named = ", ".join(f"`{item.type}` of {item.id}" for item in left)
+    known = all(is_known(item.type) for item in left)
+    return refused(
+        decision,
+        code="obligation.undischarged" if known else "obligation.unknown",
+        detail=f"this guard cannot discharge {named}",
+    )
 
 
 def obeying(

@@ -43,7 +43,8 @@ def may_block(core: Core, decision: Decision) -> bool:
     """Say whether recording the end of a call may take time: a loop would not wait."""
     many = core.batches.find(decision) is not None
     behind = core.trail.waiting > _MANY_WAITING
-    return many or behind or core.tally is not None or _is_heard(core)
+    counted = core.tally is not None and core.tally.is_open(decision.id)
+    return many or behind or counted or _is_heard(core)
 
 
 def _is_heard(core: Core) -> bool:

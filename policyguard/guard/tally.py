@@ -73,6 +73,21 @@ class Tally:
     _open: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def is_asked(self, call: ModelCall, *, persons: Persons, catalog: Catalog) -> bool:
+        """Say whether a question needs counts; of most questions nobody is counted.
+
+        Args:
+            call: The question.
+            persons: Those whose ids were declared.
+            catalog: Says who receives the data.
+        """
+        return _counts_us(call, persons) or _counts_china(call, persons, catalog)
+
+    def is_open(self, reservation: str) -> bool:
+        """Say whether a reservation is still to be settled."""
+        # One look into a set, which no lock makes truer: who asks has made it before.
+        return reservation in self._open
+
     def begin(self, asked: Counted, *, catalog: Catalog) -> ModelCall:
         """Return a question with the counts that it needs; reserve what it would add.
 
@@ -99,6 +114,8 @@ class Tally:
 
         What cannot be settled counts as a call that was made.
         """
+        if not self.is_open(reservation):
+            return
         with self._lock:
             if reservation not in self._open:
                 return
@@ -176,7 +193,7 @@ def first_of_january(at: datetime) -> datetime:
 
 
 def _counts_us(call: ModelCall, persons: Persons) -> bool:
-    declared = call.data.counts.model_dump().values()
+    declared = (getattr(call.data.counts, name) for name in CATEGORIES)
     return bool(persons.us) or any(number is not None for number in declared)
 
 

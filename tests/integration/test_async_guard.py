@@ -276,3 +276,87 @@ def test_a_task_whose_record_cannot_be_made_is_not_allowed(guard: Guard) -> None
 
     assert upstream.hosts == []
     assert (decision.verdict, decision.code) == ("deny", "trail.not_durable")
+
+
+class Counted(ThreadPoolExecutor):
+    """Counts what is handed over to a thread."""
+
+    submitted = 0
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Count, and hand over."""
+        self.submitted += 1
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_a_remembered_call_is_handed_over_once(guard: Guard) -> None:
+    bound = guard.bind(**TICKETS)
+    client = bound.protect(Upstream().aclient(FR))
+    obligations = bound.check(question(guard)).obligations
+
+    async def main() -> list[int]:
+        pool = Counted(2)
+        asyncio.get_running_loop().set_default_executor(pool)
+        found = []
+        for _ in range(3):
+            before = pool.submitted
+            await bound.acall(
+                client.chat.completions.create, model="glm-5.2", messages=MESSAGES
+            )
+            found.append(pool.submitted - before)
+        return found
+
+    # Obligations that are discharged already cost no thread.
+    assert {item.type for item in obligations} == {"record_processing"}
+    assert asyncio.run(main())[1:] == [1, 1]
+
+
+def test_a_remembered_call_that_is_cancelled_has_an_outcome(guard: Guard) -> None:
+    upstream = Upstream()
+    recorder = guard.core.trail._process.recorder
+    guard.check(question(guard))
+
+    def all_ended() -> bool:
+        guard.core.trail.flush()
+        return unended(guard.trail_directory) == []
+
+    async def main() -> None:
+        with recorder._lock:
+            tasks = [asyncio.ensure_future(call_in(guard, upstream)) for _ in range(20)]
+            await until(lambda: recorder.waiting == len(tasks))
+            for task in tasks:
+                task.cancel()
+            done = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(item) for item in done} == {asyncio.CancelledError}
+        await until(all_ended)
+
+    run(main)
+
+    assert upstream.hosts == []
+    kinds = [entry.record().kind for entry in entries(guard.trail_directory)]
+    assert (kinds.count("decision"), kinds.count("outcome")) == (20, 20)
+    verify_trail(guard.trail_directory)
+
+
+def test_who_is_cancelled_between_a_record_and_its_turn_has_an_outcome(
+    guard: Guard,
+) -> None:
+    upstream = Upstream()
+    guard.check(question(guard))
+
+    async def main() -> None:
+        task: Any = asyncio.ensure_future(call_in(guard, upstream))
+        # In each turn of the loop, so that none is between the record and this.
+        while task._fut_waiter is None or not task._fut_waiter.done():
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main)
+    guard.core.trail.flush()
+
+    records = [entry.record() for entry in entries(guard.trail_directory)]
+    words = [item.outcome for item in records if isinstance(item, OutcomeRecord)]
+    assert (upstream.hosts, words) == ([], ["cancelled"])
+    assert unended(guard.trail_directory) == []
