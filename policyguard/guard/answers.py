@@ -13,13 +13,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from functools import lru_cache
 from typing import Final
 
 from policyguard.vocabulary.record import Commitment
 
+_RECENT: Final = 64
+"""So many salts are remembered: what is decided now is answered next."""
 _SECRET: Final = secrets.token_bytes(32)
 
 
+@lru_cache(maxsize=_RECENT)
 def answer_salt(decision: str) -> bytes:
     """Return the 32 bytes under which the answer to a decided call is committed to.
 

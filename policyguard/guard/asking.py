@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from time import perf_counter_ns
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
-from policyguard.guard.answer import Answer
 from policyguard.guard.obligations import ANYTHING, Sending
 from policyguard.guard.persons import NOBODY, Persons
-from policyguard.vocabulary.call import ModelCall
-from policyguard.vocabulary.decision import Decision
 from policyguard.vocabulary.found import Found
 from policyguard.vocabulary.record import Layer
-
-Steps: TypeAlias = Generator[ModelCall, Answer, Decision]
-"""A question that is being considered: yields what is asked, and takes the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,28 +36,3 @@ class Asking:
     """Why something that is sent could not be read, for a person."""
     begun: int = field(default_factory=perf_counter_ns)
     """When the question was put, for whoever measures."""
-
-
-def answered(steps: Steps, answer: Callable[[ModelCall], Answer]) -> Decision:
-    """Return the decision on a question, answered here and now.
-
-    Args:
-        steps: The question.
-        answer: Evaluates; what it raises is the question's to deal with.
-    """
-    question = next(steps)
-    try:
-        found = answer(question)
-    except Exception as error:  # noqa: BLE001 -- handed on to who asked
-        return decided(steps.throw, error)
-    return decided(steps.send, found)
-
-
-def decided(resume: Callable[[Any], object], answer: object) -> Decision:
-    """Give a question its answer, or why there is none, and return the decision."""
-    try:
-        resume(answer)
-    except StopIteration as done:
-        decision: Decision = done.value
-        return decision
-    raise RuntimeError("a question is put once")

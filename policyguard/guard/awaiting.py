@@ -24,12 +24,9 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from policyguard.errors import NotAllowed
 from policyguard.guard import recording, rerouting, running, wire
-from policyguard.guard.asking import Asking, decided
+from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
-from policyguard.guard.describe import Described
 from policyguard.guard.facts import Facts
-from policyguard.guard.obeying import obeyed
-from policyguard.guard.obligations import Sending
 from policyguard.guard.outcomes import may_block, record_outcome
 from policyguard.guard.policy import Policy
 from policyguard.guard.recording import Ending
@@ -109,29 +106,6 @@ async def finish(
         running.finished(core, state, result=result, fn=fn)
         return
     await asyncio.to_thread(running.finished, core, state, result=result, fn=fn)
-
-
-def kept_at_wire(core: Core, described: Described) -> wire.Wire | None:
-    """Return the wrapper's decision, if it plainly answers what a transport asks.
-
-    Otherwise nothing was done, and the transport asks by `at_wire`.
-    """
-    state = wire.current()
-    if state is None:
-        return None
-    # What an obligation wants of a body may be missing, and a refusal is written.
-    kept = obeyed(
-        state.decision,
-        catalog=core.catalog,
-        sending=Sending(parameters=described.parameters),
-        may_notify=True,
-    )
-    known = state.known()
-    if not kept.allowed or not running.is_asked_the_same(
-        core, state, described, known=known
-    ):
-        return None
-    return wire.Wire(decision=kept, state=state)
 
 
 async def answered(
@@ -259,21 +233,16 @@ async def _asked(
     core: Core, call: ModelCall, *, asking: Asking, policy: Policy, settled: _Settled
 ) -> tuple[Decision, int]:
     """Have a server evaluate, and hand the record over."""
-    steps = core.considering(call, asking=asking, policy=policy)
     # What is counted, and every refusal's other ways, touch files or ask further.
-    question = await asyncio.to_thread(next, steps)
-    resume: Callable[[Any], object]
-    answer: object
+    case = await asyncio.to_thread(core.case_of, call, asking=asking, policy=policy)
+    decided: Callable[[], Decision]
     try:
-        answer, resume = await policy.aanswer(question), steps.send
-    except Exception as error:  # noqa: BLE001 -- the question makes a refusal of it
-        answer, resume = error, steps.throw
-
-    def work() -> tuple[Decision, int]:
-        decision = decided(resume, answer)
-        return _hand_over(core, decision, asking=asking, settled=settled)
-
-    return await asyncio.to_thread(work)
+        decided = partial(core.answered, case, await policy.aanswer(case.call))
+    except Exception as error:  # noqa: BLE001 -- a refusal is made of it
+        decided = partial(core.unanswered, case, error)
+    return await asyncio.to_thread(
+        lambda: _hand_over(core, decided(), asking=asking, settled=settled)
+    )
 
 
 def _hand_over(

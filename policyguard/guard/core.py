@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from policyguard.audit.trail import Trail
 from policyguard.bundle.source import Bundle
@@ -25,7 +25,7 @@ from policyguard.engines.protocol import Snapshot
 from policyguard.errors import EngineError, PolicyGuardError
 from policyguard.guard import recording
 from policyguard.guard.answer import Answer
-from policyguard.guard.asking import Asking, Steps, answered
+from policyguard.guard.asking import Asking
 from policyguard.guard.describe import Described
 from policyguard.guard.facts import Facts
 from policyguard.guard.leave import Leave
@@ -41,33 +41,25 @@ from policyguard.guard.watching import Watching
 from policyguard.guard.wire import Batches
 from policyguard.identity import new_id, wall_clock
 from policyguard.vocabulary.call import (
-    Asked,
     CallContext,
     DataFacts,
     Exporter,
     ModelCall,
     Tenant,
 )
-from policyguard.vocabulary.decision import (
-    BundleRef,
-    CatalogRef,
-    Decision,
-    EngineRef,
-    Place,
-)
+from policyguard.vocabulary.decision import Decision, Place
+from policyguard.vocabulary.value import built
 
 if TYPE_CHECKING:
     from policyguard.guard.detecting import Searching
 
-_LONGEST_NAME: Final = 256
 # The same values in every call, so that their bytes are written once.
 _NO_CONTEXT: Final = CallContext()
 _NO_EXPORTER: Final = Exporter()
 _NO_DATA: Final = DataFacts()
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class Case(NamedTuple):
     """Is one question, how it is asked, and the policy that answers it."""
 
     call: ModelCall
@@ -127,23 +119,24 @@ class Core:
     def question(self, *, described: Described, facts: Facts) -> ModelCall:
         """Put what is known of a call into one question, at the guard's own instant."""
         known = facts.over(self.defaults)
-        name = described.model if len(described.model or "") <= _LONGEST_NAME else None
-        resolved = self.policies.newest.resolve(
-            asked_model=name, host=described.host, path=described.path
-        )
-        return ModelCall(
-            at=self.clock(),
-            purpose=known.purpose,
-            context=known.context or _NO_CONTEXT,
-            caller=known.caller,
-            exporter=known.exporter or _NO_EXPORTER,
-            tenant=self.tenant,
-            data=with_counts(known.data or _NO_DATA, known.persons or NOBODY),
-            rolling=NO_COUNT,
-            asked=Asked(model=name, host=described.host, opaque=described.opaque),
-            model=resolved.model,
-            route=(resolved.deployment,),
-        )
+        meant = self.policies.newest.meant(described)
+        at = self.clock()
+        fields = {
+            "at": at,
+            "purpose": known.purpose,
+            "context": known.context or _NO_CONTEXT,
+            "caller": known.caller,
+            "exporter": known.exporter or _NO_EXPORTER,
+            "tenant": self.tenant,
+            "data": with_counts(known.data or _NO_DATA, known.persons or NOBODY),
+            "rolling": NO_COUNT,
+            "approvals": (),
+            "asked": meant.asked,
+            "model": meant.model,
+            "route": meant.route,
+        }
+        # All but a clock that is not ours was validated, group by group.
+        return built(ModelCall, fields) if at.tzinfo is UTC else ModelCall(**fields)
 
     def empty_question(self) -> ModelCall:
         """Return the question of which nothing is known but the tenant."""
@@ -173,45 +166,55 @@ class Core:
         self, call: ModelCall, *, asking: Asking, code: str, detail: str
     ) -> Decision:
         """Record that a question could not be answered."""
-        case = _Case(call, asking, self.policies.newest, new_id())
+        case = Case(call, asking, self.policies.newest, new_id())
         refusal = self._decision(case, code=code, detail=detail)
         return self.record(refusal, asking=asking)
 
     def consider(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Decision:
         """Answer a question from one policy, and record nothing; never raises."""
-        steps = self.considering(call, asking=asking, policy=policy)
-        return answered(steps, policy.answer)
+        case = self.case_of(call, asking=asking, policy=policy)
+        try:
+            answer = policy.answer(case.call)
+        except Exception as error:  # noqa: BLE001 -- any surprise means: no decision
+            return self.unanswered(case, error)
+        return self.answered(case, answer)
 
-    def considering(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Steps:
-        """Yield the question as it is put, take its answer, and return the decision."""
+    def case_of(self, call: ModelCall, *, asking: Asking, policy: Policy) -> Case:
+        """Return a question as it is put to a policy."""
         # INVARIANT: approvals and counts enter `input` here alone: the first verified,
         # the second with what this call would add reserved.
         name = new_id()
-        call = self._counted(
+        asked = self._counted(
             call.model_copy(update={"approvals": ()}) if call.approvals else call,
             asking=asking,
             catalog=policy.catalog,
             name=name,
         )
-        decided = partial(self._decision, _Case(call, asking, policy, name))
-        try:
-            answer = yield call
-            if answer.verdict == "require_approval" and self.leave is not None:
+        return Case(asked, asking, policy, name)
+
+    def answered(self, case: Case, answer: Answer) -> Decision:
+        """Return the decision on a question that its policy has answered; never raises."""
+        if answer.verdict == "require_approval" and self.leave is not None:
+            # INVARIANT: one policy answers, names itself, and offers alternatives.
+            costs = case.asking.kind == "decision"
+            try:
                 call, answer = self.leave.answered(
-                    call, answer, policy=policy, costs=asking.kind == "decision"
+                    case.call, answer, policy=case.policy, costs=costs
                 )
-                # INVARIANT: one policy answers, names itself, and offers alternatives.
-                decided = partial(self._decision, _Case(call, asking, policy, name))
-        except EngineError as error:
-            if error.code == "engine.skew":
-                self.policies.outdated()
-            return decided(code=error.code, detail=str(error))
-        except Exception as error:  # noqa: BLE001 -- any surprise means: no decision
-            name = type(error).__name__
-            return decided(code="engine.error", detail=f"{name} while evaluating")
-        if answer.verdict != "allow":
-            return decided(answer=answer)
-        return self._obeyed(decided(answer=answer), asking=asking, policy=policy)
+            except Exception as error:  # noqa: BLE001 -- as in `consider`
+                return self.unanswered(case, error)
+            case = case._replace(call=call)
+        decision = self._decision(case, answer=answer)
+        return decision if answer.verdict != "allow" else self._obeyed(decision, case)
+
+    def unanswered(self, case: Case, error: Exception) -> Decision:
+        """Return the refusal of a question whose answer failed; never raises."""
+        if not isinstance(error, EngineError):
+            detail = f"{type(error).__name__} while evaluating"
+            return self._decision(case, code="engine.error", detail=detail)
+        if error.code == "engine.skew":
+            self.policies.outdated()
+        return self._decision(case, code=error.code, detail=str(error))
 
     def keeps(self, decision: Decision, *, asking: Asking) -> Decision:
         """Return a decision of the wrapper's, or its refusal if the body does not obey it.
@@ -228,19 +231,17 @@ class Core:
         code = kept.code or "obligation.undischarged"
         return self.refuse(decision.call, asking=asking, code=code, detail=kept.detail)
 
-    def _obeyed(
-        self, decision: Decision, *, asking: Asking, policy: Policy
-    ) -> Decision:
+    def _obeyed(self, decision: Decision, case: Case) -> Decision:
         """Return an allowing decision, or its refusal if it cannot be obeyed."""
         kept = obeyed(
             decision,
-            catalog=policy.catalog,
-            sending=asking.sending,
+            catalog=case.policy.catalog,
+            sending=case.asking.sending,
             may_notify=self.notices is not None,
         )
-        told = to_notify(kept.obligations) if kept.allowed else ()
-        if asking.kind != "decision" or self.notices is None or not told:
+        if case.asking.kind != "decision" or self.notices is None:
             return kept
+        told = to_notify(kept.obligations) if kept.allowed else ()
         try:
             for item in told:
                 self.notices.tell(notice_of(decision, item))
@@ -266,14 +267,13 @@ class Core:
 
     def _decision(
         self,
-        case: _Case,
+        case: Case,
         *,
         answer: Answer | None = None,
         code: str | None = None,
         detail: str = "",
     ) -> Decision:
         call, asking, policy = case.call, case.asking, case.policy
-        info = policy.snapshot.info
         objected = answer is not None and answer.verdict != "allow" and code is None
         # Only a refusal looks for other ways: an allowed call does not pay for them.
         beside = NOTHING
@@ -286,32 +286,30 @@ class Core:
                 name=case.id,
             )
             beside = policy.considered(call, counted=counted if self.tally else None)
-        return Decision(
-            id=case.id,
-            call_id=asking.call_id,
-            time=wall_clock(),
-            verdict=answer.verdict if answer and code is None else "deny",
-            code=code,
-            detail=detail or asking.why,
-            findings=answer.findings if answer else (),
-            obligations=answer.obligations if answer else (),
-            advice=answer.advice if answer else (),
-            alternatives=beside.permitted,
-            rejected=beside.rejected,
-            found=asking.found,
-            call=call,
-            bundle=BundleRef(
-                revision=policy.bundle.revision, digest=policy.snapshot.bundle_digest
-            ),
-            catalog=CatalogRef(
-                version=policy.catalog.version,
-                digest=policy.snapshot.catalog_digest,
-                replaced=answer.replaced if answer else (),
-            ),
-            engine=EngineRef(name=info.name, version=info.version, digest=info.digest),
-            simulated=self.simulated or asking.kind == "check",
-            enforced=self.enforced,
-        )
+        refs = policy.refs(replaced=answer.replaced if answer else ())
+        fields = {
+            "id": case.id,
+            "call_id": asking.call_id,
+            "time": wall_clock(),
+            "verdict": answer.verdict if answer and code is None else "deny",
+            "code": code,
+            "detail": detail or asking.why,
+            "requests": (),
+            "findings": answer.findings if answer else (),
+            "obligations": answer.obligations if answer else (),
+            "advice": answer.advice if answer else (),
+            "alternatives": beside.permitted,
+            "rejected": beside.rejected,
+            "found": asking.found,
+            "call": call,
+            "bundle": refs.bundle,
+            "catalog": refs.catalog,
+            "engine": refs.engine,
+            "simulated": self.simulated or asking.kind == "check",
+            "enforced": self.enforced,
+            "record": None,
+        }
+        return built(Decision, fields)
 
     def record_all(
         self, pairs: Sequence[tuple[Decision, Asking]]
@@ -359,7 +357,7 @@ class Core:
     ) -> Decision:
         """Return a decision with its place, or its refusal, after telling who watches."""
         if isinstance(place, Place):
-            recorded = decision.model_copy(update={"record": place})
+            recorded = built(Decision, {**decision.__dict__, "record": place})
         else:
             recorded = unrecorded(decision, place)
         self.watching.decided(

@@ -13,7 +13,6 @@ no other value can have their identities.
 from __future__ import annotations
 
 import threading
-from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -21,16 +20,12 @@ from policyguard.canonical import canonical_dump
 from policyguard.vocabulary.call import ModelCall
 
 MOST_ENTRIES: Final = 2_048
-_OF_ONE_CALL: Final = frozenset({"asked", "at", "model", "route"})
-"""Fields that are new in every call; all others are groups of facts."""
-_NAMES: Final = sorted(ModelCall.model_fields)
-_GROUPS: Final = tuple(name for name in _NAMES if name not in _OF_ONE_CALL)
-_LAYOUT: Final = tuple(
-    (of_one_call, tuple(names))
-    for of_one_call, names in groupby(_NAMES, key=_OF_ONE_CALL.__contains__)
-)
-_RUNS: Final = tuple(names for of_one_call, names in _LAYOUT if not of_one_call)
-_values_of: Final = itemgetter(*_GROUPS)
+_AT: Final = "at"
+"""Is new in every call; of all else the same values come again and again."""
+_NAMES: Final = tuple(sorted(ModelCall.model_fields.keys() - {_AT}))
+_WORDS: Final = frozenset({"asked", "model", "route"})
+"""What a client's words mean; all others are groups of facts."""
+_values_of: Final = itemgetter(*_NAMES)
 
 _NO_INPUT: Final[dict[str, frozenset[str]]] = {
     "caller": frozenset({"id"}),
@@ -40,7 +35,7 @@ _NO_INPUT: Final[dict[str, frozenset[str]]] = {
 _NAMED: Final = frozenset({"caller", "tenant"})
 """Groups with names that are compared with lists, whose keys are part of `input`."""
 
-_JOINED: Final[dict[tuple[int, ...], tuple[object, tuple[bytes, ...]]]] = {}
+_JOINED: Final[dict[tuple[int, ...], tuple[object, _Joined]]] = {}
 _DUMPED: Final[dict[tuple[str, int], tuple[object, bytes]]] = {}
 
 
@@ -50,6 +45,15 @@ class InputBytes(NamedTuple):
     question: bytes
     """Without `at`."""
     whole: bytes
+
+
+class _Joined(NamedTuple):
+    """Is the canonical input of all calls that have the same values."""
+
+    question: bytes
+    before: bytes
+    """What of `input` stands before `at`."""
+    after: bytes
 
 
 class _Last(threading.local):
@@ -79,37 +83,33 @@ def _bytes_of(call: ModelCall) -> InputBytes:
     fields = call.__dict__
     values = _values_of(fields)
     found = _JOINED.get(tuple(map(id, values)))
-    runs = iter(found[1] if found is not None else _join(values))
-    parts: list[bytes] = []
-    before = 0
-    for of_one_call, names in _LAYOUT:
-        if not of_one_call:
-            parts.append(next(runs))
-            continue
-        for name in names:
-            if name == "at":
-                before = len(parts)
-            else:
-                parts.append(b'"%b":%b' % (name.encode(), _of_one_call(fields[name])))
+    joined = _join(values) if found is None else found[1]
     instant = b'"at":"%b"' % _instant(call).encode()
-    question = b"{%b}" % b",".join(parts)
-    parts.insert(before, instant)
-    return InputBytes(question=question, whole=b"{%b}" % b",".join(parts))
+    whole = b"%b%b%b" % (joined.before, instant, joined.after)
+    return InputBytes(question=joined.question, whole=whole)
 
 
-def _join(values: tuple[object, ...]) -> tuple[bytes, ...]:
-    of = dict(zip(_GROUPS, values, strict=True))
-    runs = tuple(
-        b",".join(b'"%b":%b' % (name.encode(), _dumped(name, of[name])) for name in run)
-        for run in _RUNS
+def _join(values: tuple[object, ...]) -> _Joined:
+    members = [
+        (name, b'"%b":%b' % (name.encode(), _dumped(name, value)))
+        for name, value in zip(_NAMES, values, strict=True)
+    ]
+    before = b",".join(member for name, member in members if name < _AT)
+    after = b",".join(member for name, member in members if name > _AT)
+    joined = _Joined(
+        question=b"{%b,%b}" % (before, after),
+        before=b"{%b," % before,
+        after=b",%b}" % after,
     )
     if len(_JOINED) >= MOST_ENTRIES:
         _JOINED.clear()
-    _JOINED[tuple(map(id, values))] = (values, runs)
-    return runs
+    _JOINED[tuple(map(id, values))] = (values, joined)
+    return joined
 
 
 def _dumped(name: str, value: object) -> bytes:
+    if name in _WORDS:
+        return canonical_dump(_document(name, value))
     # Most groups of a call whose facts are new are those of the call before.
     found = _DUMPED.get((name, id(value)))
     if found is not None:
@@ -122,8 +122,8 @@ def _dumped(name: str, value: object) -> bytes:
 
 
 def _document(name: str, value: Any) -> object:
-    if value is None:
-        return None
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, tuple):
         return [_document(name, item) for item in value]
     document = value.model_dump(mode="json")
@@ -134,11 +134,6 @@ def _document(name: str, value: Any) -> object:
 
         add_name_keys(document)
     return document
-
-
-def _of_one_call(value: Any) -> bytes:
-    # `asked` holds plain values alone.
-    return canonical_dump(value.__dict__ if hasattr(value, "__dict__") else value)
 
 
 def _instant(call: ModelCall) -> str:

@@ -14,33 +14,45 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from policyguard.bundle.source import Bundle
 from policyguard.canonical import canonical_bytes
 from policyguard.catalog.catalog import Catalog
-from policyguard.catalog.resolve import Resolution
 from policyguard.catalog.views import LIVES
 from policyguard.engines.memo import MOST_ENTRIES, Memo, instants_in, seconds_of
 from policyguard.engines.protocol import REMOTE, EngineInfo, Snapshot
 from policyguard.errors import PolicyGuardError
 from policyguard.guard.answer import Answer, read_answer
+from policyguard.guard.describe import Described
 from policyguard.guard.input_bytes import input_bytes
+from policyguard.guard.meaning import Meanings, Meant
 from policyguard.guard.obligations import ANYTHING, Situation, undischarged
 from policyguard.guard.routing import Considered, Objection, considered
 from policyguard.vocabulary.call import ModelCall
-from policyguard.vocabulary.decision import Decision
+from policyguard.vocabulary.decision import (
+    BundleRef,
+    CatalogRef,
+    Decision,
+    EngineRef,
+)
 from policyguard.vocabulary.rolling import Rolling
 
 GRACE_SECONDS: Final = 5.0
 """For so long a thread may still answer from a policy that was replaced."""
 MOST_RECENT: Final = 4
 """So many replaced policies may still answer."""
-MOST_WORDS: Final = 4_096
-"""Of clients, of which it is remembered what they mean."""
 _DAY: Final = 24 * 60 * 60
 NO_COUNT: Final = Rolling()
 """What earlier calls add up to where nobody counts."""
+
+
+class Refs(NamedTuple):
+    """Names what answers."""
+
+    bundle: BundleRef
+    catalog: CatalogRef
+    engine: EngineRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +64,7 @@ class _Known:
     """
 
     engine: EngineInfo
+    refs: Refs
     answers: Memo[Answer]
     routes: Memo[Considered]
 
@@ -59,6 +72,7 @@ class _Known:
         """Return what is remembered of another engine, which is nothing yet."""
         return _Known(
             engine=engine,
+            refs=self.refs._replace(engine=_engine_ref(engine)),
             answers=self.answers.emptied(),
             routes=self.routes.emptied(),
         )
@@ -74,9 +88,7 @@ class Policy:
     memo_entries: int = MOST_ENTRIES
     """How many questions are remembered."""
     _known: _Known = field(init=False, repr=False, compare=False)
-    _resolved: dict[tuple[str | None, str | None, str | None], Resolution] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
+    _meanings: Meanings = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Begin with empty memos, which go with the policy."""
@@ -95,8 +107,22 @@ class Policy:
             lives=tuple(LIVES.values()),
             entries=self.memo_entries,
         )
-        known = _Known(engine=self.snapshot.info, answers=memo, routes=memo.emptied())
+        known = _Known(
+            engine=self.snapshot.info,
+            refs=Refs(
+                bundle=BundleRef(
+                    revision=self.bundle.revision, digest=self.snapshot.bundle_digest
+                ),
+                catalog=CatalogRef(
+                    version=self.catalog.version, digest=self.snapshot.catalog_digest
+                ),
+                engine=_engine_ref(self.snapshot.info),
+            ),
+            answers=memo,
+            routes=memo.emptied(),
+        )
         object.__setattr__(self, "_known", known)
+        object.__setattr__(self, "_meanings", Meanings(self.catalog))
 
     @property
     def known(self) -> _Known:
@@ -174,18 +200,21 @@ class Policy:
                 routes.keep(question, at=at, answer=found)
         return found
 
-    def resolve(
-        self, *, asked_model: str | None, host: str | None, path: str | None
-    ) -> Resolution:
-        """Find what a client's words mean, as the catalog does, and remember it."""
-        words = (asked_model, host, path)
-        found = self._resolved.get(words)
-        if found is None:
-            found = self.catalog.resolve(asked_model=asked_model, host=host, path=path)
-            if len(self._resolved) >= MOST_WORDS:
-                self._resolved.clear()
-            self._resolved[words] = found
-        return found
+    def meant(self, described: Described) -> Meant:
+        """Find what a client's words mean in the catalog; see `Meanings.of`."""
+        return self._meanings.of(described)
+
+    def refs(self, *, replaced: tuple[str, ...]) -> Refs:
+        """Name what answers, as decisions do.
+
+        Args:
+            replaced: The shipped entries that an overlay replaces and a call refers to.
+        """
+        refs = self.known.refs
+        if not replaced:
+            return refs
+        catalog = refs.catalog.model_copy(update={"replaced": replaced})
+        return refs._replace(catalog=catalog)
 
     def objection(self, call: ModelCall) -> Objection | None:
         """Say why a call would not be allowed, without recording that it was asked."""
@@ -215,6 +244,10 @@ class Policy:
             code="obligation.undischarged",
             rules=tuple(dict.fromkeys(against)),
         )
+
+
+def _engine_ref(info: EngineInfo) -> EngineRef:
+    return EngineRef(name=info.name, version=info.version, digest=info.digest)
 
 
 def _counts(call: ModelCall) -> bool:

@@ -22,7 +22,6 @@ from policyguard.guard.describe import Observed
 from policyguard.guard.input_bytes import input_bytes
 from policyguard.guard.served import served
 from policyguard.identity import new_id, record_time
-from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.record import OutcomeRecord, RuleAnswer
 
 if TYPE_CHECKING:
@@ -37,6 +36,9 @@ if TYPE_CHECKING:
 _MOST_WRITTEN: Final = 1_024
 _WRITTEN: Final[dict[tuple[int, ...], _Written]] = {}
 """Findings by their identities: an entry keeps them alive, so that these stay theirs."""
+_RouteFacts: TypeAlias = tuple[tuple[str | None, ...], tuple[str, ...] | None]
+_ROUTES: Final[dict[tuple[str, tuple[str | None, ...]], _RouteFacts]] = {}
+"""What routes are, by the digest of the catalog that says so."""
 OutcomeWord: TypeAlias = Literal[
     "complete", "abandoned", "error", "cancelled", "delegated"
 ]
@@ -62,8 +64,8 @@ def record_decision(
 
 def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> DecisionEntry:
     """Return what the trail is given of a decision."""
-    call = decision.call
-    operators, countries = _route_facts(call, catalog=catalog)
+    call, written = decision.call, _written(decision.findings)
+    operators, countries = _route_facts(call.route, catalog=catalog)
     return DecisionEntry(
         fields={
             "kind": asking.kind,
@@ -84,7 +86,7 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
             "data_classes": call.data.classes,
             "verdict": decision.verdict,
             "code": decision.code,
-            "rules": _written(decision.findings).rules,
+            "rules": written.rules,
             "obligations": tuple(item.type for item in decision.obligations),
             "bundle": decision.bundle,
             "catalog": decision.catalog,
@@ -92,25 +94,29 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
         },
         caller=call.caller.id if call.caller else None,
         content=_content_of(
-            decision, made=asking.kind == "decision" and decision.goes_ahead
+            decision,
+            made=asking.kind == "decision" and decision.goes_ahead,
+            findings=written.content,
         ),
         prompt=asking.prompt,
         people=call.data.people or (),
     )
 
 
-def _content_of(decision: Decision, *, made: bool) -> Mapping[str, object] | bytes:
-    """Return what goes into the vault as canonical bytes; those of `input` are at hand."""
+def _content_of(
+    decision: Decision, *, made: bool, findings: bytes
+) -> Mapping[str, object] | bytes:
+    """Return what goes into the vault as canonical bytes; most of them are at hand."""
     try:
         parts = {
             "detail": canonical_bytes(decision.detail),
-            "findings": _written(decision.findings).content,
+            "findings": findings,
             "input": input_bytes(decision.call).whole,
         }
         if decision.rejected:
             parts["rejected"] = canonical_bytes(_dumped(decision.rejected))
         if made:
-            parts["answer_salt"] = canonical_bytes(answer_salt(decision.id).hex())
+            parts["answer_salt"] = b'"%b"' % answer_salt(decision.id).hex().encode()
         if decision.requests:
             parts["requests"] = canonical_bytes(list(decision.requests))
         if decision.found:
@@ -249,19 +255,20 @@ def type_name(error: BaseException | str | None) -> str | None:
     return re.sub(r"[^A-Za-z_.]", "_", name)[:128] or "Exception"
 
 
-def _deployment(name: str | None, *, catalog: Catalog) -> Deployment | None:
-    try:
-        return None if name is None else catalog.deployment(name)
-    except CatalogError:
-        # A checked call may name what this catalog has not: that is unknown.
-        return None
-
-
-def _route_facts(
-    call: ModelCall, *, catalog: Catalog
-) -> tuple[tuple[str | None, ...], tuple[str, ...] | None]:
+def _route_facts(route: tuple[str | None, ...], *, catalog: Catalog) -> _RouteFacts:
     """Return the operators of the hops, and all their countries or `None`: unknown."""
-    known = [_deployment(name, catalog=catalog) for name in call.route]
+    key = (catalog.digest, route)
+    found = _ROUTES.get(key)
+    if found is None:
+        found = _looked_up(route, catalog=catalog)
+        if len(_ROUTES) >= _MOST_WRITTEN:
+            _ROUTES.clear()
+        _ROUTES[key] = found
+    return found
+
+
+def _looked_up(route: tuple[str | None, ...], *, catalog: Catalog) -> _RouteFacts:
+    known = [_deployment(name, catalog=catalog) for name in route]
     operators = tuple(item.operator if item else None for item in known)
     countries: set[str] = set()
     for item in known:
@@ -269,3 +276,11 @@ def _route_facts(
             return operators, None
         countries.update(item.processing_countries)
     return operators, tuple(sorted(countries))
+
+
+def _deployment(name: str | None, *, catalog: Catalog) -> Deployment | None:
+    try:
+        return None if name is None else catalog.deployment(name)
+    except CatalogError:
+        # A checked call may name what this catalog has not: that is unknown.
+        return None

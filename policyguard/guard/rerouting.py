@@ -272,7 +272,7 @@ def _method_at(  # noqa: PLR0913 -- all that is known of a call
         if method is None:
             continue
         known = describe(method, args, kwargs)
-        found = policy.resolve(
+        found = policy.catalog.resolve(
             asked_model=known.model, host=known.host, path=known.path
         )
         if found.deployment == candidate.deployment:

@@ -7,6 +7,7 @@ from typing import Any
 
 from policyguard.assembly import catalog_of
 from policyguard.bundle.shipped import load_shipped
+from policyguard.engines.protocol import EngineInfo
 from policyguard.guard.policy import GRACE_SECONDS, MOST_RECENT, Policy, PolicyInUse
 from policyguard.settings import Settings
 
@@ -17,7 +18,9 @@ CATALOG = catalog_of(Settings())
 class Slow:
     """Is a snapshot that is ready after so many slices."""
 
-    info = None
+    info = EngineInfo(name="slow", version="1", distribution="slow", digest="0" * 64)
+    bundle_digest = BUNDLE.digest
+    catalog_digest = CATALOG.digest
 
     def __init__(self, slices: int = 0) -> None:
         self.slices = slices
