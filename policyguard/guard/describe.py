@@ -11,6 +11,7 @@ import functools
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from policyguard.canonical import Json
@@ -109,6 +110,11 @@ def _load(module: str) -> Adapter:
 
 def adapter_of(thing: object) -> Adapter | None:
     """Return the adapter for a callable's or client's SDK, or `None`."""
+    if type(thing) is MethodType:
+        # Most are methods of an SDK's own classes, which nothing wraps.
+        root = type(thing.__self__).__module__.partition(".")[0]
+        if root in ADAPTERS and str(thing.__module__).partition(".")[0] == root:
+            return _load(ADAPTERS[root])
     for module in _modules_of(thing):
         name = ADAPTERS.get(module.partition(".")[0])
         if name is not None:

@@ -22,8 +22,10 @@ def sending_of(
     described: Described, fn: Callable[..., object], kwargs: dict[str, Any]
 ) -> Sending:
     """Return what is known of a body that is not made yet."""
-    may_set = with_fields(fn, kwargs, {}) is not None
-    return Sending(parameters=described.parameters, may_set=may_set)
+    return Sending(
+        parameters=described.parameters,
+        may_set=lambda: with_fields(fn, kwargs, {}) is not None,
+    )
 
 
 def obeyed(

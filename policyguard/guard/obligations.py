@@ -34,11 +34,11 @@ class Sending:
 
     parameters: Mapping[str, Json] = field(default_factory=dict)
     """Those of `PARAMETERS` that the body has."""
-    may_set: bool = False
-    """Whether fields can be added before it is sent."""
+    may_set: Callable[[], bool] = field(default=bool, repr=False)
+    """Says whether fields can be added before it is sent; few obligations ask."""
 
 
-ANYTHING: Final = Sending(may_set=True)
+ANYTHING: Final = Sending(may_set=lambda: True)
 """A body of which nothing is known, and which is not made yet."""
 
 
@@ -98,7 +98,7 @@ def _inference_geo(properties: _Properties, situation: Situation) -> bool:
     if not isinstance(geo, str) or not geo or properties.keys() != {"geo"}:
         return False
     said = sending.parameters.get("inference_geo", _NEVER)
-    return said == geo or (said == _NEVER and sending.may_set)
+    return said == geo or (said == _NEVER and sending.may_set())
 
 
 def _capped_retention(properties: _Properties, situation: Situation) -> bool:

@@ -19,7 +19,7 @@ from policyguard.guard.core import Core
 from policyguard.guard.describe import Described, Observed, adapter_of, describe
 from policyguard.guard.events import log
 from policyguard.guard.facts import Facts, context_facts
-from policyguard.guard.obeying import sending_of
+from policyguard.guard.obeying import obeyed, sending_of
 from policyguard.guard.obligations import Sending
 from policyguard.guard.outcomes import record_outcome
 from policyguard.guard.persons import NOBODY
@@ -161,6 +161,9 @@ def at_wire(  # noqa: PLR0913 -- all that a transport knows
 
     Takes what `put_at_wire` takes.
     """
+    kept = kept_at_wire(core, described)
+    if kept is not None:
+        return kept
     asked = put_at_wire(core, described, own=own, attempt=attempt, body=body, text=text)
     if isinstance(asked, wire.Wire):
         return asked
@@ -213,6 +216,27 @@ def put_at_wire(  # noqa: PLR0913 -- all that a transport knows
     return call, asking
 
 
+def kept_at_wire(core: Core, described: Described) -> wire.Wire | None:
+    """Return the wrapper's decision, if it plainly answers what a transport asks.
+
+    Otherwise nothing was done, and the question has to be put.
+    """
+    state = wire.current()
+    if state is None:
+        return None
+    # What an obligation wants of a body may be missing, and a refusal is written.
+    kept = obeyed(
+        state.decision,
+        catalog=core.catalog,
+        sending=Sending(parameters=described.parameters),
+        may_notify=True,
+    )
+    known = state.known()
+    if not kept.allowed or not is_asked_the_same(core, state, described, known=known):
+        return None
+    return wire.Wire(decision=kept, state=state)
+
+
 def _kept(core: Core, state: wire.CallState, *, asking: Asking) -> wire.Wire:
     kept = core.keeps(state.decision, asking=asking)
     return wire.Wire(decision=kept, state=state if kept.allowed else None)
@@ -237,11 +261,8 @@ def is_asked_the_same(
     words = (described.model, described.host, described.opaque)
     if words != (asked.model, asked.host, asked.opaque):
         return False
-    found = core.policies.newest.resolve(
-        asked_model=described.model, host=described.host, path=described.path
-    )
-    same = (found.model, (found.deployment,)) == (call.model, call.route)
-    return same and state.use()
+    meant = core.policies.newest.meant(described)
+    return (meant.model, meant.route) == (call.model, call.route) and state.use()
 
 
 def _expanded(core: Core, described: Described) -> Described:

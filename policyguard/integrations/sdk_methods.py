@@ -26,6 +26,8 @@ from policyguard.integrations.wire_stream import observed_in
 _DEEPEST: Final = 16
 _CLIENT_VERBS: Final = frozenset({"post", "patch", "put", "delete", "get"})
 _FILES: Final = "files"
+_MOST_KINDS: Final = 256
+_NO_FILES: Final = frozenset({str, int, float, bool, dict, type(None)})
 _STREAMS: Final = frozenset({"Stream", "AsyncStream"})
 
 
@@ -157,9 +159,13 @@ def _is_bound(fn: Any) -> bool:
 
 def is_client(thing: object) -> bool:
     """Say whether a thing is a client of one of the SDKs."""
-    return thing is not None and all(
-        hasattr(type(thing), name) for name in ("base_url", "_prepare_url", "post")
-    )
+    kind: Any = type(thing)
+    return _is_kind_of_client(kind)
+
+
+@functools.lru_cache(maxsize=_MOST_KINDS)
+def _is_kind_of_client(kind: type[Any]) -> bool:
+    return all(hasattr(kind, name) for name in ("base_url", "_prepare_url", "post"))
 
 
 def _contents(
@@ -203,6 +209,8 @@ def _bytes_of(file: object) -> bytes | None:
 
 
 def _is_file(value: object) -> bool:
+    if type(value) in _NO_FILES:
+        return False
     if isinstance(value, (list, tuple)):
         # A file may come as (name, content, type), and several of them in a list.
         return any(_is_file(item) for item in value[:3])

@@ -8,6 +8,7 @@ is not allowed.
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -34,9 +35,21 @@ if TYPE_CHECKING:
 LONGEST_BODY: Final = 8 << 20
 """Bytes of a body that are read; a longer one is opaque."""
 _Headers: TypeAlias = Mapping[str, Sequence[str]]
-"""All values of each header, by its name in lower case."""
+"""All values of each header that is read, by its name in lower case."""
 _TYPE: Final = "content-type"
 _RETRIES: Final = "x-stainless-retry-count"
+_READ: Final = {
+    name.encode("ascii"): name
+    for name in (
+        "content-encoding",
+        "content-length",
+        _TYPE,
+        "host",
+        "transfer-encoding",
+        "upgrade",
+        _RETRIES,
+    )
+}
 _MOST_ATTEMPTS: Final = 1_000_000
 _IN_QUERY: Final = "its query names another model"
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s;,\"']*)", re.IGNORECASE)
@@ -116,6 +129,8 @@ def read_body(request: Request) -> Body:
     """
     if not _readable(request):
         return UNREAD
+    if type(request.stream) is _module(request).ByteStream:
+        return _at_hand(request)
     chunks: list[bytes] = []
     size = 0
     source = iter(_sync(request))
@@ -132,6 +147,8 @@ async def aread_body(request: Request) -> Body:
     """Do what `read_body` does for a body that is sent asynchronously."""
     if not _readable(request):
         return UNREAD
+    if type(request.stream) is _module(request).ByteStream:
+        return _at_hand(request)
     chunks: list[bytes] = []
     size = 0
     source = aiter(_async(request))
@@ -145,12 +162,12 @@ async def aread_body(request: Request) -> Body:
 
 
 def _headers_of(request: Request) -> _Headers:
-    """Return all values of each header; a look-up in a client's own goes through all."""
+    """Return what headers say; a look-up in a client's own goes through all of them."""
     found: dict[str, list[str]] = {}
-    for name, value in request.headers.raw:
-        found.setdefault(name.decode("latin-1").lower(), []).append(
-            value.decode("latin-1")
-        )
+    for raw, value in request.headers.raw:
+        name = _READ.get(raw.lower())
+        if name is not None:
+            found.setdefault(name, []).append(value.decode("latin-1"))
     return found
 
 
@@ -180,19 +197,24 @@ def _contents(
 
 def _hidden(request: Request, body: Body, headers: _Headers) -> str:
     """Say why nothing of a body is looked at; empty: it is."""
-    full = bool(body.content)
-    reasons = (
-        (body.content is None, f"its body has more than {LONGEST_BODY >> 20} MiB"),
-        ("upgrade" in headers, "it asks for another protocol"),
-        (not _has_one_length(headers), "its headers name two lengths of the body"),
-        ("target" in request.extensions, "it is sent to another path than the URL's"),
-        (full and _is_coded(headers), "its body is compressed"),
-        (
-            full and not _is_utf_8(headers),
-            "its body is in another character set than UTF-8",
-        ),
-    )
-    return next((why for holds, why in reasons if holds), "")
+    if body.content is None:
+        return f"its body has more than {LONGEST_BODY >> 20} MiB"
+    if "upgrade" in headers:
+        return "it asks for another protocol"
+    if not _has_one_length(headers):
+        return "its headers name two lengths of the body"
+    if "target" in request.extensions:
+        return "it is sent to another path than the URL's"
+    return _unreadable(headers) if body.content else ""
+
+
+def _unreadable(headers: _Headers) -> str:
+    """Say why the bytes of a body cannot be read as JSON or a form; empty: they can."""
+    if _is_coded(headers):
+        return "its body is compressed"
+    if not _is_utf_8(headers):
+        return "its body is in another character set than UTF-8"
+    return ""
 
 
 def _text_in(headers: _Headers, body: Body, found: Described) -> bytes | None:
@@ -255,6 +277,12 @@ def _readable(request: Request) -> bool:
     return not (known and int(length[:20]) > LONGEST_BODY)
 
 
+def _at_hand(request: Request) -> Body:
+    """Return a body that is in memory: it can be read any number of times."""
+    content = b"".join(_sync(request))
+    return UNREAD if len(content) > LONGEST_BODY else Body(content=content)
+
+
 def _whole(request: Request, chunks: list[bytes]) -> Body:
     content = b"".join(chunks)
     request.stream = _module(request).ByteStream(content)
@@ -263,11 +291,17 @@ def _whole(request: Request, chunks: list[bytes]) -> Body:
 
 def _module(request: Request) -> Any:
     """Return httpx or httpx2, whichever the request belongs to."""
-    for kind in type(request).__mro__:
-        module = sys.modules.get(kind.__module__.partition(".")[0])
+    kind: Any = type(request)
+    return _module_of(kind)
+
+
+@functools.cache
+def _module_of(kind: type[Any]) -> Any:
+    for base in kind.__mro__:
+        module = sys.modules.get(base.__module__.partition(".")[0])
         if hasattr(module, "SyncByteStream"):
             return module
-    raise TypeError(f"a `{type(request).__qualname__}` is no request of httpx")
+    raise TypeError(f"a `{kind.__qualname__}` is no request of httpx")
 
 
 def _sync(request: Request) -> Iterator[bytes]:

@@ -105,7 +105,7 @@ class Guarded:
             leave = None
             if len(body.content or b"") <= _SHORT_BODY:
                 read.append(sent_by(request, body))
-                leave = awaiting.kept_at_wire(core, read[0].described)
+                leave = running.kept_at_wire(core, read[0].described)
             leave = leave or await awaiting.at_wire(core, put)
             return self._told(request, leave, expected=read[0].expected)
         except Exception as error:  # noqa: BLE001 -- what cannot be checked is not sent
