@@ -4,36 +4,30 @@ A test of a rule often first builds what the rule reads: a catalog, a view. None
 depends on the rule, so it is worked out once and looked up for each mutant.
 
 INVARIANT: only functions that do not reach the mutated module are answered from the
-table, and an argument that was not seen is worked out as ever. Whoever uses a table
-runs the tests on it unchanged first, and drops it if one does not hold.
+table, and what is asked with an argument that was not seen says so: whoever uses a table
+then asks again without one. He also runs the tests on it unchanged first, and drops it
+if one does not hold.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from policyguard.canonical import Json
 from policyguard.engines.native import NativeEngine
 from policyguard.engines.tree import Module, Path, PolicyTree, walk
 from policyguard.testing.bodies import rules_of
+from policyguard.testing.lookups import MARK, MISSED, Table
 from policyguard.testing.uses import Uses
 
-LIBRARY: Final = "policyguard_kit_table.rego"
-LIBRARY_TEXT: Final = """package policyguard_kit.lib
+Form: TypeAlias = Callable[[str, str, int], str]
+"""Writes a helper of a name, a title and as many arguments."""
 
-restored(entry) := entry.value if {
-	count(entry.sets) == 0
-} else := json.patch(entry.value, [{"op": "replace", "path": path, "value": as_set} |
-	some path in entry.sets
-	as_set := {item | some item in object.get(entry.value, path, [])}
-])
-"""
-_MARK: Final = "policyguard-table "
 _PLAIN: Final = "_worked_out"
-_MAX_VALUE: Final = 1 << 20
 _MIN_CONSTANT: Final = 200
 """Bytes of a document from which on it is worth it."""
 _COMPUTED: Final = frozenset(
@@ -100,42 +94,70 @@ def printing(
     tree: PolicyTree, texts: Mapping[str, str], functions: Iterable[Path]
 ) -> Tabled:
     """Return modules in which helpers print their arguments and their value."""
-    return _replaced(tree, texts, tuple(functions), _PRINTING)
+    return _replaced(tree, texts, tuple(functions), _printing)
 
 
 def looking_up(
-    tree: PolicyTree, texts: Mapping[str, str], functions: Iterable[Path]
+    tree: PolicyTree, texts: Mapping[str, str], functions: Iterable[Path], table: Table
 ) -> Tabled:
     """Return modules in which helpers look their value up."""
-    return _replaced(tree, texts, tuple(functions), _LOOKING_UP)
-
-
-def table_of(prints: Iterable[str]) -> dict[str, Json]:
-    """Return the table that helpers printed, by key."""
-    found: dict[str, Json] = {}
-    for line in prints:
-        _, mark, text = line.partition(_MARK)
-        if mark and len(text) <= _MAX_VALUE:
-            entry: Any = json.loads(text)
-            found[entry.pop("key")] = entry
-    return found
+    return _replaced(tree, texts, tuple(functions), partial(_looking_up, table))
 
 
 _PRINTING: Final = f"""
 {{name}}({{args}}) := value if {{{{
 	value := {{name}}{_PLAIN}({{args}})
-	print("{_MARK}", json.marshal({{{{
-		"key": json.marshal([{{title}}, {{args}}]),
+	print("{MARK}", json.marshal({{{{
+		"title": {{title}},
+		"args": data.policyguard_kit.lib.told([{{args}}]),
 		"value": value,
-		"sets": [path | walk(value, [path, item]); is_set(item)],
+		"sets": data.policyguard_kit.lib.sets(value),
 	}}}}))
+}}}} else := value if {{{{
+	print("{MARK}", json.marshal({{{{"title": {{title}}, "args": data.policyguard_kit.lib.told([{{args}}])}}}}))
+	value := data.policyguard_kit.nothing
 }}}}
 """
 _LOOKING_UP: Final = f"""
-{{name}}({{args}}) := data.policyguard_kit.lib.restored(entry) if {{{{
-	entry := data.policyguard_kit.table[json.marshal([{{title}}, {{args}}])]
-}}}} else := {{name}}{_PLAIN}({{args}})
+{{name}}({{args}}) := value if {{{{
+	some entry in data.policyguard_kit.table[concat("\\n", [{{key}}])]
+	{{same}}
+	value := data.policyguard_kit.lib.restored(entry)
+}}}} else := null if {{{{
+	known := [entry |
+		some entry in data.policyguard_kit.table[concat("\\n", [{{key}}])]
+		{{same}}
+	]
+	count(known) == 0
+	print("{MISSED}")
+}}}}
 """
+
+
+def _printing(name: str, title: str, arity: int) -> str:
+    return _PRINTING.format(
+        name=name, title=json.dumps(title), args=_args(range(arity))
+    )
+
+
+def _looking_up(table: Table, name: str, title: str, arity: int) -> str:
+    compared = table.compared.get(title, ())
+    keyed = [place for place in range(arity) if place not in compared]
+    return _LOOKING_UP.format(
+        name=name,
+        args=_args(range(arity)),
+        key=", ".join(
+            (json.dumps(title), *(f"json.marshal(given_{place})" for place in keyed))
+        ),
+        same="\n\t".join(
+            f"data.policyguard_kit.large[entry.large[{index}]] == given_{place}"
+            for index, place in enumerate(compared)
+        ),
+    )
+
+
+def _args(places: Iterable[int]) -> str:
+    return ", ".join(f"given_{place}" for place in places)
 
 
 def constants(
@@ -190,7 +212,7 @@ def _after(data: bytes, end: int) -> int:
 
 
 def _replaced(
-    tree: PolicyTree, texts: Mapping[str, str], functions: tuple[Path, ...], form: str
+    tree: PolicyTree, texts: Mapping[str, str], functions: tuple[Path, ...], form: Form
 ) -> Tabled:
     changed = dict(texts)
     for module in tree.modules:
@@ -204,7 +226,7 @@ def _replaced(
     return Tabled(texts=changed, functions=functions)
 
 
-def _module(module: Module, text: str, mine: Mapping[str, Path], form: str) -> str:
+def _module(module: Module, text: str, mine: Mapping[str, Path], form: Form) -> str:
     data = text.encode("utf-8")
     added: dict[str, str] = {}
     rules = rules_of(module, text)
@@ -216,11 +238,7 @@ def _module(module: Module, text: str, mine: Mapping[str, Path], form: str) -> s
         end = rule.start + len(name.encode("utf-8"))
         data = data[:end] + _PLAIN.encode("utf-8") + data[end:]
         arity = len(rule.node["Spec"]["head"]["Func"]["args"])
-        added[name] = form.format(
-            name=name,
-            title=json.dumps(".".join(head.path)),
-            args=", ".join(f"given_{index}" for index in range(arity)),
-        )
+        added[name] = form(name, ".".join(head.path), arity)
     return data.decode("utf-8") + "".join(added.values())
 
 

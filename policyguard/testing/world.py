@@ -6,7 +6,6 @@ from a table. Both are dropped where a test does not hold on them unchanged.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -15,19 +14,20 @@ import orjson
 
 from policyguard.engines.native import NativeEngine, compile_modules
 from policyguard.engines.tree import FINDINGS, Module, Path, PolicyTree
-from policyguard.errors import BundleError
-from policyguard.testing.mutants import Mutant
-from policyguard.testing.rego_tests import RegoTest, answer_of, holds, tests_of
-from policyguard.testing.sources import PolicySource
-from policyguard.testing.tabling import (
+from policyguard.errors import BundleError, EngineLoadError
+from policyguard.testing.lookups import (
     LIBRARY,
     LIBRARY_TEXT,
-    constants,
-    helpers,
-    looking_up,
-    printing,
+    MISSED,
+    NO_TABLE,
+    Table,
     table_of,
 )
+from policyguard.testing.mutants import Mutant
+from policyguard.testing.pruning import pruned
+from policyguard.testing.rego_tests import RegoTest, answer_of, holds, tests_of
+from policyguard.testing.sources import PolicySource
+from policyguard.testing.tabling import constants, helpers, looking_up, printing
 from policyguard.testing.uses import Uses, uses_of
 
 _UNBORN: Final = ("unsafe", "undefined variable", "could not find function", "expected")
@@ -40,13 +40,28 @@ Expected: TypeAlias = Mapping[str, Cases]
 
 
 class World:
-    """Runs the tests of one module on mutants of it; belongs to one thread."""
+    """Runs the tests of one module on mutants of it; belongs to one thread.
 
-    def __init__(self, *, base: NativeEngine, file: str, tests: Expected) -> None:
+    Args:
+        base: What the tests reach, but for the module.
+        file: The module.
+        tests: Its tests.
+        whole: Who is asked where a table of this one has no answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        base: NativeEngine,
+        file: str,
+        tests: Expected,
+        whole: World | None = None,
+    ) -> None:
         self._base = base
         self._file = file
         self._tests = tests
-        self._kills: Counter[str] = Counter()
+        self._whole = whole
+        self._order = list(tests)
 
     def failing(self, text: str) -> str | None:
         """Return the first test that does not hold with a text of the module.
@@ -61,8 +76,10 @@ class World:
         except Exception:  # noqa: BLE001 -- whatever it says, it did not compile
             return None
         engine.set_input_json("{}")
-        for test in sorted(self._tests, key=lambda name: -self._kills[name]):
+        for test in self._order:
             answer, message = answer_of(engine, test)
+            if self._whole is not None and _has_missed(engine):
+                return self._whole.failing(text)
             if message and any(mark in message for mark in _UNBORN):
                 return None
             if message or not _all_hold(answer, self._tests[test]):
@@ -70,10 +87,15 @@ class World:
         return ""
 
     def killer_of(self, mutant: Mutant) -> str | None:
-        """Do the same for a mutant; who killed often is asked first."""
+        """Do the same for a mutant; who killed last is asked first.
+
+        Mutants come in the order of their lines, and what notices one fault of a line
+        mostly notices the next.
+        """
         killer = self.failing(mutant.text)
         if killer:
-            self._kills[killer] += 1
+            self._order.remove(killer)
+            self._order.insert(0, killer)
         return killer
 
 
@@ -113,49 +135,85 @@ def world_of(ground: Ground, module: Module) -> World | None:
     own = tests_beside(ground, module)
     if not own:
         return None
-    policy, text = ground.policy, ground.policy.modules[module.name]
     tests: Expected = {".".join(("data", *path)): cases for path, cases in own.items()}
+    few = _few(ground, module, own)
+    quick = _quick(ground, module, few, tests)
+    if quick is not None:
+        return quick
     failing: str | None = ""
-    for texts in (_few(ground, module, own), dict(policy.texts)):
-        rest = {name: item for name, item in texts.items() if name != module.name}
-        world = World(base=_loaded(rest, policy), file=module.name, tests=tests)
-        failing = world.failing(text)
+    for texts in (few, dict(ground.policy.texts)):
+        world = _whole(ground, module, texts, tests)
+        failing = world.failing(texts[module.name])
         if failing == "":
-            tabled = _tabled(ground, module, rest, tests)
-            return world if tabled is None or tabled.failing(text) != "" else tabled
+            return world
     raise BundleError(
         f"{module.name}: the test `{failing}` does not hold: mutants are tried on tests"
         " that do"
     )
 
 
-def _tabled(
+def _whole(
+    ground: Ground, module: Module, texts: Mapping[str, str], tests: Expected
+) -> World:
+    rest = {name: item for name, item in texts.items() if name != module.name}
+    return World(base=_loaded(rest, ground.policy), file=module.name, tests=tests)
+
+
+def _quick(
     ground: Ground, module: Module, texts: Mapping[str, str], tests: Expected
 ) -> World | None:
-    policy, tree = ground.policy, ground.tree
+    """Return a world of what tests reach and no more, if they hold without and in it."""
+    tabled, table = _tabled(ground, module, texts, tests)
+    if tabled is None:
+        return None
+    try:
+        few = pruned(
+            tabled,
+            asked=[*(tuple(test.split(".")[1:]) for test in tests), *_names(module)],
+            contributing=_contributing(ground.policy, ground.tree, module),
+        )
+        few.pop(module.name, None)
+        base = _loaded(few, ground.policy)
+    except EngineLoadError:
+        return None
+    base.add_data_json(_document(table))
+    world = World(
+        base=base,
+        file=module.name,
+        tests=tests,
+        whole=_whole(ground, module, texts, tests),
+    )
+    return world if world.failing(texts[module.name]) == "" else None
+
+
+def _tabled(
+    ground: Ground, module: Module, texts: Mapping[str, str], tests: Expected
+) -> tuple[dict[str, str] | None, Table]:
+    """Return modules that look up what their helpers return, and the table.
+
+    There are none if a test does not hold, which is seen on the way.
+    """
     functions = helpers(
-        tree,
+        ground.tree,
         ground.uses,
         tests=[tuple(name.split(".")[1:]) for name in tests],
-        changing=[*_names(module), *_sets(tree)],
+        changing=[*_names(module), *_sets(ground.tree)],
     )
-    if not functions:
-        return None
-    asked = printing(tree, texts, functions).texts
-    engine = _loaded({**asked, module.name: policy.modules[module.name]}, policy)
+    asked = printing(ground.tree, texts, functions).texts
+    engine = _loaded({**asked, LIBRARY: LIBRARY_TEXT}, ground.policy)
     engine.set_input_json("{}")
-    for test in tests:
-        answer_of(engine, test)
+    for test, cases in tests.items():
+        answer, message = answer_of(engine, test)
+        if message or not _all_hold(answer, cases):
+            return None, NO_TABLE
     table = table_of(engine.take_prints())
-    if not table:
-        return None
-    base = _loaded(
-        {**looking_up(tree, texts, functions).texts, LIBRARY: LIBRARY_TEXT}, policy
-    )
-    base.add_data_json(
-        orjson.dumps({"policyguard_kit": {"table": table}}).decode("utf-8")
-    )
-    return World(base=base, file=module.name, tests=tests)
+    looked = looking_up(ground.tree, texts, functions, table).texts
+    return {**looked, LIBRARY: LIBRARY_TEXT}, table
+
+
+def _document(table: Table) -> str:
+    found = {"table": table.entries, "large": table.large}
+    return orjson.dumps({"policyguard_kit": found}).decode("utf-8")
 
 
 def _loaded(texts: Mapping[str, str], policy: PolicySource) -> NativeEngine:
@@ -220,6 +278,10 @@ def _sets(tree: PolicyTree) -> list[Path]:
         for head in module.heads
         if head.path[-1:] == (FINDINGS,)
     ]
+
+
+def _has_missed(engine: NativeEngine) -> bool:
+    return any(MISSED in line for line in engine.take_prints())
 
 
 def _all_hold(answer: str, cases: Cases) -> bool:
