@@ -118,6 +118,14 @@ def test(
     help="On how many inputs a survivor is compared with its rule.",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="In how many processes, a module in each.",
+)
+@click.option(
     "--suite",
     "suite_file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -135,6 +143,7 @@ def mutate(
     operators: tuple[str, ...],
     min_score: float | None,
     inputs: int,
+    jobs: int,
     suite_file: Path | None,
     as_json: bool,
     recording: bool,
@@ -153,10 +162,10 @@ def mutate(
     if suite_file is not None:
         from policyguard.cli.suite_view import write_suite
 
-        if operators or min_score is not None or recording:
+        if operators or min_score is not None or recording or jobs > 1:
             raise click.UsageError(
-                "--suite takes every kind of fault: give no --operator, --min-score or"
-                " --record"
+                "--suite takes every kind of fault, in one process: give no --operator,"
+                " --min-score, --jobs or --record"
             )
         write_suite(directory, suite_file, files=files, inputs=inputs, as_json=as_json)
         return
@@ -171,6 +180,7 @@ def mutate(
             files=files,
             operators=operators,
             compared_on=inputs,
+            jobs=jobs,
             progress=bar.advance,
         )
     if as_json:

@@ -92,12 +92,13 @@ class MutationReport:
         return "\n".join(lines)
 
 
-def mutate(
+def mutate(  # noqa: PLR0913 -- what is tried, and how
     policy: PolicySource,
     *,
     files: Sequence[str] = (),
     operators: Sequence[str] = (),
     compared_on: int = MAX_INPUTS,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> MutationReport:
     """Make each mutant of a policy's modules and run the tests beside them.
@@ -108,15 +109,15 @@ def mutate(
         operators: The operators to use; all.
         compared_on: On how many inputs a survivor is compared with its rule at most;
             with none, no mutant counts as equivalent.
+        jobs: In how many processes; each takes one module after the other.
         progress: What is told of each mutant: module, done, total.
 
     Raises:
-        ConfigurationError: there is no such operator.
+        ConfigurationError: there is no such operator, or not one process.
         BundleError: a file is none of the policy's, or its tests fail unchanged.
         EngineLoadError: the policy does not load.
+        EvaluationError: a process ended before its mutants were tried.
     """
-    ground = ground_of(policy)
-    tree = ground.tree
     unknown = sorted(set(files) - policy.modules.keys())
     if unknown:
         raise BundleError(f"`{unknown[0]}` is no module of the policy")
@@ -125,33 +126,78 @@ def mutate(
         raise ConfigurationError(
             f"there is no kind of fault `{odd[0]}`: known are {', '.join(OPERATORS)}"
         )
-    passed_over = shown_only(
-        module for module in tree.modules if module.name in policy.modules
+    if jobs < 1:
+        raise ConfigurationError(f"{jobs} processes: at least one is needed")
+    chosen = [name for name in sorted(policy.modules) if not files or name in files]
+    told = progress or _nobody
+    if jobs > 1 and len(chosen) > 1:
+        from policyguard.testing.mutate_jobs import in_processes
+
+        found = in_processes(
+            policy, chosen, operators=operators, compared_on=compared_on, jobs=jobs,
+            progress=told,
+        )  # fmt: skip
+    else:
+        bench = Bench(policy, operators=operators, compared_on=compared_on)
+        found = {name: bench.results(name, progress=told) for name in chosen}
+    return MutationReport(
+        results=tuple(item for name in chosen for item in found[name] or ()),
+        inputs=compared_on,
+        untested=tuple(name for name in chosen if found[name] is None),
     )
-    results: list[MutantResult] = []
-    untested = []
-    known = SeenInputs(ground=ground, most=compared_on)
-    for module in tree.modules:
-        if module.name not in policy.modules or (files and module.name not in files):
-            continue
-        world = world_of(ground, module)
+
+
+class Bench:
+    """Tries the mutants of one policy, module by module; belongs to one thread.
+
+    Args:
+        policy: Modules and tests.
+        operators: The operators to use; without them all.
+        compared_on: On how many inputs a survivor is compared with its rule at most.
+
+    Raises:
+        EngineLoadError: the policy does not load.
+    """
+
+    def __init__(
+        self, policy: PolicySource, *, operators: Sequence[str], compared_on: int
+    ) -> None:
+        self._policy = policy
+        self._ground = ground_of(policy)
+        self._operators = frozenset(operators or OPERATORS)
+        self._modules = {
+            module.name: module
+            for module in self._ground.tree.modules
+            if module.name in policy.modules
+        }
+        self._passed_over = shown_only(self._modules.values())
+        self._known = SeenInputs(ground=self._ground, most=compared_on)
+
+    def results(self, name: str, *, progress: Progress) -> list[MutantResult] | None:
+        """Return what became of each mutant of a module; nothing if it has no test.
+
+        Raises:
+            BundleError: its tests fail unchanged.
+        """
+        module = self._modules[name]
+        world = world_of(self._ground, module)
         if world is None:
-            untested.append(module.name)
-            continue
+            return None
+        text = self._policy.modules[name]
         mutants = [
             mutant
-            for mutant in mutants_of(
-                module, policy.modules[module.name], passed_over=passed_over
-            )
-            if not operators or mutant.operator in operators
+            for mutant in mutants_of(module, text, passed_over=self._passed_over)
+            if mutant.operator in self._operators
         ]
+        results = []
         for index, mutant in enumerate(mutants, start=1):
-            results.append(_tried(mutant, world, known))
-            if progress is not None:
-                progress(module.name, index, len(mutants))
-    return MutationReport(
-        results=tuple(results), inputs=known.count, untested=tuple(untested)
-    )
+            results.append(_tried(mutant, world, self._known))
+            progress(name, index, len(mutants))
+        return results
+
+
+def _nobody(name: str, done: int, total: int) -> None:
+    del name, done, total
 
 
 def _tried(mutant: Mutant, world: World, inputs: Inputs) -> MutantResult:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from unit.testing.own_policy import RULES, STRONG, WEAK, written
 
-from policyguard.errors import BundleError
+from policyguard.errors import BundleError, ConfigurationError
 from policyguard.testing.mutants import mutants_of, shown_only
 from policyguard.testing.mutate import mutate
+from policyguard.testing.sources import read_policy
 
 KINDS = {
     "condition dropped",
@@ -113,6 +114,38 @@ def test_helpers_that_are_tests_own_are_answered_from_a_table(tmp_path: Path) ->
     report = mutate(written(tmp_path, tests=tests), files=["own.rego"])
 
     assert report.survivors == ()
+
+
+def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
+    written(tmp_path, tests=WEAK)
+    (tmp_path / "other.rego").write_text("package other\n\nx := 1\n", "utf-8")
+    (tmp_path / "other_test.rego").write_text(
+        "package other_test\n\ntest_x if data.other.x == 1\n", "utf-8"
+    )
+    (tmp_path / "lonely.rego").write_text("package lonely\n\nx := 1\n", "utf-8")
+    policy = read_policy(tmp_path)
+    told: list[tuple[str, int, int]] = []
+
+    both = mutate(policy, jobs=2, progress=lambda *seen: told.append(seen))
+
+    assert both == mutate(policy)
+    assert sorted(told) == [
+        ("lonely.rego", 0, 0),
+        ("other.rego", 3, 3),
+        ("own.rego", 24, 24),
+    ]
+
+
+def test_what_fails_in_a_process_is_said_as_ever(tmp_path: Path) -> None:
+    policy = written(tmp_path, rules=RULES.replace("<", "<="))
+    (tmp_path / "other.rego").write_text("package other\n\nx := 1\n", "utf-8")
+
+    with pytest.raises(
+        BundleError, match=r"own.rego: the test `.*test_allowed` does not"
+    ):
+        mutate(read_policy(tmp_path), jobs=2)
+    with pytest.raises(ConfigurationError, match="0 processes: at least one is needed"):
+        mutate(policy, jobs=0)
 
 
 def test_shown_facts_and_messages_are_left_alone(tmp_path: Path) -> None:
