@@ -113,7 +113,7 @@ def explain(*, rule: str, at: datetime, as_json: bool, config: str | None) -> No
 
     bundle = _bundle(config)
     info = _rule(bundle, rule)
-    reading = read_rule(bundle.modules[info.file])
+    reading = read_rule(bundle.modules[info.file], others=bundle.modules.values())
     overrides = overrides_of(bundle.data, info.id)
     if as_json:
         document = _summary(info, at=at) | {

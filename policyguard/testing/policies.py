@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 from policyguard.assembly import bundle_of, catalog_of, policy_set
-from policyguard.canonical import digest_of
+from policyguard.bundle.additions import read_overrides
+from policyguard.bundle.rulebook import read_rules, rulebook_document
+from policyguard.canonical import Json, digest_of
 from policyguard.engines.protocol import PolicySet
 from policyguard.errors import ConfigurationError
 from policyguard.settings import Settings
 from policyguard.testing.sources import PolicySource, read_policy
 
 _FACTS: Final = "policyguard/facts/"
+_TENANT: Final = "tenant"
 
 
 def configured_policy(settings: Settings) -> PolicySet:
@@ -86,17 +90,16 @@ def policy_with(source: PolicySource, settings: Settings) -> PolicySet:
     Args:
         source: The modules and data of a bundle, or of a tenant's own rules.
         settings: Of a guard.
+
+    Raises:
+        BundleError: METADATA of a tenant's rules cannot be used, or an id is taken.
     """
     base = configured_policy(settings)
     whole = any(name.startswith(_FACTS) for name in source.modules)
-    modules = {
-        **({} if whole else base.modules),
-        **{
-            name if whole else f"tenant/{name}": t for name, t in source.modules.items()
-        },
-    }
+    own = source.modules if whole else _below_tenant(source.modules)
+    modules = {**({} if whole else base.modules), **own}
     data = {
-        **({} if whole else base.data),
+        **({} if whole else _with_rulebook(base, modules)),
         **source.data,
         "catalog": base.data["catalog"],
     }
@@ -109,3 +112,22 @@ def policy_with(source: PolicySource, settings: Settings) -> PolicySet:
         catalog_digest=base.catalog_digest,
         golden=base.golden,
     )
+
+
+def _below_tenant(modules: Mapping[str, str]) -> dict[str, str]:
+    return {f"{_TENANT}/{name}": text for name, text in modules.items()}
+
+
+def _with_rulebook(base: PolicySet, modules: Mapping[str, str]) -> dict[str, Json]:
+    """Return the data of a bundle, of whose rulebook added rules are a part.
+
+    A rule that is being written has no METADATA and no place in it; whoever asks for its
+    status says what that means.
+    """
+    ours: Any = base.data["policyguard"]
+    book = rulebook_document(
+        revision=ours["rulebook"]["revision"],
+        rules=read_rules(modules.items()),
+        overrides=read_overrides(base.data),
+    )
+    return {**base.data, "policyguard": {**ours, "rulebook": book}}

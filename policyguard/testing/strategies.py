@@ -68,9 +68,9 @@ def inputs(
     plain = st.lists(one, max_size=most, unique_by=lambda item: item[0]).map(dict)
     seeds = [] if chosen else [seed for own in seeds_of(trial) for seed in own.facts]
     if not seeds:
-        return plain.map(lambda given: call_of(trial, given))
+        return plain.map(lambda given: _call(trial, given))
     near = st.builds(operator.or_, st.sampled_from(seeds), plain)
-    return st.one_of(plain, near).map(lambda given: call_of(trial, given))
+    return st.one_of(plain, near).map(lambda given: _call(trial, given))
 
 
 def calls(
@@ -179,6 +179,24 @@ def _value(
         )
         one = st.one_of(one, longer.map(list))
     return one.map(lambda value: (dim.name, value))
+
+
+def _call(trial: Trial, facts: Mapping[str, Json]) -> dict[str, Any]:
+    """Return a call with one contract for each operator, as the vocabulary demands.
+
+    The first are with those whom it is sent to, the others with some of the catalog.
+    """
+    call = call_of(trial, facts)
+    contracts = call["tenant"]["contracts"]
+    if contracts:
+        recipients = trial.space.recipients
+        hops = (recipients.get(hop, "nobody") for hop in call["route"])
+        operators = dict.fromkeys([*hops, *sorted(set(recipients.values()))])
+        call["tenant"]["contracts"] = [
+            {**contract, "operator": operator}
+            for contract, operator in zip(contracts, operators, strict=False)
+        ]
+    return call
 
 
 def _moment(second: int) -> datetime:

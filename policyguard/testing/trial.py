@@ -164,7 +164,11 @@ class Trial:
     @cached_property
     def boundaries(self) -> tuple[int, ...]:
         """Return the seconds at which bundle or catalog say something else."""
-        return tuple(sorted(set(boundaries_in(self.policy.data))))
+        catalog: Any = self.policy.data["catalog"]
+        terms = (model["access_terms"] for model in catalog["models"].values())
+        # No view ends there: rules compare these with the instant themselves.
+        limits = {item["since"] for item in terms if item and item["since"] is not None}
+        return tuple(sorted({*boundaries_in(self.policy.data), *limits}))
 
     def found(self, call: Json) -> Mapping[str, Found]:
         """Return by rule what it finds, before its status and any softening."""
@@ -230,6 +234,25 @@ class Trial:
         order = sorted(modules, reverse=turned)
         engine = compile_modules({name: modules[name] for name in order})
         engine.add_data_json(orjson.dumps(self._document).decode("utf-8"))
+        return engine
+
+    def engine_over(self, catalog: Mapping[str, Json]) -> NativeEngine:
+        """Return a new engine of the policy over another catalog.
+
+        Args:
+            catalog: A compiled one, with its views.
+        """
+        engine = self._without_catalog.clone()
+        engine.add_data_json(orjson.dumps({"catalog": catalog}).decode("utf-8"))
+        return engine
+
+    @cached_property
+    def _without_catalog(self) -> NativeEngine:
+        engine = compile_modules(join_modules(self.policy.modules).modules)
+        rest = {
+            name: item for name, item in self._document.items() if name != "catalog"
+        }
+        engine.add_data_json(orjson.dumps(rest).decode("utf-8"))
         return engine
 
     @cached_property

@@ -13,6 +13,7 @@ from unit.testing.trials import own, space, trial
 from policyguard.testing.strategies import around, calls, ill_typed, inputs, times
 from policyguard.testing.trial import Trial
 from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.names import without_name_keys
 
 FEW = settings(
     max_examples=40,
@@ -112,6 +113,40 @@ def test_lists_are_longer_than_those_of_a_space() -> None:
     assert call["data"]["classes"] == sorted(
         set(call["data"]["classes"]), key=call["data"]["classes"].index
     )
+
+
+@FEW
+@given(
+    call=inputs(trial("PROC-05"), facts=["route", "tenant.contracts"], missing=False)
+)
+def test_no_two_contracts_are_with_one_operator(call: dict[str, Any]) -> None:
+    operators = [item["operator"] for item in call["tenant"]["contracts"]]
+
+    assert len(operators) == len(set(operators))
+    # The first is with the one who runs the first hop.
+    first = trial().space.recipients.get(call["route"][0], "nobody")
+    assert operators[:1] in ([], [first])
+
+
+def test_contracts_of_several_operators_are_drawn() -> None:
+    drawn = inputs(trial("PROC-05"), facts=["route", "tenant.contracts"])
+
+    call = find(
+        drawn,
+        lambda call: len(call["tenant"]["contracts"] or ()) == 3,
+        settings=FEW_MORE,
+    )
+
+    assert ModelCall.model_validate(
+        without_name_keys({**call, "caller": {**call["caller"], "id": "x"}})
+    ).tenant.contracts
+
+
+def test_the_day_on_which_a_limit_of_terms_begins_is_a_bound() -> None:
+    # The terms of Anthropic limit who may own its customers since then.
+    limit = int(datetime(2025, 9, 5, tzinfo=UTC).timestamp())
+
+    assert limit in trial().boundaries
 
 
 def test_a_policy_whose_rules_read_nothing_has_one_call() -> None:
