@@ -17,9 +17,10 @@ from typing import Final
 
 from policyguard.engines.protocol import PolicySet
 from policyguard.settings import Settings
+from policyguard.testing.claims import Effort
 from policyguard.testing.compare import compare
 from policyguard.testing.policies import configured_policy
-from policyguard.testing.prove import Effort, prove
+from policyguard.testing.prove import prove
 from policyguard.testing.space import Space
 
 PAGE: Final = Path(__file__).parent.parent / "docs/reference/seeded-bugs.md"

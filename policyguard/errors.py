@@ -13,7 +13,8 @@
     │   ├── EngineLoadError       policy or data that the engine refuses
     │   ├── EvaluationError       evaluation failed, was undefined or malformed
     │   ├── NotTranslatedError    policy that is left to the interpreter
-    │   └── CannotSayError        an answer that is left to the interpreter
+    │   ├── CannotSayError        an answer that is left to the interpreter
+    │   └── UndecidedError        a fact was looked at that is still open
     ├── TrailError                the trail cannot be written, opened or read
     │   ├── NotDurableError       a record could not be made durable
     │   ├── CutOffError           a crash left a file half-written, until it is opened
@@ -43,6 +44,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from policyguard.vocabulary.decision import Decision
     from policyguard.vocabulary.record import RejectCode
 
@@ -118,6 +121,19 @@ class NotTranslatedError(EngineError):
 
 class CannotSayError(EngineError):
     """Says that compiled policy is not sure of an answer: the interpreter gives it."""
+
+
+class UndecidedError(EngineError):
+    """Says that the proofs' policy looked at a fact that is still open, and which.
+
+    Args:
+        level: The fact, by its place.
+        ways: What it can be: each with the values as bits.
+    """
+
+    def __init__(self, level: int, ways: Sequence[int]) -> None:
+        super().__init__("a fact is open")
+        self.level, self.ways = level, ways
 
 
 class TrailError(PolicyGuardError):

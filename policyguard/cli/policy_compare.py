@@ -76,7 +76,7 @@ def compare(
     from policyguard.settings import load_settings
     from policyguard.testing.compare import compare as differences
     from policyguard.testing.policies import policy_at
-    from policyguard.testing.prove import Effort
+    from policyguard.testing.claims import Effort
 
     settings = load_settings(config)
     if (new is None) == (against is None):

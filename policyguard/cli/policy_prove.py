@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -62,6 +63,12 @@ _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
     help="How many whole evaluations are compared with what was decided.",
 )
 @click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many processes decide; without it one for each core.",
+)
+@click.option(
     "--config",
     metavar="FILE",
     help="A policyguard.toml, which names bundle and catalog; without it the shipped.",
@@ -78,6 +85,7 @@ def prove(
     views: int,
     samples: int,
     crosschecks: int,
+    jobs: int | None,
     config: str | None,
     as_json: bool,
     recording: bool,
@@ -92,8 +100,8 @@ def prove(
     """
     from policyguard.cli.progress import ProgressBar
     from policyguard.settings import load_settings
+    from policyguard.testing.claims import Effort
     from policyguard.testing.policies import configured_policy, policy_in
-    from policyguard.testing.prove import Effort
     from policyguard.testing.prove import prove as decide
 
     settings = load_settings(config)
@@ -108,6 +116,7 @@ def prove(
             properties=properties,
             rules=rules,
             effort=Effort(views=views, samples=samples, crosschecks=crosschecks),
+            jobs=jobs or os.cpu_count() or 1,
             progress=bar.advance,
         )
     if as_json:

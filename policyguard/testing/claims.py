@@ -10,12 +10,14 @@ VIOLATED  a call breaks it: the smallest that was found is shown
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from policyguard.canonical import Json
 
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Is told the stage, how much of it is done, and how much there is."""
 Tier: TypeAlias = Literal["PROVED", "CHECKED", "SAMPLED", "VIOLATED"]
 REACHABLE: Final = "reachable"
 ALLOW: Final = "allow_iff_nothing_objects"
@@ -29,6 +31,20 @@ DECIDED: Final = (
     REACHABLE,
 )
 """Properties that are decided where none are named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """Says how much is done before a claim is made with less certainty."""
+
+    views: int = 60_000
+    """The most views on which one part of a rule is asked; of more, calls are drawn."""
+    samples: int = 400
+    """How many calls are drawn for a rule that tells more views apart."""
+    crosschecks: int = 5_000
+    """How many whole evaluations the tables are compared with."""
+    seed: int = 0
+    """What the draws depend on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 from policyguard.canonical import Json, digest_of
 from policyguard.engines.protocol import PolicySet
-from policyguard.testing.claims import COMPOSITION, Tier
+from policyguard.testing.claims import COMPOSITION, Effort, Progress, Tier
 from policyguard.testing.composition import (
     RANK,
     composed,
@@ -25,7 +25,6 @@ from policyguard.testing.composition import (
 )
 from policyguard.testing.counterexamples import translated
 from policyguard.testing.diagrams import Diagrams, Root
-from policyguard.testing.prove import Effort, Progress
 from policyguard.testing.relevant import slice_of
 from policyguard.testing.rule_table import Found, Sample, Table, drawn, objects
 from policyguard.testing.space import Choice, Space

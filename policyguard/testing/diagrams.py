@@ -34,6 +34,7 @@ class Diagrams:
         self.sizes = tuple(sizes)
         self._nodes: list[tuple[int, _Branches]] = []
         self._known: dict[tuple[int, _Branches], Root] = {}
+        self._selected: dict[tuple[int, _Branches], Root] = {}
 
     @staticmethod
     def leaf(value: int) -> Root:
@@ -59,11 +60,68 @@ class Diagrams:
             self._nodes.append(node)
         return known
 
+    def selected(self, level: int, branches: Iterable[tuple[Root, int]]) -> Root:
+        """Return the function that is another one by the value of a fact.
+
+        Args:
+            level: Which fact; the functions may look at facts before it.
+            branches: The functions, each with the values as bits, of which all are there.
+        """
+        merged: dict[Root, int] = {}
+        for root, values in branches:
+            merged[root] = merged.get(root, 0) | values
+        if len(merged) == 1:
+            return next(iter(merged))
+        node = (level, tuple(sorted(merged.items())))
+        known = self._selected.get(node)
+        if known is None:
+            known = self._selected[node] = self._selecting(*node)
+        return known
+
+    def _selecting(self, level: int, branches: _Branches) -> Root:
+        first = min(self._first(root) for root, _ in branches)
+        if first > level:
+            return self.choose(level, branches)
+        if first == level:
+            return self.choose(
+                level,
+                [
+                    (child, inner & values)
+                    for root, values in branches
+                    for child, inner in self._ways(root, level)
+                    if inner & values
+                ],
+            )
+        # By the values of the earlier fact, what each function goes on with.
+        ways: list[tuple[int, _Branches]] = [(self._every(first), ())]
+        for root, values in branches:
+            ways = [
+                (own & more, (*rest, (child, values)))
+                for own, rest in ways
+                for child, more in self._ways(root, first)
+                if own & more
+            ]
+        return self.choose(
+            first, [(self.selected(level, rest), own) for own, rest in ways]
+        )
+
+    def _ways(self, root: Root, level: int) -> _Branches:
+        """Return what a function goes on with by a fact, which is its first or earlier."""
+        if self._first(root) == level:
+            return self._nodes[root][1]
+        return ((root, self._every(level)),)
+
+    def _first(self, root: Root) -> int:
+        return self._nodes[root][0] if root >= 0 else _NONE
+
+    def _every(self, level: int) -> int:
+        return (1 << self.sizes[level]) - 1
+
     def among(self, level: int, values: Iterable[int]) -> Root:
         """Return the function that is 1 where a fact has one of some values, else 0."""
         inside = sum({1 << value for value in values})
-        every = (1 << self.sizes[level]) - 1
-        pairs = ((self.leaf(1), inside), (self.leaf(0), every & ~inside))
+        outside = self._every(level) & ~inside
+        pairs = ((self.leaf(1), inside), (self.leaf(0), outside))
         return self.choose(level, [pair for pair in pairs if pair[1]])
 
     def joined(self, one: Root, other: Root, leaf: Callable[[int, int], int]) -> Root:

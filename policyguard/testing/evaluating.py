@@ -13,12 +13,16 @@ from typing import Any, Final
 import orjson
 
 from policyguard.canonical import Json
+from policyguard.engines.compiled.checked import compiled_or_not, translated_or_not
+from policyguard.engines.compiled.names import Names
+from policyguard.engines.compiled.program import Running
 from policyguard.engines.joined import join_modules
-from policyguard.engines.native import NativeEngine, compile_modules
+from policyguard.engines.native import NativeEngine, compile_modules, syntax_tree
 from policyguard.engines.protocol import PolicySet
 from policyguard.engines.tree import Module, Path, PolicyTree
 from policyguard.errors import EvaluationError
 from policyguard.testing.bodies import cut
+from policyguard.testing.open_views import Programs
 from policyguard.testing.parts import Part
 from policyguard.testing.rego_tests import answer_of
 
@@ -26,6 +30,8 @@ VIEW: Final[Path] = ("policyguard", "facts", "view")
 POINTWISE: Final = frozenset({"groups", "countries"})
 """Parts of the view that are looked up by country: of an instant the same in each call."""
 _FACTS: Final = "policyguard/facts/"
+_PARTS: Final = "policyguard_kit_parts.rego"
+_PROBE: Final = "policyguard_kit.rego"
 _BATCH: Final = 400
 _FIXED: Final = """
 fixed := [object.union(known, {"groups": groups}) |
@@ -49,7 +55,7 @@ class Evaluator:
         self._policy = policy
         self._data = orjson.dumps(dict(policy.data)).decode("utf-8")
         self._fields = _view_fields(policy, tree)
-        self._facts: dict[str, NativeEngine] = {}
+        self._fields_of: dict[str, tuple[Running | None, NativeEngine]] = {}
         self._whole: dict[tuple[Path, ...], NativeEngine] = {}
         self.evaluations = 0
 
@@ -60,23 +66,42 @@ class Evaluator:
             top: The field.
             calls: What the guard would ask.
         """
-        if top not in self._facts:
-            modules = {
-                name: text
-                for name, text in self._policy.modules.items()
-                if name.startswith(_FACTS)
-            }
-            modules["policyguard_kit_part.rego"] = (
-                f"package policyguard.facts\n\nkit_part := {self._fields[top]}\n"
-            )
-            self._facts[top] = self._loaded(
-                modules,
-                "package policyguard_kit.parts\n\nanswers := [part |\n"
-                "some given in input.cases\npart := [json.marshal(x) |\n"
-                "x := data.policyguard.facts.kit_part with input as given]\n]\n",
-            )
-        answers = self._all(self._facts[top], "policyguard_kit.parts.answers", calls)
-        return [answer[0] if answer else None for answer in answers]
+        if top not in self._fields_of:
+            self._fields_of[top] = self._field(top)
+        running, engine = self._fields_of[top]
+        self.evaluations += len(calls)
+        found: list[str | None] = []
+        for call in calls:
+            answer = None if running is None else running.answer(call)
+            if answer is None:
+                # Compiled policy is not sure: the interpreter says.
+                answers = self._asked(engine, "policyguard_kit.parts.answers", [call])
+                found.append(answers[0][0] if answers[0] else None)
+            else:
+                found.append(orjson.dumps(answer["part"]).decode("utf-8"))
+        return found
+
+    def _field(self, top: str) -> tuple[Running | None, NativeEngine]:
+        """Return what gives one field of the view: as compiled, and as interpreted."""
+        modules = {
+            name: text
+            for name, text in self._policy.modules.items()
+            if name.startswith(_FACTS)
+        }
+        modules["policyguard_kit_part.rego"] = (
+            f"package policyguard.facts\n\nkit_part := {self._fields[top]}\n\n"
+            'kit_field := {"part": kit_part}\n'
+        )
+        engine = self._loaded(
+            modules,
+            "package policyguard_kit.parts\n\nanswers := [part |\n"
+            "some given in input.cases\npart := [json.marshal(x) |\n"
+            "x := data.policyguard.facts.kit_part with input as given]\n]\n",
+        )
+        entry = "data.policyguard.facts.kit_field"
+        document = syntax_tree(compile_modules(join_modules(modules).modules))
+        compiled = compiled_or_not(translated_or_not(document, entrypoint=entry))
+        return None if compiled is None else compiled.on(self._policy.data), engine
 
     def parts(
         self,
@@ -93,15 +118,7 @@ class Evaluator:
             parts: The parts, answered by their places.
             constants: What is looked up by country; each view has the place of its own.
         """
-        imports = "\n".join(
-            cut(self._policy.modules[module.name].encode("utf-8"), item["span"])
-            for item in module.tree["imports"]
-        )
         package = ".".join(module.package)
-        bodies = "".join(
-            f"kit_{number} contains kit_effect if {{\n{part.text}\n}}\n\n"
-            for number, part in enumerate(parts)
-        )
         answers = "".join(
             f"answers_{number} := [found |\nsome given in input.cases\n"
             "view := object.union(fixed[given[0]], given[1])\n"
@@ -109,15 +126,55 @@ class Evaluator:
             for number in range(len(parts))
         )
         return self._loaded(
-            {
-                **texts,
-                "policyguard_kit_parts.rego": (
-                    f"package {package}\n\n{imports}\n\n{bodies}"
-                ),
-            },
+            {**texts, _PARTS: self._text_of(module, parts)},
             f"package policyguard_kit.table\n\n{_FIXED}{answers}",
             constants=constants,
         )
+
+    def programs(
+        self, module: Module, texts: Mapping[str, str], parts: Sequence[Part]
+    ) -> Programs | None:
+        """Return programs that answer parts of one module's rules.
+
+        Args:
+            module: The module.
+            texts: The modules that it depends on.
+            parts: The parts.
+
+        Returns:
+            Nothing if a form in them is left to the interpreter.
+        """
+        every = ", ".join(f"kit_{number}" for number in range(len(parts)))
+        joined = join_modules({**texts, _PARTS: self._text_of(module, parts)}).modules
+        probe = f"package {'.'.join(module.package)}\n\nkit_all := [{every}]\n"
+        document = syntax_tree(compile_modules({**joined, _PROBE: probe}))
+        entry = ".".join(("data", *module.package, "kit_all"))
+        compiled = compiled_or_not(translated_or_not(document, entrypoint=entry))
+        if compiled is None:
+            return None
+        names = Names(document)
+        own = [(*module.package, f"kit_{number}") for number in range(len(parts))]
+        return Programs(
+            compiled,
+            self._policy.data,
+            numbers=[names.rules[path].number for path in own],
+            shared=[
+                rule.number
+                for path, rule in names.rules.items()
+                if path in names.reading_input and path not in own
+            ],
+        )
+
+    def _text_of(self, module: Module, parts: Sequence[Part]) -> str:
+        imports = "\n".join(
+            cut(self._policy.modules[module.name].encode("utf-8"), item["span"])
+            for item in module.tree["imports"]
+        )
+        bodies = "".join(
+            f"kit_{number} contains kit_effect if {{\n{part.text}\n}}\n\n"
+            for number, part in enumerate(parts)
+        )
+        return f"package {'.'.join(module.package)}\n\n{imports}\n\n{bodies}"
 
     def part(
         self, engine: NativeEngine, number: int, views: Sequence[tuple[int, Json]]
@@ -168,7 +225,7 @@ class Evaluator:
         constants: Sequence[Json] | None = None,
     ) -> NativeEngine:
         joined = join_modules(modules).modules
-        engine = compile_modules({**joined, "policyguard_kit.rego": probe})
+        engine = compile_modules({**joined, _PROBE: probe})
         engine.add_data_json(self._data)
         if constants is not None:
             engine.add_data_json(

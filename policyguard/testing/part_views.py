@@ -47,10 +47,12 @@ class PartViews:
         relevance = Relevance(reads=deep, data=self.data, dims=dims)
         stand_ins = {dim.path: relevance.stand_ins(dim) for dim in dims}
         groups = _groups(self.space, part.reads.facts, self.below)
-        roots = [
+        functions = [
             self.values.diagram(self.diagrams, self.space, paths, reads, stand_ins)
             for paths, reads in groups
         ]
+        roots = [function for function, _ in functions]
+        values = [shown for _, shown in functions]
         own = [i for i, (paths, _) in enumerate(groups) if paths[0][0] not in POINTWISE]
         rest = [i for i in range(len(groups)) if i not in own]
         named = frozenset(filter(is_country, deep.texts))
@@ -58,9 +60,9 @@ class PartViews:
         fixed, looked_up = self.diagrams.tuples(
             [roots[i] for i in rest], most=self.budget
         )
-        parts = [self._merged(groups, own, numbers) for numbers in found]
+        parts = [_merged(values, own, numbers) for numbers in found]
         mentioned = [named | _countries_in(document) for document in parts]
-        rows = [self._merged(groups, rest, numbers) for numbers in looked_up]
+        rows = [_merged(values, rest, numbers) for numbers in looked_up]
         places: dict[tuple[frozenset[str], int], int] = {}
         cases: dict[tuple[int, int], int] = {}
 
@@ -80,18 +82,13 @@ class PartViews:
         ]
         return whole, views
 
-    def _merged(
-        self,
-        groups: Sequence[tuple[tuple[Path, ...], Reads]],
-        own: Sequence[int],
-        numbers: Sequence[int],
-    ) -> Json:
-        """Return the view that some leaves together show; nothing where there is none."""
-        seen = [
-            self.values.value(groups[place][0], number)
-            for place, number in zip(own, numbers, strict=True)
-        ]
-        return None if None in seen else merged(seen)
+
+def _merged(
+    values: Sequence[Sequence[Json]], own: Sequence[int], numbers: Sequence[int]
+) -> Json:
+    """Return the view that some leaves together show; nothing where there is none."""
+    seen = [values[place][number] for place, number in zip(own, numbers, strict=True)]
+    return None if None in seen else merged(seen)
 
 
 def _groups(

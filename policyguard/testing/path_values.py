@@ -65,10 +65,6 @@ class PathValues:
         self._values: dict[_Paths, list[Json]] = {}
         self._classes: dict[tuple[_Paths, tuple[Path, ...]], dict[int, int]] = {}
 
-    def value(self, paths: tuple[Path, ...], number: int) -> Json:
-        """Return the part of the view that a leaf of a diagram stands for."""
-        return self._values[paths][number]
-
     def diagram(
         self,
         diagrams: Diagrams,
@@ -76,8 +72,11 @@ class PathValues:
         paths: tuple[Path, ...],
         reads: Reads,
         stand_ins: Mapping[Path, Sequence[int]],
-    ) -> Root:
+    ) -> tuple[Root, list[Json]]:
         """Return which values some paths have, as a function of the facts of a slice.
+
+        With it what its leaves stand for, in an order in which nothing counts that was
+        evaluated for others before.
 
         Args:
             diagrams: Over the dimensions of the slice, in their order.
@@ -104,10 +103,12 @@ class PathValues:
                 raise OverflowError(f"`{'.'.join(paths[0])}` has {size:,} cases")
         self._evaluate(top, dims, documents, _keys(chosen, voids, None))
         numbers = self._numbers(paths, dims, documents)
+        places: dict[int, int] = {}
 
         def build(depth: int, key: _Key) -> Root:
             if depth == len(levels):
-                return diagrams.leaf(numbers[documents.of_key[key]])
+                number = numbers[documents.of_key[key]]
+                return diagrams.leaf(places.setdefault(number, len(places)))
             if any(key[place] in gone for place, gone in voids[depth]):
                 return build(depth + 1, (*key, _VOID))
             by_value: dict[int, int] = {}
@@ -121,7 +122,8 @@ class PathValues:
                 ],
             )
 
-        return build(0, ())
+        root = build(0, ())
+        return root, [self._values[paths][number] for number in places]
 
     def _choices(
         self,

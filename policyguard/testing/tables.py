@@ -23,7 +23,8 @@ from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.evaluating import POINTWISE, VIEW, Evaluator
 from policyguard.testing.outcomes import FAILED, HOLDS, NO_VIEW, Outcomes, answered
 from policyguard.testing.part_views import PartViews
-from policyguard.testing.parts import Case, cases_of
+from policyguard.testing.part_walks import PartWalks
+from policyguard.testing.parts import Case, Part, cases_of
 from policyguard.testing.path_values import PathValues
 from policyguard.testing.relevant import Relevance, also_read, slice_of
 from policyguard.testing.rule_table import Found, Sample, Table
@@ -91,6 +92,11 @@ class Analyst:
             if head.finding is not None and head.path in SETS
         }
         """The modules that contribute findings, by the id of their rule."""
+
+    def forget(self) -> None:
+        """Forget what was evaluated, so that what comes next is as if it were first."""
+        self._values = PathValues(self.space, self.policy.data, self._views)
+        self._found.clear()
 
     @property
     def evaluations(self) -> int:
@@ -195,14 +201,13 @@ class Analyst:
         )
         # What reads most is most likely too much, and then nothing else is asked.
         parts.sort(key=lambda part: -len(part.reads.facts))
+        texts = self.texts_of(sliced.module)
+        roots = self._walked(sliced, space, diagrams, parts, known)
+        parts = [part for part in parts if part.text not in roots]
         shown = [views.of(part) for part in parts]
         engine = self._evaluator.parts(
-            sliced.module,
-            self.texts_of(sliced.module),
-            parts,
-            [orjson.loads(text) for text in constants],
+            sliced.module, texts, parts, [orjson.loads(text) for text in constants]
         )
-        roots: dict[str, Root] = {}
         for number, (part, (root, cases)) in enumerate(zip(parts, shown, strict=True)):
             answers = iter(
                 self._evaluator.part(
@@ -232,6 +237,33 @@ class Analyst:
         return diagrams.mapped(whole, leaves.index), tuple(
             known.founds[leaf] for leaf in leaves
         )
+
+    def _walked(
+        self,
+        sliced: Slice,
+        space: Space,
+        diagrams: Diagrams,
+        parts: Sequence[Part],
+        known: Outcomes,
+    ) -> dict[str, Root]:
+        """Return what parts find, by their text, of those that can be walked through."""
+        texts = self.texts_of(sliced.module)
+        programs = self._evaluator.programs(sliced.module, texts, parts)
+        if programs is None:
+            return {}
+        walks = PartWalks(
+            values=self._values,
+            data=self.policy.data,
+            budget=self.budget,
+            diagrams=diagrams,
+            space=space,
+            reads=self._reads,
+            known=known,
+        )
+        try:
+            return walks.of(parts, programs)
+        finally:
+            self._evaluator.evaluations += walks.runs
 
     def texts_of(self, module: Module) -> dict[str, str]:
         """Return the modules that the findings of one depend on, but the view's."""

@@ -21,7 +21,7 @@ from policyguard.engines.compiled.forms import builtin_name
 from policyguard.engines.compiled.translate import Translated
 from policyguard.errors import CannotSayError
 
-_NAMES: Final[Mapping[str, Any]] = {
+NAMES: Final[Mapping[str, Any]] = {
     "__builtins__": {
         item.__name__: item
         for item in (bool, dict, frozenset, id, int, len, list, str, type)
@@ -85,12 +85,12 @@ class Running:
     __slots__ = ("_answer", "_blank")
 
     def __init__(self, compiled: Compiled, data: Mapping[str, Json]) -> None:
-        blank = [_NAMES["N"]] * compiled.rules
+        blank = [NAMES["N"]] * compiled.rules
         world = {
-            **_NAMES,
+            **NAMES,
             "BLANK": tuple(blank),
             "D": data,
-            "K": [_NAMES["N"], *blank],
+            "K": [NAMES["N"], *blank],
         }
         # The program is ours: of the policy there are only constants in it.
         for code in compiled.code:

@@ -12,9 +12,9 @@ import pytest
 from policyguard.engines.protocol import PolicySet
 from policyguard.errors import ConfigurationError
 from policyguard.settings import Settings
+from policyguard.testing.claims import Effort
 from policyguard.testing.compare import Diff, compare
 from policyguard.testing.policies import configured_policy, policy_at, policy_in
-from policyguard.testing.prove import Effort
 
 LICENCE = "policyguard/rules/licence/lic_04.rego"
 MODELS = "policyguard/rules/facts/fact_01.rego"

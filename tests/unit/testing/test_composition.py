@@ -10,11 +10,11 @@ import pytest
 from policyguard.engines.protocol import PolicySet
 from policyguard.errors import EvaluationError
 from policyguard.settings import Settings
-from policyguard.testing.claims import ALLOW, COMPOSITION
+from policyguard.testing.claims import ALLOW, COMPOSITION, Effort
 from policyguard.testing.compare import compare
 from policyguard.testing.composition import composed, decisions, is_right
 from policyguard.testing.policies import configured_policy
-from policyguard.testing.prove import Effort, prove
+from policyguard.testing.prove import prove
 
 MAIN = "policyguard/main/main.rego"
 

@@ -10,9 +10,9 @@ import pytest
 from policyguard.engines.protocol import PolicySet
 from policyguard.errors import ConfigurationError, EvaluationError
 from policyguard.settings import Settings
-from policyguard.testing.claims import Claim, Proof
+from policyguard.testing.claims import Claim, Effort, Proof
 from policyguard.testing.policies import configured_policy
-from policyguard.testing.prove import Effort, prove
+from policyguard.testing.prove import prove
 from policyguard.testing.space import Space
 
 FEW = Effort(crosschecks=60, samples=20)

@@ -1,0 +1,104 @@
+"""Walks through the parts of one rule, as far as compiled policy answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from policyguard.canonical import Json
+from policyguard.engines.tree import Path
+from policyguard.errors import CannotSayError, EvaluationError, NotTranslatedError
+from policyguard.testing.diagrams import Diagrams, Root
+from policyguard.testing.open_views import OpenProgram, Programs
+from policyguard.testing.outcomes import FAILED, NO_VIEW, Outcomes, answered
+from policyguard.testing.parts import Part
+from policyguard.testing.path_values import PathValues, levels_of
+from policyguard.testing.relevant import Relevance
+from policyguard.testing.slice_forms import Reads
+from policyguard.testing.space import Space
+from policyguard.testing.walks import Budget, Values, Walk
+
+
+@dataclass(slots=True, kw_only=True)
+class PartWalks:
+    """Finds what the parts of one rule find; lives for one rule."""
+
+    values: PathValues
+    data: Mapping[str, Json]
+    budget: int
+    diagrams: Diagrams
+    space: Space
+    reads: Callable[[Path], Reads]
+    """Says what a path of the view depends on."""
+    known: Outcomes
+    runs: int = 0
+    """How often parts ran."""
+
+    def of(self, parts: Sequence[Part], programs: Programs) -> dict[str, Root]:
+        """Return what parts find, by their text, of those that can be walked through.
+
+        Args:
+            parts: The parts.
+            programs: Answer them.
+
+        Raises:
+            OverflowError: a part would have to run too often.
+        """
+        roots: dict[str, Root] = {}
+        for part, number in zip(parts, programs.numbers, strict=True):
+            try:
+                roots[part.text] = self._walked(part, number, programs)
+            except NotTranslatedError:
+                continue
+        return roots
+
+    def _walked(self, part: Part, number: int, programs: Programs) -> Root:
+        values = self._values_for(part)
+        try:
+            return self._within(self.budget // 3, part, number, programs.plain, values)
+        except OverflowError:
+            # Longer, if what rules share is walked through on its own.
+            return self._within(self.budget, part, number, programs.shared(), values)
+
+    def _within(
+        self, most: int, part: Part, number: int, program: OpenProgram, values: Values
+    ) -> Root:
+        budget = Budget(most)
+        walk = Walk(
+            program=program,
+            diagrams=self.diagrams,
+            reads=part.reads.facts,
+            values=values,
+            budget=budget,
+        )
+
+        def run() -> int:
+            try:
+                found = answered(program.members(number))
+            except CannotSayError:
+                # Perhaps it fails: it decides only where no statement before it does.
+                found = FAILED
+            except EvaluationError:
+                found = NO_VIEW
+            return self.known.place(found)
+
+        try:
+            return walk.decided(run)
+        finally:
+            self.runs += budget.spent
+
+    def _values_for(self, part: Part) -> Values:
+        """Return what gives the paths of the view as one part tells them apart."""
+        deep = Reads(data=part.reads.data, texts=part.reads.texts)
+        for path in part.reads.facts:
+            deep |= self.reads(path)
+        dims = tuple(self.space.dims[level] for level in levels_of(self.space, deep))
+        relevance = Relevance(reads=deep, data=self.data, dims=dims)
+        stand_ins = {dim.path: relevance.stand_ins(dim) for dim in dims}
+
+        def values(path: Path) -> tuple[Root, list[Json]]:
+            return self.values.diagram(
+                self.diagrams, self.space, (path,), self.reads(path), stand_ins
+            )
+
+        return values
