@@ -51,17 +51,19 @@ def _clients(target: str) -> Iterator[tuple[str, Any]]:
     Raises:
         ConfigurationError: it cannot be imported, or there is no client.
     """
-    from policyguard.integrations.smoke import is_known
+    from policyguard.integrations.smoke import clients_in
 
     module, _, attribute = target.partition(":")
     found = dict(_named(target, _imported(module), attribute))
-    clients = {name: item for name, item in found.items() if is_known(item)}
+    clients = [
+        (name, client) for name, item in found.items() for client in clients_in(item)
+    ]
     if not clients:
         raise ConfigurationError(
-            f"no client in `{target}`: name a client of httpx, httpx2, openai or"
-            " anthropic, or a function that returns one"
+            f"no client in `{target}`: name a client of httpx, httpx2, openai, anthropic"
+            " or Bedrock's runtime, a model of LangChain's, or a function that returns one"
         )
-    yield from clients.items()
+    yield from clients
 
 
 def _imported(name: str) -> Any:
@@ -79,7 +81,7 @@ def _imported(name: str) -> Any:
 
 
 def _named(target: str, module: Any, attribute: str) -> Iterator[tuple[str, Any]]:
-    from policyguard.integrations.smoke import is_known
+    from policyguard.integrations.smoke import clients_in
 
     if not attribute:
         names = [name for name in vars(module) if not name.startswith("__")]
@@ -90,7 +92,7 @@ def _named(target: str, module: Any, attribute: str) -> Iterator[tuple[str, Any]
         if not hasattr(thing, step):
             raise ConfigurationError(f"no `{step}` in `{target}`")
         thing = getattr(thing, step)
-    if callable(thing) and not is_known(thing):
+    if callable(thing) and not clients_in(thing):
         thing = _called(target, thing)
     if isinstance(thing, Mapping):
         yield from ((f"{target}[{key}]", item) for key, item in thing.items())
@@ -138,10 +140,13 @@ def _show(trials: list[tuple[str, Trial]]) -> None:
 
 
 def _sentence(trial: Trial) -> str:
+    if not trial.routes:
+        return "it has no client that could be guarded; nothing was tried"
     if not trial.protected:
+        before = "it" if trial.routes == 1 else f"all of its {trial.routes} transports"
         return (
-            f"no guard before all of its {trial.routes} transports: `guard.protect` it"
-            " after it is built; nothing was tried"
+            f"no guard before {before}: `guard.protect` it after it is built; nothing"
+            " was tried"
         )
     counts = (
         f"{trial.refused} calls denied, {trial.sent} reached a transport,"
@@ -157,5 +162,9 @@ def _sentence(trial: Trial) -> str:
         )
     rules = ", ".join(sorted({item.id for item in trial.decision.findings}))
     return (
-        f"{counts}; {trial.routes} transports; by {rules}, record {trial.decision.id}"
+        f"{counts}; {_transports(trial.routes)}; by {rules}, record {trial.decision.id}"
     )
+
+
+def _transports(count: int) -> str:
+    return f"{count} transport" if count == 1 else f"{count} transports"

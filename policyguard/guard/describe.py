@@ -30,6 +30,8 @@ ADAPTERS: Final[Mapping[str, str]] = {
     "httpx": "policyguard.integrations.httpx",
     "httpx2": "policyguard.integrations.httpx",
 }
+_DEEPEST: Final = 16
+"""Deeper wrapping is not ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,20 @@ def adapter_of(thing: object) -> Adapter | None:
     return None
 
 
+def behind(thing: Any) -> Any:
+    """Return the client that transparent proxies stand for, as `wrapt` makes them.
+
+    Such a proxy says that it is of the class of what it wraps, and is not. Whoever
+    traces calls puts them around clients.
+    """
+    for _ in range(_DEEPEST):
+        inner = getattr(thing, "__wrapped__", None)
+        if type(thing) is thing.__class__ or inner is None:
+            break
+        thing = inner
+    return thing
+
+
 def describe(
     fn: Callable[..., object], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Described:
@@ -154,7 +170,7 @@ def _modules_of(thing: object) -> list[str]:
     modules: list[str] = []
     seen: set[int] = set()
     queue: list[object] = [thing]
-    while queue and len(seen) < 16:  # noqa: PLR2004 -- deeper wrapping is not ours
+    while queue and len(seen) < _DEEPEST:
         item = queue.pop(0)
         if item is None or id(item) in seen:
             continue

@@ -24,7 +24,7 @@ from policyguard.errors import CannotProtect
 from policyguard.guard import endings, rerouting, running, wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
-from policyguard.guard.describe import Described, Observed, adapter_of
+from policyguard.guard.describe import Described, Observed, adapter_of, behind
 from policyguard.guard.facts import (
     NOTHING,
     CallerForm,
@@ -297,13 +297,14 @@ class Guard:
         Raises:
             CannotProtect: there is nothing in the client that could be guarded.
         """
-        adapter = adapter_of(client)
+        known = behind(client)
+        adapter = adapter_of(known)
         if adapter is None:
             raise CannotProtect(
-                f"no adapter for a `{type(client).__module__}.{type(client).__qualname__}`:"
+                f"no adapter for a `{type(known).__module__}.{type(known).__qualname__}`:"
                 " wrap its calls with `guard.call`, or protect its HTTP client"
             )
-        adapter.protect(client, self)
+        adapter.protect(known, self)
         return client
 
     def check_wire(

@@ -57,7 +57,7 @@ def describe(
         kwargs: Its keyword arguments.
     """
     client = getattr(fn, "__self__", None)
-    if args or not _is_runtime(client):
+    if args or not is_runtime(client):
         return None
     known: Any = client
     name = known.meta.method_to_api_mapping.get(getattr(fn, "__name__", ""))
@@ -85,7 +85,7 @@ def protect(client: object, guard: Guard) -> None:
         CannotProtect: it is another service's client, another guard's, or its events
             are not those that are known.
     """
-    if not _is_runtime(client):
+    if not is_runtime(client):
         name = getattr(getattr(client, "meta", None), "service_model", None)
         raise CannotProtect(
             f"a client of `{getattr(name, 'service_name', type(client).__qualname__)}`"
@@ -110,9 +110,17 @@ def protect(client: object, guard: Guard) -> None:
         known._policyguard = watcher  # noqa: SLF001 -- marks it
 
 
-def is_protected(client: object) -> bool:
-    """Say whether a guard stands before a client's network."""
-    return getattr(client, "_policyguard", None) is not None
+def guard_of(client: object) -> Guard | None:
+    """Return the guard that stands before a client's network; `None`: none does."""
+    watcher = getattr(client, "_policyguard", None)
+    return None if watcher is None else watcher.guard
+
+
+def is_runtime(client: object) -> bool:
+    """Say whether a thing is a client of Bedrock's runtime."""
+    meta: Any = getattr(client, "meta", None)
+    model = getattr(meta, "service_model", None)
+    return getattr(model, "service_name", None) == _SERVICE and hasattr(meta, "events")
 
 
 class _Thread(threading.local):
@@ -286,12 +294,6 @@ def _sent(request: Any) -> tuple[str | None, str, str | None, bytes | None]:
     if document is None or model_in(document)[1]:
         return host, path, None, None
     return host, path, model_in_path(path), bytes(content)
-
-
-def _is_runtime(client: object) -> bool:
-    meta: Any = getattr(client, "meta", None)
-    model = getattr(meta, "service_model", None)
-    return getattr(model, "service_name", None) == _SERVICE and hasattr(meta, "events")
 
 
 def _text(value: Any) -> str:

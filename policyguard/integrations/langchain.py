@@ -69,7 +69,7 @@ def describe(
     if isinstance(fn, _Tool):
         return fn.described
     owner = getattr(fn, "__self__", None)
-    clients = list(_clients(owner)) if _is_model(owner) else []
+    clients = list(clients_of(owner)) if is_model(owner) else []
     if not clients:
         # A runnable around a model passes on the model's attributes, and more.
         return None
@@ -107,7 +107,7 @@ def protect(model: object, guard: Guard) -> None:
         CannotProtect: it has no clients that are known, or only for one of
             synchronous and asynchronous calls.
     """
-    clients = list(_clients(model))
+    clients = list(clients_of(model))
     kinds = {inspect.iscoroutinefunction(type(item).post) for item in clients}
     if kinds != {False, True}:
         raise CannotProtect(
@@ -187,6 +187,30 @@ def callback(guard: Guard) -> BaseCallbackHandler:
         "PolicyCallback", (BaseCallbackHandler,), members
     )()
     return made
+
+
+def clients_of(model: object) -> Iterator[Any]:
+    """Yield the SDK's clients under a model, each once."""
+    seen: set[int] = set()
+    for name in _CLIENTS:
+        held = getattr(model, name, None)
+        for client in (held, getattr(held, "_client", None)):
+            is_client = all(
+                hasattr(type(client), member) for member in ("post", "base_url")
+            )
+            if client is not None and is_client and id(client) not in seen:
+                seen.add(id(client))
+                yield client
+                break
+
+
+def is_model(thing: object) -> bool:
+    """Say whether a thing is a language model of LangChain's."""
+    return any(
+        kind.__name__ == "BaseLanguageModel"
+        and kind.__module__ == "langchain_core.language_models.base"
+        for kind in type(thing).__mro__
+    )
 
 
 class _Tool(ToolCall):
@@ -288,29 +312,6 @@ def _told(serialized: Mapping[str, Any], sent: Mapping[str, Any]) -> Described:
     if not isinstance(model, str) or not isinstance(address, str):
         return Described(model=model if isinstance(model, str) else None)
     return Described(model=model, host=endpoint_of(address))
-
-
-def _clients(model: object) -> Iterator[Any]:
-    """Yield the SDK's clients under a model, each once."""
-    seen: set[int] = set()
-    for name in _CLIENTS:
-        held = getattr(model, name, None)
-        for client in (held, getattr(held, "_client", None)):
-            is_client = all(
-                hasattr(type(client), member) for member in ("post", "base_url")
-            )
-            if client is not None and is_client and id(client) not in seen:
-                seen.add(id(client))
-                yield client
-                break
-
-
-def _is_model(thing: object) -> bool:
-    return any(
-        kind.__name__ == "BaseLanguageModel"
-        and kind.__module__ == "langchain_core.language_models.base"
-        for kind in type(thing).__mro__
-    )
 
 
 def _first(owner: object, names: tuple[str, ...]) -> object:

@@ -16,11 +16,14 @@ import asyncio
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from policyguard.errors import NotAllowed
+from policyguard.guard.describe import behind
 from policyguard.guard.refusal import DECISION
+from policyguard.integrations import boto3, langchain
 from policyguard.integrations.httpx import is_protected, module_of
 from policyguard.integrations.sdk_methods import is_client
 from policyguard.integrations.wire_transport import Guarded
@@ -66,33 +69,47 @@ class Trial:
         return denied and not self.sent and not self.connections
 
 
+_OPERATIONS: Final = (("Converse", "converse"), ("ConverseStream", "converse-stream"))
 _TRIALS: Final[tuple[Mapping[str, Any], ...]] = ({}, {"stream": True})
 
 
-def is_known(thing: object) -> bool:
-    """Say whether a thing is a client that can be tried."""
+def clients_in(thing: object) -> list[Any]:
+    """Return the clients that can be tried in a thing; empty: it is none, and has none.
+
+    A client stands for itself, a model of LangChain's for the clients under it. One
+    whose clients are not known is returned as it is: nothing can guard it.
+    """
+    thing = behind(thing)
+    if langchain.is_model(thing):
+        return list(langchain.clients_of(thing)) or [thing]
     known = is_client(thing) or module_of(thing) is not None
-    return known and _http_client(thing) is not None
+    if boto3.is_runtime(thing) or (known and _http_client(thing) is not None):
+        return [thing]
+    return []
 
 
 def tried(client: object) -> Trial:
     """Try a client with calls that have to be denied, and let nothing out.
 
     Args:
-        client: A client of httpx, httpx2, or of an SDK that stands on one of them.
+        client: As `clients_in` returns it.
     """
+    client = behind(client)
+    if boto3.is_runtime(client):
+        return _tried_events(client, boto3.guard_of(client))
     http = _http_client(client)
+    if http is None:
+        return Trial(client=_name_of(client), routes=0, protected=False)
     transports = [http._transport, *http._mounts.values()]  # noqa: SLF001
     known: dict[str, Any] = {
-        "client": f"{type(client).__module__.partition('.')[0]}.{type(client).__name__}",
+        "client": _name_of(client),
         "routes": sum(item is not None for item in transports),
         "protected": is_protected(http),
     }
     if not known["protected"]:
         return Trial(**known)
     base = str(getattr(client, "base_url", "")).rstrip("/") or _NOWHERE
-    alone = _guard_of(transports).core.snapshot.info.name in _IN_PROCESS
-    watching = _connections() if alone else nullcontext()
+    watching = _watching(_guard_of(transports))
     with _dead_ends(transports) as ends, watching as seen:
         answers, fault = _answers(http, f"{base}/chat/completions")
     decisions = [item for item in answers if item is not None]
@@ -104,6 +121,48 @@ def tried(client: object) -> Trial:
         decision=decisions[-1] if decisions else None,
         fault=fault,
     )
+
+
+def _tried_events(client: Any, guard: Guard | None) -> Trial:
+    """Try a client of Bedrock's runtime, by the event before it would send.
+
+    Its handlers are run as botocore runs them, and nothing is signed or sent.
+    """
+    if guard is None:
+        return Trial(client=_name_of(client), routes=1, protected=False)
+    from botocore.awsrequest import (  # type: ignore[import-untyped]
+        AWSPreparedRequest,
+    )
+
+    refused: list[Decision] = []
+    sent, fault = 0, ""
+    with _watching(guard) as seen:
+        for operation, path in _OPERATIONS:
+            url = f"{client.meta.endpoint_url}/model/{NOBODY}/{path}"
+            request = AWSPreparedRequest("POST", url, {}, b"{}", stream_output=False)
+            event = f"before-send.bedrock-runtime.{operation}"
+            try:
+                client.meta.events.emit_until_response(event, request=request)
+            except NotAllowed as error:
+                refused.append(error.decision)
+            except Exception as error:  # noqa: BLE001 -- a handler may raise anything
+                fault = type(error).__name__
+            else:
+                sent += 1
+    return Trial(
+        client=_name_of(client),
+        routes=1,
+        protected=True,
+        refused=len(refused),
+        sent=sent,
+        connections=None if seen is None else len(seen),
+        decision=refused[-1] if refused else None,
+        fault=fault,
+    )
+
+
+def _name_of(client: object) -> str:
+    return f"{type(client).__module__.partition('.')[0]}.{type(client).__name__}"
 
 
 class _DeadEnd:
@@ -136,6 +195,12 @@ def _dead_ends(transports: list[Any]) -> Iterator[list[_DeadEnd]]:
 
 _SEEN: list[list[str]] = []
 """Where connections are noted, while a client is tried."""
+
+
+def _watching(guard: Guard) -> AbstractContextManager[list[str] | None]:
+    """Count connections, where the engine has none of its own."""
+    alone = guard.core.snapshot.info.name in _IN_PROCESS
+    return _connections() if alone else nullcontext()
 
 
 @contextmanager

@@ -331,7 +331,7 @@ def test_protecting_twice_asks_once_and_two_guards_are_refused(
     blog.protect(client)
     client.converse(modelId=EU, messages=MESSAGES)
 
-    assert boto3.is_protected(client)
+    assert boto3.guard_of(client) is blog
     assert trail.kinds == ["decision", "outcome"]
     with (
         guard_in(tmp_path / "other") as other,

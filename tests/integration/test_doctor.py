@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import boto3
 import httpx
 import httpx2
 import openai
@@ -18,7 +19,7 @@ from integration.loopback import Loopback, remembered
 from integration.program import COMMAND
 
 from policyguard import Guard
-from policyguard.integrations.smoke import tried
+from policyguard.integrations.smoke import clients_in, tried
 
 APPLICATION = """
 from pathlib import Path
@@ -100,6 +101,78 @@ def test_a_mount_that_came_after_the_guard_is_found(guard: Guard) -> None:
     client._mounts[pattern] = httpx2.HTTPTransport()
 
     assert (tried(client).protected, tried(client).holds) == (False, False)
+
+
+@pytest.fixture
+def bedrock() -> Any:
+    return boto3.client(
+        "bedrock-runtime",
+        region_name="eu-central-1",
+        aws_access_key_id="none",
+        aws_secret_access_key="none",
+    )
+
+
+def test_a_client_of_bedrock_is_tried_by_its_events(guard: Guard, bedrock: Any) -> None:
+    bare = tried(bedrock)
+    trial = tried(guard.protect(bedrock))
+
+    assert [item["verdict"] for item in remembered(guard)] == ["require_approval"] * 2
+    assert (bare.protected, bare.holds) == (False, False)
+    assert (
+        trial.client,
+        trial.holds,
+        trial.refused,
+        trial.sent,
+        trial.connections,
+    ) == (
+        "botocore.BedrockRuntime",
+        True,
+        2,
+        0,
+        0,
+    )
+
+
+def test_a_client_of_bedrock_that_somebody_answers_for_does_not_hold(
+    guard: Guard, bedrock: Any
+) -> None:
+    """Whoever answers before the guard is asked may have sent it."""
+    bedrock.meta.events.register_first(
+        "before-send.bedrock-runtime", lambda **_: "an answer"
+    )
+    guard.protect(bedrock)
+    trial = tried(bedrock)
+
+    assert (trial.holds, trial.refused, trial.sent) == (False, 0, 2)
+
+
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_the_clients_under_a_model_of_langchain_are_tried(guard: Guard) -> None:
+    from langchain_core.language_models import FakeListChatModel
+    from langchain_openai import ChatOpenAI
+
+    def model(base_url: str) -> Any:
+        return ChatOpenAI(model="glm-5.2", base_url=base_url, api_key="none")
+
+    # An address of its own: LangChain shares HTTP clients by address.
+    bare = [tried(client) for client in clients_in(model(f"{FR}/bare"))]
+    trials = [tried(client) for client in clients_in(guard.protect(model(f"{FR}/x")))]
+    unknown = FakeListChatModel(responses=["hello"])
+
+    assert [(trial.client, trial.holds) for trial in trials] == [
+        ("openai.OpenAI", True),
+        ("openai.AsyncOpenAI", True),
+    ]
+    assert [trial.protected for trial in bare] == [False, False]
+    assert clients_in(unknown) == [unknown]
+    assert (tried(unknown).routes, tried(unknown).holds) == (0, False)
+
+
+def test_what_is_no_client_is_not_tried() -> None:
+    assert [clients_in(thing) for thing in (object(), None, openai, "x")] == [[]] * 4
 
 
 def test_where_denials_are_only_observed_the_trial_says_so_and_sends_nothing(
