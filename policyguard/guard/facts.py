@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import orjson
 from pydantic import ValidationError
@@ -163,11 +163,7 @@ def context(
     Raises:
         ConfigurationError: a field that does not exist or has a wrong value.
     """
-    if isinstance(caller, FromContext):
-        raise ConfigurationError(
-            "a context names the caller: `FROM_CONTEXT` belongs into `guard.bind`"
-        )
-    declared = facts_of(
+    declared = _in_context(
         caller=caller, data=data, purpose=purpose, exporter=exporter, context=context
     )
     token = _CONTEXT.set(declared.over(_CONTEXT.get()))
@@ -175,6 +171,18 @@ def context(
         yield
     finally:
         _CONTEXT.reset(token)
+
+
+def declare(**declared: Any) -> None:
+    """Declare facts for all that the running task does from here on.
+
+    For frameworks that tell where a request begins, and not where it ends: its task has
+    to be its own. Takes what `context` takes.
+
+    Raises:
+        ConfigurationError: a field that does not exist or has a wrong value.
+    """
+    _CONTEXT.set(_in_context(**declared).over(_CONTEXT.get()))
 
 
 @contextmanager
@@ -195,6 +203,14 @@ def calling(caller: Caller | None) -> Iterator[None]:
 def context_facts() -> Facts:
     """Return the facts of the blocks that the running code is in."""
     return _CONTEXT.get()
+
+
+def _in_context(*, caller: CallerForm | None = None, **declared: Any) -> Facts:
+    if isinstance(caller, FromContext):
+        raise ConfigurationError(
+            "a context names the caller: `FROM_CONTEXT` belongs into `guard.bind`"
+        )
+    return facts_of(caller=caller, **declared)
 
 
 def _persons(data: DataForm | None) -> tuple[Persons | None, DataForm | None]:

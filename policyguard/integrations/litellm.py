@@ -22,25 +22,19 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
-from policyguard.catalog.endpoints import endpoint_of
 from policyguard.errors import CannotProtect, ConfigurationError
-from policyguard.guard.asking import Asking
 from policyguard.guard.describe import Described, Observed
-from policyguard.guard.refusal import not_allowed
-from policyguard.guard.running import facts_here, question
-from policyguard.identity import new_id
 from policyguard.integrations.litellm_clients import (
     OPERATIONS,
     PROVIDERS,
     Changes,
     change,
-    provider_of,
     require_python,
 )
+from policyguard.integrations.litellm_proxy import facts_of_key, proxy_hooks
+from policyguard.integrations.litellm_routing import place_of, router_hooks
 from policyguard.integrations.wire_stream import observed_in
-from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
@@ -49,15 +43,27 @@ __all__ = [
     "OPERATIONS",
     "PROVIDERS",
     "describe",
+    "facts_of_key",
     "install",
     "observe",
     "protect",
+    "proxy_hooks",
     "router_hooks",
 ]
-_HOSTS: Final[Mapping[str, str]] = {
-    "anthropic": "https://api.anthropic.com",
-    "openai": "https://api.openai.com",
-}
+_HIDING: Final = frozenset({"client", "extra_body"})
+_LEADING_ON: Final = frozenset(
+    {
+        "aws_bedrock_runtime_endpoint",
+        "context_window_fallback_dict",
+        "fallbacks",
+        "model_list",
+    }
+)
+"""Arguments by which a call may end where its others do not say; LiteLLM tells of the
+first place even in the answer. Where all that it sends is guarded each place is asked
+about."""
+_SETTINGS: Final = ("model_alias_map", "model_fallbacks", "default_fallbacks")
+"""Settings of LiteLLM's that do."""
 _INSTALLING: Final = threading.Lock()
 _INSTALLED: list[Callable[[], None]] = []
 
@@ -107,35 +113,6 @@ def install(guard: Guard) -> Callable[[], None]:
     return uninstall
 
 
-def router_hooks(guard: Guard) -> Any:
-    """Return a logger for `litellm.callbacks` by which a Router takes what is permitted.
-
-    Of the deployments that the Router could take, those are left that no rule objects to,
-    for the facts of `policyguard.context(…)`. If none is left, the refusal is raised, with
-    its record. It narrows a choice, and guards nothing: `install` does.
-
-    Args:
-        guard: Is asked about each deployment; only a refusal leaves a record.
-    """
-    from litellm.integrations.custom_logger import CustomLogger
-
-    async def async_filter_deployments(
-        _self: Any,
-        model: str,  # noqa: ARG001 -- LiteLLM gives it by this name
-        healthy_deployments: list[Any],
-        *_: Any,
-        **__: Any,
-    ) -> list[Any]:
-        return _permitted(guard, healthy_deployments)
-
-    kind = type(
-        "PolicyRouting",
-        (CustomLogger,),
-        {"async_filter_deployments": async_filter_deployments},
-    )
-    return kind()
-
-
 def describe(
     fn: Callable[..., object], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Described | None:
@@ -149,15 +126,30 @@ def describe(
     known: Any = inspect.unwrap(fn)
     if getattr(known, "__name__", "") not in OPERATIONS:
         return None
+    if inspect.ismethod(known):
+        # A Router's: `model` names a group of deployments, whatever it looks like.
+        return Described(opaque=True, why="a Router chooses where it goes")
     try:
         given = dict(inspect.signature(known).bind(*args, **kwargs).arguments)
         given = {**given.pop("kwargs", {}), **given}
     except TypeError:
         return Described(opaque=True)
-    if given.get("client") is not None or given.get("extra_body") is not None:
-        # It goes where the client goes, or the body says something else.
-        return Described(opaque=True)
-    return _place_of(given)
+    hidden = _hiding(given)
+    return Described(opaque=True, why=hidden) if hidden else place_of(given)
+
+
+def _hiding(given: Mapping[str, Any]) -> str:
+    """Say what may lead a call elsewhere than its arguments say; empty: nothing."""
+    import litellm
+
+    names = _HIDING if _INSTALLED else _HIDING | _LEADING_ON
+    found = sorted(name for name in names if given.get(name) is not None)
+    if found or _INSTALLED:
+        return f"`{found[0]}` may lead it elsewhere" if found else ""
+    if not (given.get("api_base") or given.get("base_url")):
+        return "it has no `api_base`, and LiteLLM may find one: give it, or `install`"
+    found = [name for name in _SETTINGS if getattr(litellm, name, None)]
+    return f"`litellm.{found[0]}` may lead it elsewhere" if found else ""
 
 
 def observe(result: object) -> Observed:
@@ -181,50 +173,3 @@ def protect(client: object, guard: Guard) -> None:
         f"a `{type(client).__qualname__}` of LiteLLM has no client of its own: guard all"
         " that LiteLLM sends with `policyguard.integrations.litellm.install(guard)`"
     )
-
-
-def _place_of(given: Mapping[str, Any]) -> Described:
-    name, provider, base = provider_of(given)
-    if name is None or provider is None:
-        return Described(opaque=True)
-    if provider == "bedrock":
-        model = name.removeprefix("converse/").removeprefix("invoke/")
-        region = given.get("aws_region_name")
-        host = f"https://bedrock-runtime.{region}.amazonaws.com" if region else None
-        path = f"/model/{quote(model, safe='')}/converse"
-        return Described(model=model, host=endpoint_of(base or host or ""), path=path)
-    host = endpoint_of(str(base or _HOSTS.get(provider, "")))
-    path = f"/openai/deployments/{name}/" if provider == "azure" else ""
-    return Described(model=name, host=host, path=path)
-
-
-def _permitted(guard: Guard, deployments: list[Any]) -> list[Any]:
-    """Return the deployments that may be used.
-
-    Raises:
-        NotAllowed: none may.
-    """
-    core = guard.core
-    facts = facts_here(guard)
-    asking = Asking(call_id=new_id(), layer="call")
-    policy = core.policies.current
-    left, refused = [], None
-    for deployment in deployments:
-        known = _place_of(dict(deployment.get("litellm_params") or {}))
-        put = question(core, described=known, facts=facts, asking=asking)
-        if isinstance(put, Decision):
-            raise not_allowed(put)
-        found = core.consider(put, asking=_tried(asking), policy=policy)
-        if found.allowed or (found.code is None and not found.enforced):
-            left.append(deployment)
-        else:
-            refused = refused or put
-    if refused is not None and not left:
-        decision = core.decide(refused, asking=asking)
-        if not decision.goes_ahead:
-            raise not_allowed(decision)
-    return left
-
-
-def _tried(asking: Asking) -> Asking:
-    return Asking(call_id=asking.call_id, kind="check", offers=False)

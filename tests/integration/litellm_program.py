@@ -11,23 +11,33 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import httpx
 import litellm
+from fastapi import HTTPException
 from guards import CN, FR, MESSAGES, TICKETS, guard_in
 from integration.loopback import Loopback, Since
 from integration.test_routing import BLOG
 
-from policyguard import Guard, context, denial_of
+from policyguard import (
+    FROM_CONTEXT,
+    ConfigurationError,
+    Guard,
+    context,
+    denial_of,
+)
+from policyguard.guard.facts import context_facts
 from policyguard.integrations import httpx as adapter
 from policyguard.integrations import litellm as guarded
 
 logging.disable(logging.CRITICAL)
+ANTHROPIC = "https://api.anthropic.com"
 AZURE = "https://acme.openai.azure.com"
 NAMED = {"model": "openai/glm-5.2", "api_key": "none"}
 SENT = {"messages": MESSAGES}
@@ -51,10 +61,15 @@ class Tried:
         self.found: dict[str, Any] = {}
 
     def ask(
-        self, name: str, call: Callable[[], Any], facts: dict[str, Any] = TICKETS
+        self,
+        name: str,
+        call: Callable[[], Any],
+        facts: dict[str, Any] = TICKETS,
+        failures: Sequence[int] = (),
     ) -> None:
         trail = Since(self.guard)
         self.server.hits.clear()
+        self.server.failures = list(failures)
         try:
             with context(**facts):
                 answer = call()
@@ -101,12 +116,48 @@ def matrix(tried: Tried) -> None:
         tried.ask(name, lambda fn=fn, more=more: fn(**THERE, **more))  # type: ignore[misc]
     tried.ask("wrapped", lambda: guard.call(litellm.completion, **THERE, **SENT))
     tried.ask("fallback", lambda: litellm.completion(**THERE, **SENT, fallbacks=[HERE]))
+    later(tried)
     tried.ask("own client", lambda: guard.call(
         litellm.completion, **HERE, **SENT, client=object()
     ))  # fmt: skip
     tried.ask("messages", lambda: litellm.anthropic_messages(
         **FABLE, **SENT, max_tokens=9
     ))  # fmt: skip
+
+
+def later(tried: Tried) -> None:
+    """Try what turns elsewhere when its first place, which is allowed, has failed."""
+    guard = tried.guard
+    again: dict[str, Any] = {**HERE, **SENT, "fallbacks": [THERE], "max_retries": 0}
+    for name, call in (
+        ("turned", lambda: litellm.completion(**again)),
+        ("aturned", lambda: litellm.acompletion(**again)),
+        ("sturned", lambda: litellm.completion(**again, stream=True)),
+        ("wturned", lambda: guard.call(litellm.completion, **again)),
+        ("awturned", lambda: guard.acall(litellm.acompletion, **again)),
+    ):
+        tried.ask(name, call, failures=[400])
+    # LiteLLM keeps the first address for a fallback that names none.
+    elsewhere = {**again, "fallbacks": [{**FABLE, "api_base": ANTHROPIC}]}
+    for name, call in (
+        ("moved", lambda: guard.call(litellm.completion, **elsewhere)),
+        ("amoved", lambda: guard.acall(litellm.acompletion, **elsewhere)),
+    ):
+        tried.ask(name, call, BLOG, failures=[400])
+
+
+def alone(tried: Tried) -> None:
+    """Try the wrapper where nothing of LiteLLM is guarded."""
+    guard = tried.guard
+    ask = tried.ask
+    ask("alone", lambda: guard.call(litellm.completion, **THERE, **SENT))
+    ask("no address", lambda: guard.call(litellm.completion, **NAMED, **SENT))
+    ask("led on", lambda: guard.call(
+        litellm.completion, **HERE, **SENT, fallbacks=[THERE]
+    ))  # fmt: skip
+    litellm.model_alias_map = {NAMED["model"]: "openai/another"}
+    ask("aliased", lambda: guard.call(litellm.completion, **HERE, **SENT))
+    litellm.model_alias_map = {}
 
 
 def providers(tried: Tried) -> None:
@@ -135,10 +186,34 @@ def providers(tried: Tried) -> None:
 def routers(tried: Tried) -> None:
     """Try Routers, with one deployment and with two, without the hooks and with them."""
     places = [{"model_name": "chat", "litellm_params": item} for item in (THERE, HERE)]
+    also = [{**item, "model_name": "also"} for item in places]
     quick = {"num_retries": 1, "retry_after": 0, "disable_cooldowns": True}
     one = litellm.Router(model_list=places[:1], **quick)
     tried.ask("router", lambda: one.completion(model="chat", **SENT))
     tried.ask("arouter", lambda: one.acompletion(model="chat", **SENT))
+    two = litellm.Router(model_list=[places[0], places[0]], **quick)
+    tried.ask("router of two", lambda: two.completion(model="chat", **SENT))
+    tried.ask("arouter of two", lambda: two.acompletion(model="chat", **SENT))
+    for name, given in (
+        ("aembedding", {"input": ["canary-prompt"]}),
+        ("aresponses", {"input": "canary-prompt"}),
+    ):
+        call = getattr(one, name)
+        tried.ask(f"router {name}", lambda call=call, given=given: call(  # type: ignore[misc]
+            model="chat", **given
+        ))  # fmt: skip
+    # By chance it goes to one or the other.
+    chance = litellm.Router(model_list=places, **quick)
+    for number in range(4):
+        tried.ask(f"chance {number}", lambda: chance.completion(model="chat", **SENT))
+    # What is wrapped is unknown: its name is a group's, whatever it looks like.
+    tried.ask("wrapped router", lambda: tried.guard.call(
+        chance.completion, model="chat", **SENT
+    ))  # fmt: skip
+    falling = litellm.Router(
+        model_list=[places[1], also[0]], fallbacks=[{"chat": ["also"]}], **quick
+    )
+    tried.ask("fell", lambda: falling.acompletion(model="chat", **SENT), failures=[400])
     litellm.callbacks = [guarded.router_hooks(tried.guard)]
     both = litellm.Router(model_list=places, **quick)
     for number in range(3):
@@ -146,6 +221,49 @@ def routers(tried: Tried) -> None:
     none = litellm.Router(model_list=places[:1], **quick)
     tried.ask("nowhere", lambda: none.acompletion(model="chat", **SENT))
     litellm.callbacks = []
+
+
+def proxied(guard: Guard) -> dict[str, Any]:
+    """Run the hooks of the proxy as it would, in the task of each request."""
+    rest = {name: value for name, value in TICKETS.items() if name != "caller"}
+    hooks = guarded.proxy_hooks(guard.bind(caller=FROM_CONTEXT, **rest))
+    places = [{"litellm_params": item} for item in (THERE, HERE)]
+    found: dict[str, Any] = {}
+
+    async def request(name: str, key: Any, given: list[Any]) -> None:
+        try:
+            await hooks.async_pre_call_hook(
+                user_api_key_dict=key, cache=None, data={}, call_type="acompletion"
+            )
+            left = await hooks.async_filter_deployments("chat", given)
+        except HTTPException as error:
+            told: Any = error.detail
+            found[name] = [error.status_code, told["error"]]
+            return
+        except litellm.PermissionDeniedError as error:
+            known: Any = error
+            fields = known.provider_specific_fields["error"]
+            found[name] = [str(error), known.type, known.code, fields]
+            return
+        caller = context_facts().caller
+        hosts = [item["litellm_params"]["api_base"] for item in left]
+        found[name] = [caller and caller.id, hosts]
+
+    alice = SimpleNamespace(user_id="alice", api_key="hash", end_user_id="mallory")
+    for name, key, given in (
+        ("user", alice, places),
+        ("key", SimpleNamespace(user_id=None, api_key="ab" * 32), places),
+        ("own key", SimpleNamespace(user_id=None, api_key="canary-secret"), places),
+        ("nobody", SimpleNamespace(user_id=None, api_key=None), places),
+        ("nowhere", alice, places[:1]),
+    ):
+        asyncio.run(request(name, key, given))
+    found["after"] = context_facts().caller
+    try:
+        guarded.proxy_hooks(guard)
+    except ConfigurationError as error:
+        found["unbound"] = str(error)
+    return found
 
 
 def refusal(guard: Guard) -> str:
@@ -176,13 +294,20 @@ def main(folder: Path) -> None:
         tried = Tried(guard, server)
         for part in (matrix, providers, routers):
             part(tried)
+        hooked = proxied(guard)
         said = [refusal(guard)]
         uninstall()
         uninstall()
+        alone(tried)
         os.environ["LITELLM_RUST"] = "true"
         said.append(refusal(guard))
         restored = [litellm.completion is plain, litellm.client_session is None]
-        document = {"found": tried.found, "said": said, "restored": restored}
+        document = {
+            "found": tried.found,
+            "hooked": hooked,
+            "said": said,
+            "restored": restored,
+        }
         sys.stdout.write(f"\n{json.dumps(document)}\n")
         sys.stdout.flush()
     # LiteLLM's threads would be waited for.

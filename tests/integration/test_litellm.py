@@ -6,6 +6,7 @@ or how it tries again: look at that before you change what is expected.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guards import guard_in
+from guards import FR, guard_in
 from house.repository import ROOT
 
 from policyguard.errors import CannotProtect
@@ -29,6 +30,12 @@ UNKNOWN: list[Any] = ["denied", 0, ["require_approval"], []]
 REFUSED: list[Any] = ["CannotProtect", 0, [], []]
 TWICE: list[Any] = ["denied", 0, ["deny", "deny"], []]
 """Asked again at a retry, and refused again."""
+TURNED: list[Any] = [1, ["allow", "deny"], ["error"]]
+MOVED = ["ModelResponse", 2, ["allow", "allow"], ["error", "complete"]]
+NAMELESS = {
+    "message": "the caller could not be named: no_id",
+    "type": "policy_denied",
+}
 ELSEWHERE = sorted(guarded.PROVIDERS - {"bedrock", "azure", "anthropic"})
 EXPECTED: dict[str, Any] = {
     **dict.fromkeys(("here", "ahere", "call", "acall", "fable"), ALLOWED),
@@ -42,12 +49,28 @@ EXPECTED: dict[str, Any] = {
     ),
     "fallback": ["ModelResponse", 1, ["deny", "allow"], ["complete"]],
     "own client": UNKNOWN,
+    # It turned to where it may not go, after the place that was decided on had failed.
+    **{key: ["APIConnectionError", *TURNED] for key in ("turned", "sturned")},
+    "aturned": ["Exception", *TURNED],
+    **{key: ["denied", *TURNED] for key in ("wturned", "awturned")},
+    # It turned to where it may go: that is decided and recorded as well.
+    **dict.fromkeys(("moved", "amoved"), MOVED),
     **{f"{kind}{name}": UNKNOWN for name in ELSEWHERE for kind in ("", "a")},
     **dict.fromkeys(("hosted_vllm", "ahosted_vllm"), DENIED),
     **dict.fromkeys(("azure", "aazure"), UNKNOWN),
     **dict.fromkeys(("bedrock", "abedrock"), DENIED),
     **dict.fromkeys(("aiohttp", "ocr", "rerank"), REFUSED),
-    **dict.fromkeys(("router", "arouter", "nowhere"), TWICE),
+    **dict.fromkeys(
+        (
+            "router", "arouter", "router of two", "arouter of two", "router aembedding",
+            "router aresponses", "nowhere",
+        ),
+        TWICE,
+    ),
+    "wrapped router": UNKNOWN,
+    "fell": ["BadRequestError", 1, ["allow", "deny", "deny"], ["error"]],
+    "alone": DENIED,
+    **dict.fromkeys(("no address", "led on", "aliased"), UNKNOWN),
     **{f"routed {number}": ALLOWED for number in range(3)},
 }  # fmt: skip
 OWN_CLIENTS = {
@@ -85,7 +108,30 @@ def test_no_refused_call_of_litellm_reaches_the_network(tmp_path: Path) -> None:
         # It tries again only where `tenacity` is installed.
         word, hits, verdicts, _ = found.pop(name)
         assert (word, hits, set(verdicts)) == ("denied", 0, {"deny"})
+    for number in range(4):
+        # It goes by chance, and is tried again.
+        word, hits, verdicts, _ = found.pop(f"chance {number}")
+        assert (word, hits) in {("ModelResponse", 1), ("denied", 0)}
+        assert verdicts.count("allow") == hits
     assert found == EXPECTED
+    hooked = printed["hooked"]
+    *told, view = hooked.pop("nowhere")
+    assert hooked == {
+        "user": ["alice", [FR]],
+        "key": [f"key:{'ab' * 32}", [FR]],
+        "own key": [f"key:{hashlib.sha256(b'canary-secret').hexdigest()}", [FR]],
+        "nobody": [401, NAMELESS],
+        "after": None,
+        "unbound": "this guard would not wait for the caller of a request: bind it with"
+        " `caller=FROM_CONTEXT`",
+    }
+    said = f"not allowed by GDPR-01, GDPR-04 [{view['decision']}]"
+    assert told == [said, "policy_denied", "GDPR-01"]
+    assert (view["verdict"], [rule["id"] for rule in view["rules"]]) == (
+        "deny",
+        ["GDPR-01", "GDPR-04"],
+    )
+    assert set(view) == {"code", "decision", "permitted", "rules", "verdict"}
     again, rust = printed["said"]
     assert "a guard is installed in LiteLLM already" in again
     assert rust.startswith("CannotProtect: LiteLLM sends by Rust")
