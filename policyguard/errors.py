@@ -19,6 +19,7 @@
     │   ├── NotDurableError       a record could not be made durable
     │   ├── CutOffError           a crash left a file half-written, until it is opened
     │   ├── NewerTrailError       a newer version of this software has made it
+    │   ├── OutOfReachError       a store that is away, or that may not be read here
     │   └── SlotError             no log of the trail can be claimed
     ├── OutsideError              a witness, an authority or a sink cannot be used
     ├── VerificationError         a signature, proof or hash does not hold
@@ -150,6 +151,10 @@ class CutOffError(TrailError):
 
 class NewerTrailError(TrailError):
     """Says that a newer version of this software has made what is read."""
+
+
+class OutOfReachError(TrailError):
+    """Says that a store is away or may not be read here, whatever it holds."""
 
 
 class SlotError(TrailError):

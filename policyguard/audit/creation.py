@@ -253,7 +253,10 @@ def parse_trust(text: str | bytes, *, where: str) -> TrustFile:
     try:
         return TrustFile.parse(text)
     except FormatError as error:
-        raise TrailError(f"`{where}` is damaged: {error}: restore it") from error
+        raise TrailError(
+            f"`{where}` is no trust file: {error}: restore it, or write one with"
+            " `policyguard keys show --trust`"
+        ) from error
 
 
 def require_extension(

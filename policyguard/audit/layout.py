@@ -29,6 +29,7 @@ DIR has not is missing, never new.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -37,10 +38,16 @@ from pathlib import Path
 from typing import Final
 
 from policyguard.canonical import canonical_bytes, parse_json
-from policyguard.errors import ConfigurationError, FormatError, TrailError
+from policyguard.errors import (
+    ConfigurationError,
+    FormatError,
+    OutOfReachError,
+    TrailError,
+)
 
 FORMAT: Final = 1
 OWNER_ONLY: Final = 0o600
+_OUT_OF_REACH: Final = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE}
 _PRIVATE_FOLDER: Final = 0o700
 _MAX_SMALL_FILE: Final = 1 << 20
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,127}")
@@ -235,8 +242,8 @@ def make_folder(path: Path) -> None:
         path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
         raise TrailError(
-            f"cannot create `{path}`: {_reason(error)}: give the trail a directory that"
-            " this process may write"
+            f"cannot create `{path}`: {_reason(error)}: choose a place that this"
+            " process may write"
         ) from error
 
 
@@ -250,6 +257,10 @@ def read_small(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(_MAX_SMALL_FILE + 1)
     except OSError as error:
+        if is_out_of_reach(error):
+            raise OutOfReachError(
+                f"cannot read `{path}`: {_reason(error)}: check its permissions"
+            ) from error
         raise TrailError(
             f"cannot read `{path}`: {_reason(error)}: is this the directory of a trail?"
         ) from error
@@ -280,9 +291,14 @@ def write_small(path: Path, data: bytes) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise TrailError(
-            f"cannot write `{path}`: {_reason(error)}: give the trail a directory that"
-            " this process may write"
+            f"cannot write `{path}`: {_reason(error)}: choose a place that this"
+            " process may write"
         ) from error
+
+
+def is_out_of_reach(error: BaseException) -> bool:
+    """Say whether an error is about who reads, and not about what is there."""
+    return isinstance(error, OSError) and error.errno in _OUT_OF_REACH
 
 
 def _reason(error: OSError) -> str:

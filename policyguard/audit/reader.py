@@ -7,7 +7,7 @@ verifying: `verify_trail` is.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -21,7 +21,12 @@ from policyguard.audit.stores.place import is_url
 from policyguard.audit.stores.protocol import Cabinet, Head, LogSource, Row, TrailSource
 from policyguard.audit.vault import Sealed, pseudonym_of
 from policyguard.canonical import parse_canonical
-from policyguard.errors import ConfigurationError, FormatError, TrailError
+from policyguard.errors import (
+    ConfigurationError,
+    FormatError,
+    TamperedError,
+    TrailError,
+)
 from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.passphrase import Passphrase
 from policyguard.signing.trust_file import TrustFile
@@ -234,6 +239,7 @@ class TrailReader:
                 prompts in it stay sealed. Files have a key file.
 
         Raises:
+            TamperedError: a log that is there has no key.
             TrailError: there is none, or its name or its keys cannot be read.
         """
         source = source_of(place, lock=lock, passphrase=passphrase)
@@ -249,7 +255,26 @@ class TrailReader:
                     f"the log `{origin}` is missing from `{source.where}`: restore it"
                 )
             logs.append(Log(source=source.log(slot), slot=slot, vkeys=vkeys))
-        return cls(source=source, name=name, logs=tuple(logs), trust=trust)
+        reader = cls(source=source, name=name, logs=tuple(logs), trust=trust)
+        reader._require_keys(slots)
+        return reader
+
+    def _require_keys(self, slots: Iterable[str]) -> None:
+        """Refuse a trail of which a log has lost its key: it would be left out unseen.
+
+        INVARIANT: no answer about a trail is complete that lacks one of its logs.
+        """
+        for slot in set(slots) - {log.slot for log in self.logs}:
+            log, origin = self.source.log(slot), origin_of(self.name, slot)
+            # Another trail's lock database knows nothing of this one.
+            if log.exists() or (
+                self.source.remembered_name() == self.name
+                and log.known_head(origin=origin).size
+            ):
+                raise TamperedError(
+                    f"the log {origin} has no key in the trust file"
+                    f" `{self.source.trust_name}`"
+                )
 
     @property
     def layout(self) -> Layout:

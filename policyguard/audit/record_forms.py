@@ -69,6 +69,8 @@ class Said(NamedTuple):
     """Of outcomes, the decisions that they are of."""
     contents: Column | None = None
     """Of decisions, the commitments to their contents."""
+    callers: Column | None = None
+    """Of decisions that name one, the pseudonyms of who asked."""
     go_ahead: bool = False
     """Whether outcomes of these decisions are expected."""
 
@@ -102,7 +104,7 @@ class _Layout:
     """Which fields are the bytes between."""
     places: tuple[_Place, ...]
     named: dict[str, int]
-    """Which field has the record's id, its decision and its commitment."""
+    """Which field has the record's id, its decision, its commitment and its caller."""
     forms: dict[Column, _Kind] = field(default_factory=dict)
     """What a record is, by the bytes between."""
 
@@ -142,10 +144,12 @@ class _Layout:
         ids = columns[self.named["id"]]
         if kind.outcome:
             return Said(rows, ids, decisions=columns[self.named["decision"]])
+        caller = self.named.get("caller")
         return Said(
             rows,
             ids,
             contents=columns[self.named["value"]],
+            callers=None if caller is None else columns[caller],
             go_ahead=kind.go_ahead,
         )
 
@@ -257,8 +261,13 @@ def said_of(row: Row, record: AnyRecord) -> Said | None:
     if isinstance(record, OutcomeRecord):
         return Said([row], ids, decisions=(record.decision.encode(),))
     if isinstance(record, DecisionRecord):
-        contents = (record.input.value.encode(),)
-        return Said([row], ids, contents=contents, go_ahead=record.goes_ahead)
+        return Said(
+            [row],
+            ids,
+            contents=(record.input.value.encode(),),
+            callers=None if record.caller is None else (record.caller.encode(),),
+            go_ahead=record.goes_ahead,
+        )
     return None
 
 

@@ -1,8 +1,8 @@
 """What the records of one log say, collected while they are verified.
 
 Owner: one verification. What is kept in memory is what does not come out even: decisions
-without an outcome, records whose content is gone, orders to erase. So it does not grow
-with a log of which everything is there.
+without an outcome, records whose content is gone, orders to erase; and everybody who
+asked. So it does not grow with a log of which everything is there.
 """
 
 from __future__ import annotations
@@ -74,6 +74,10 @@ class Tally:
         self.ended: set[bytes] = set()
         """Of outcomes whose decision is not in this log before them, that decision."""
         self.ordered: set[str] = set()
+        self.callers: set[bytes] = set()
+        """The pseudonyms of everybody who asked or approved."""
+        self.forgotten: set[str] = set()
+        """The pseudonyms that lead to nobody by a signed order."""
         self.prompts: dict[str, tuple[Entry, Commitment]] = {}
 
     def take(self, rows: Sequence[Row]) -> None:
@@ -120,6 +124,8 @@ class Tally:
         said, left = self._forms.read(rows)
         for many in said:
             batch.add(many)
+            if many.callers is not None:
+                self.callers.update(many.callers)
             if many.go_ahead:
                 self.allowed.update(many.ids)
         return left
@@ -146,6 +152,10 @@ class Tally:
                 self.prompts[record.id] = (entry, record.prompt)
             if record.goes_ahead:
                 self.allowed.add(record.id.encode())
+            if record.caller is not None:
+                self.callers.add(record.caller.encode())
+        elif isinstance(record, ApprovalRecord):
+            self.callers.update((record.caller.encode(), record.by.encode()))
         elif isinstance(record, EraseRecord):
             trail = self.origin.rpartition("/")[0]
             if self._erasers is None:
@@ -154,6 +164,7 @@ class Tally:
                 key = require_order(record, trail=trail, erasers=self._erasers)
             self.orders[key.key_name] += 1
             self.ordered.update(record.records)
+            self.forgotten.update(record.callers)
 
     def _verify_content(self, batch: _Batch) -> None:
         """Open each commitment whose content the vault still has."""

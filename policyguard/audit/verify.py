@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from policyguard.errors import (
     CutOffError,
     FormatError,
     NewerTrailError,
+    OutOfReachError,
     TamperedError,
     TrailError,
     VerificationError,
@@ -52,6 +53,8 @@ class Verified:
     """Records whose content was erased by a signed order: not replayable."""
     missing: int
     """Records whose content is gone from the vault, and nobody has ordered that."""
+    nameless: int
+    """Callers who are gone from behind their pseudonyms, and nobody has ordered that."""
     unfinished: int
     """Records whose content was ordered to be erased and is still there."""
     memory: bool
@@ -69,6 +72,13 @@ class Verified:
     def lacks_quorum(self) -> bool:
         """Whether a log lacks the cosignatures that the trust file asks for."""
         return any(attested.lacks_quorum for _, attested in self.outside)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything is there that should be, and nothing that should not."""
+        return not (
+            self.missing or self.nameless or self.unfinished or self.lacks_quorum
+        )
 
 
 def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
@@ -97,6 +107,8 @@ def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
         TamperedError: something is not what was signed; names the place.
         CutOffError: a power failure took the end of a log, which its vault has.
         NewerTrailError: a newer version of this software has made a part of it.
+        OutOfReachError: a file may not be read here, or a server is away: nothing is
+            known of what it holds.
         TrailError: there is no trail, or it is being written in a way that does not
             let it be read.
     """
@@ -104,7 +116,7 @@ def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
     source_of(place, lock=lock).require_present()
     with _as_tampered("the trail"):
         reader = TrailReader.open(place, lock=lock, passphrase=passphrase)
-        memory = _require_complete(reader)
+        memory = _require_own_memory(reader)
         _require_callers(reader)
         for _ in reader.source.people():
             # Each is compared with its pseudonym on the way.
@@ -132,6 +144,7 @@ def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
         checkpoints=sum(item.checkpoints for item in tallies),
         erased=len(gone & ordered),
         missing=len(gone - ordered),
+        nameless=_nameless(reader, tallies),
         unfinished=_still_there(reader, ordered) if ordered else 0,
         memory=memory,
         outside=tuple((item.origin, item.attested) for item in tallies),
@@ -142,6 +155,18 @@ def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
         orders=tuple(sorted(orders.items())),
         orders_compared=trusted.erasers is not None,
     )
+
+
+def _nameless(reader: TrailReader, tallies: Sequence[Tally]) -> int:
+    """Count the callers of records who are gone without an order.
+
+    Read after the records: a caller is known before a record names him.
+    """
+    named = {name.decode() for item in tallies for name in item.callers}
+    named -= set().union(*(item.forgotten for item in tallies))
+    for known, _, _ in reader.source.callers():
+        named.discard(known)
+    return len(named)
 
 
 def _still_there(reader: TrailReader, ordered: set[str]) -> int:
@@ -274,28 +299,15 @@ def _known(log: Log, *, size: int) -> list[Checkpoint]:
     return [open_checkpoint(known.note, vkeys=log.vkeys)]
 
 
-def _require_complete(reader: TrailReader) -> bool:
-    """Compare the trail with its memory; say whether there is one."""
+def _require_own_memory(reader: TrailReader) -> bool:
+    """Compare the trail's name with its memory; say whether there is one."""
     source = reader.source
-    trusted = {log.slot for log in reader.logs}
     known = source.remembered_name()
-    for slot in source.slots():
-        if slot in trusted:
-            continue
-        log, origin = source.log(slot), _origin(reader, slot)
-        if log.exists() or (known and log.known_head(origin=origin).size):
-            raise TamperedError(
-                f"the log {origin} has no key in the trust file `{source.trust_name}`"
-            )
     if known is not None and known != reader.name:
         raise TamperedError(
             f"the lock database of `{source.where}` belongs to another trail"
         )
     return known is not None
-
-
-def _origin(reader: TrailReader, slot: str) -> str:
-    return f"{reader.name}/{slot}"
 
 
 def _require_callers(reader: TrailReader) -> None:
@@ -313,7 +325,7 @@ def _as_tampered(what: str) -> Iterator[None]:
     """Turn every way in which stored bytes are not what they should be into one."""
     try:
         yield
-    except (TamperedError, CutOffError, NewerTrailError):
+    except (TamperedError, CutOffError, NewerTrailError, OutOfReachError):
         raise
     except (TrailError, FormatError, VerificationError) as error:
         raise TamperedError(f"{what} cannot be verified: {error}") from error

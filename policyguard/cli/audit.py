@@ -19,8 +19,14 @@ from policyguard.cli.audit_query import query
 from policyguard.cli.audit_replay import replay
 from policyguard.cli.audit_report import report
 from policyguard.cli.audit_verify import verify
+from policyguard.cli.tampering import TamperingGroup
 from policyguard.cli.terminal import output
-from policyguard.cli.trail_option import log_option, trail_of, trail_option
+from policyguard.cli.trail_option import (
+    log_option,
+    one_log_option,
+    trail_of,
+    trail_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +51,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 
 @click.group(
+    cls=TamperingGroup,
     commands=(
         anchor,
         erase,
@@ -61,7 +68,11 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
     short_help="Read, verify and prove what the trail remembers.",
 )
 def audit() -> None:
-    """Read, verify and prove what was asked, answered and done."""
+    """Read, verify and prove what was asked, answered and done.
+
+    Every command exits with 1 if it finds that something is not what was signed, and
+    says what; with 2 if it was used wrongly, or cannot tell.
+    """
 
 
 @audit.command("list")
@@ -127,6 +138,7 @@ def show(
     """
     from policyguard.cli.record_view import content_of, print_record
     from policyguard.cli.trail_reading import find_record, opened, records
+    from policyguard.vocabulary.record import EraseRecord
 
     reader = opened(trail_of(directory))
     found = find_record(reader, record, origin=origin)
@@ -142,7 +154,13 @@ def show(
         if getattr(item.record, "call_id", None) == call_id
         and item.record.id != found.record.id
     ]
-    print_record(output(), found, content=content, related=related)
+    orders = [
+        item
+        for item in (records(reader, holding=found.record.id) if not content else ())
+        if isinstance(item.record, EraseRecord)
+        and found.record.id in item.record.records
+    ]
+    print_record(output(), found, content=content, orders=orders, related=related)
 
 
 @audit.command(short_help="Print the `.tlog-proof` of a record, for anyone to verify.")
@@ -206,7 +224,7 @@ def prove(
 
 
 @audit.command(short_help="Print the newest signed checkpoint as it is.")
-@log_option
+@one_log_option
 @trail_option
 def checkpoint(*, origin: str | None, directory: str | Path | None) -> None:
     """Print the newest signed checkpoint, byte for byte as it is stored.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from policyguard.cli.trail_option import log_option, trail_of, trail_option
+from policyguard.cli.trail_option import one_log_option, trail_of, trail_option
 
 
 @click.command(short_help="Drop the oldest records of exported tiles.")
@@ -21,7 +21,7 @@ from policyguard.cli.trail_option import log_option, trail_of, trail_option
     help="Records from here on stay; rounded down to a multiple of 256.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@log_option
+@one_log_option
 @trail_option
 def prune(
     folder: Path,

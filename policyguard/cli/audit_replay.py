@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,18 +49,19 @@ def replay(
     DECISION is an id or the beginning of one, or the entry that `audit list` shows. The
     records are verified first. Exits with 0 if each answer is the recorded one, with 1
     if one differs or something was changed, and with 2 if one cannot be computed:
-    its content was erased, its bundle or catalog is gone, the rules gave no answer, or
+    its content is gone from the vault, its bundle or catalog is gone, the rules gave no answer, or
     another engine decided.
     """
     if (decision is None) == (not whole):
         raise click.UsageError("give a DECISION, or --all")
-    from policyguard.cli.command_line import one_line
     from policyguard.cli.progress import ProgressBar
     from policyguard.cli.trail_reading import find_record, opened
     from policyguard.errors import FormatError, TamperedError
     from policyguard.replay.replay import replay as compute
 
     reader = opened(trail_of(directory))
+    if whole and origin is not None:
+        reader = replace(reader, logs=(reader.log(origin),))
     try:
         only = (
             None
@@ -70,9 +72,8 @@ def replay(
             report = compute(
                 reader, only=only, any_engine=any_engine, progress=bar.advance
             )
-    except (FormatError, TamperedError) as error:
-        _print_tampered(one_line(str(error)), as_json=as_json)
-        ctx.exit(_DIFFERENT)
+    except FormatError as error:
+        raise TamperedError(str(error)) from error
     if as_json:
         click.echo(json.dumps(_document(report), indent=2, ensure_ascii=False))
     else:
@@ -98,16 +99,6 @@ def _evidence(report: ReplayReport) -> Evidence:
         },
         document=_document(report),
     )
-
-
-def _print_tampered(reason: str, *, as_json: bool) -> None:
-    from policyguard.cli.audit_view import tampered
-    from policyguard.cli.terminal import output
-
-    if as_json:
-        click.echo(json.dumps({"intact": False, "reason": reason}, indent=2))
-    else:
-        output().print(tampered(reason), soft_wrap=True)
 
 
 def _print(report: ReplayReport) -> None:

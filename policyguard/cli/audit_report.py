@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyguard.cli.audit_verify import TAMPERED, verified_document
-from policyguard.cli.command_line import UNANSWERED, one_line
+from policyguard.cli.audit_verify import verified_document, verified_trail
+from policyguard.cli.command_line import UNANSWERED
 from policyguard.cli.progress import ProgressBar
 from policyguard.cli.terminal import output, plain_table, printable
 from policyguard.cli.trail_option import trail_of, trail_option
@@ -52,30 +52,13 @@ def report(context: click.Context, *, as_json: bool, directory: Path | None) -> 
     Exits as `audit verify` does.
     """
     from policyguard.audit.erasure import orders_in
-    from policyguard.audit.verify import verify_trail
-    from policyguard.cli.audit_view import tampered
-    from policyguard.cli.erasing import keeping_of, known_erasers
-    from policyguard.cli.trail_reading import lock_of, opened, passphrase_set
-    from policyguard.errors import TamperedError
+    from policyguard.cli.erasing import keeping_of
+    from policyguard.cli.trail_reading import opened
     from policyguard.settings import load_settings
 
     place = trail_of(directory)
-    try:
-        with ProgressBar() as bar:
-            verified = verify_trail(
-                place,
-                lock=lock_of(place),
-                passphrase=passphrase_set(),
-                erasers=known_erasers(load_settings()),
-                progress=bar.advance,
-            )
-    except TamperedError as error:
-        reason = one_line(str(error))
-        if as_json:
-            click.echo(json.dumps({"intact": False, "reason": reason}, indent=2))
-        else:
-            output().print(tampered(reason), soft_wrap=True)
-        context.exit(TAMPERED)
+    with ProgressBar() as bar:
+        verified = verified_trail(place, bar=bar)
     reader = opened(place)
     keeping = keeping_of(load_settings().trail, reader=reader)
     retained = _retained(reader, keeping=keeping, today=datetime.now(UTC).date())
@@ -90,7 +73,7 @@ def report(context: click.Context, *, as_json: bool, directory: Path | None) -> 
                 {"entry": entry, **order.model_dump(mode="json")}
                 for entry, order in orders
             ],
-            "outside": {
+            "attempts": {
                 origin: {name: asdict(item) for name, item in attempts.items()}
                 for origin, attempts in tried.items()
             },
@@ -99,7 +82,7 @@ def report(context: click.Context, *, as_json: bool, directory: Path | None) -> 
     else:
         _print(output(), verified=verified, retained=retained, orders=orders)
         _print_tried(output(), tried)
-    if verified.missing or verified.unfinished:
+    if not verified.is_complete:
         context.exit(UNANSWERED)
 
 

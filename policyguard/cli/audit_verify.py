@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from policyguard.cli.command_line import UNANSWERED, one_line
+from policyguard.cli.command_line import UNANSWERED
 from policyguard.cli.progress import ProgressBar
 from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import PlaceType, trail_of, trail_option
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from policyguard.audit.outside.attested import Vouchers
     from policyguard.audit.verify import Verified
     from policyguard.cli.audit_view import Proved
-
-TAMPERED = 1
 
 
 @click.command()
@@ -79,34 +77,25 @@ def verify(
     there, from these files and the trusted keys alone.
 
     Exits with 0 if it is intact, with 1 if something was changed, which is named, and
-    with 2 if it cannot be told: there is no trail, content is gone from the vault that
-    nobody has ordered to erase, an order to erase was not carried out, a power
-    failure cut the log off and it was not opened since, a newer version of policyguard
-    has made a part of the trail, or too few witnesses have cosigned for the quorum in
-    the trust file.
+    with 2 if it cannot be told: there is no trail, it may not be read or its server is
+    away, content or callers are gone that nobody has ordered to erase, an order to erase
+    was not carried out, a power failure cut the log off and it was not opened since, a
+    newer version of policyguard has made a part of the trail, or too few witnesses have
+    cosigned for the quorum in the trust file.
     """
-    from policyguard.cli.audit_view import print_proved, print_verified, tampered
-    from policyguard.errors import TamperedError
+    from policyguard.cli.audit_view import print_proved, print_verified
 
     verified: Verified | list[Proved]
-    try:
-        with ProgressBar() as bar:
-            if path is None:
-                place = trail_of(directory)
-                verified = _trail(
-                    place, lock=lock, trust=trust, roots=roots, people=people, bar=bar
-                )
-            else:
-                verified = _handed_out(
-                    path, trust=_given(trust), roots=roots, minimum=minimum, bar=bar
-                )
-    except TamperedError as error:
-        reason = one_line(str(error))
-        if as_json:
-            click.echo(json.dumps({"intact": False, "reason": reason}, indent=2))
+    with ProgressBar() as bar:
+        if path is None:
+            place = trail_of(directory)
+            verified = verified_trail(
+                place, lock=lock, trust=trust, roots=roots, people=people, bar=bar
+            )
         else:
-            output().print(tampered(reason), soft_wrap=True)
-        context.exit(TAMPERED)
+            verified = _handed_out(
+                path, trust=_given(trust), roots=roots, minimum=minimum, bar=bar
+            )
     if minimum and not as_json:
         output().print(f"records below {minimum} may be missing: they were pruned")
     if isinstance(verified, list):
@@ -119,19 +108,26 @@ def verify(
         click.echo(json.dumps(verified_document(verified), indent=2))
     else:
         print_verified(output(), verified, exported=path is not None)
-    if verified.missing or verified.unfinished or verified.lacks_quorum:
+    if not verified.is_complete:
         context.exit(UNANSWERED)
 
 
-def _trail(
+def verified_trail(
     place: str | Path,
     *,
-    lock: str | Path | None,
-    trust: Path | None,
-    roots: Path | None,
-    people: Path | None,
     bar: ProgressBar,
+    lock: str | Path | None = None,
+    trust: Path | None = None,
+    roots: Path | None = None,
+    people: Path | None = None,
 ) -> Verified:
+    """Verify a trail by what the settings say, and what else is given.
+
+    Raises:
+        ConfigurationError: the settings, or a file of what is trusted, cannot be used.
+        TamperedError: something is not what was signed; names the place.
+        TrailError: there is no trail, or it cannot be read.
+    """
     from policyguard.audit.creation import read_trust
     from policyguard.audit.reader import source_of
     from policyguard.audit.verify import verify_trail
@@ -237,6 +233,7 @@ def _exported(
         checkpoints=len(found),
         erased=0,
         missing=0,
+        nameless=0,
         unfinished=0,
         memory=False,
         pending=0,
@@ -273,6 +270,7 @@ def verified_document(verified: Verified) -> dict[str, object]:
 
     return {
         "intact": True,
+        "complete": verified.is_complete,
         "logs": [
             {"origin": origin, "size": size, "root": root.hex()}
             for origin, size, root in verified.logs
@@ -280,6 +278,7 @@ def verified_document(verified: Verified) -> dict[str, object]:
         "checkpoints": verified.checkpoints,
         "erased": verified.erased,
         "missing": verified.missing,
+        "nameless": verified.nameless,
         "unfinished": verified.unfinished,
         "pending": verified.pending,
         "orders": dict(verified.orders),

@@ -144,9 +144,9 @@ def print_verified(
     console.print(table)
     console.print()
     word = (
-        ("INCOMPLETE", "bold yellow")
-        if verified.missing or verified.unfinished or verified.lacks_quorum
-        else ("INTACT", "bold green")
+        ("INTACT", "bold green")
+        if verified.is_complete
+        else ("INCOMPLETE", "bold yellow")
     )
     console.print(
         Text.assemble(
@@ -186,6 +186,11 @@ def _remarks(verified: Verified) -> list[str]:
         lines.append(
             f"records whose content is gone from the vault: {verified.missing}, and"
             " nobody has ordered that"
+        )
+    if verified.nameless:
+        lines.append(
+            f"callers who are gone from behind their pseudonyms: {verified.nameless},"
+            " and nobody has ordered that"
         )
     if verified.unfinished:
         lines.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -45,23 +46,39 @@ def generate(file: Path, *, secret_file: Path | None, ask: bool) -> None:
 @click.option(
     "--pem", is_flag=True, help="Print one key as SPKI PEM, as OpenSSL reads it."
 )
+@click.option(
+    "--trust",
+    "as_trust",
+    is_flag=True,
+    help="Print them as a trust file, which `audit verify` reads.",
+)
 @log_option
 @trail_option
-def show(*, pem: bool, origin: str | None, directory: str | Path | None) -> None:
+def show(
+    *, pem: bool, as_trust: bool, origin: str | None, directory: str | Path | None
+) -> None:
     """Print the public keys of a trail's logs, one verifier key a line.
 
     A log whose key was rotated has several: the newest is the last. With --pem, print
-    the newest key of one log: the one that `audit checkpoint` prints, too.
+    the newest key of the log that was written last, or of --log. With --trust, print
+    what an auditor gives `audit verify --trust`, with the witnesses and the quorum.
     """
+    if pem and as_trust:
+        raise click.UsageError("give --pem or --trust")
     from policyguard.cli.trail_reading import chosen_log, opened
     from policyguard.signing.ed25519 import format_public_pem
+    from policyguard.signing.trust_file import TrustedLog
 
     reader = opened(trail_of(directory))
     if pem:
         log = chosen_log(reader, origin)
         click.echo(format_public_pem(log.vkey.public_key), nl=False)
         return
-    logs = [chosen_log(reader, origin)] if origin else reader.logs
+    logs = [reader.log(origin)] if origin else reader.logs
+    if as_trust:
+        keys = tuple(TrustedLog(key=vkey) for log in logs for vkey in log.vkeys)
+        click.echo(replace(reader.trust, logs=keys).format(), nl=False)
+        return
     for log in logs:
         for vkey in log.vkeys:
             click.echo(vkey.format())

@@ -66,8 +66,8 @@ def impact(
     no verdict flips and a call could not be asked, which is counted with the reason.
     """
     from policyguard.assembly import bundle_of, catalog_of
-    from policyguard.cli.command_line import one_line
     from policyguard.cli.progress import ProgressBar
+    from policyguard.cli.tampering import say_tampered
     from policyguard.cli.trail_reading import opened
     from policyguard.errors import TamperedError
     from policyguard.replay.impact import impact as ask
@@ -77,12 +77,12 @@ def impact(
     bundle = bundle_of(settings) if path is None else _asked(path, settings)
     now: Catalog | None = catalog_of(settings) if facts == "now" else None
     place = directory or (settings.trail.place() if config else trail_of(None))
-    reader = opened(place)
     try:
+        reader = opened(place)
         with ProgressBar() as bar:
             report = ask(reader, bundle=bundle, now=now, progress=bar.advance)
     except TamperedError as error:
-        _print_tampered(one_line(str(error)), as_json=as_json)
+        say_tampered(str(error), as_json=as_json)
         ctx.exit(_FLIPPED)
     if as_json:
         click.echo(json.dumps(_document(report), indent=2, ensure_ascii=False))
@@ -122,16 +122,6 @@ def _evidence(report: ImpactReport) -> Evidence:
         if catalog is None
         else CatalogRef(version=catalog[0], digest=catalog[1]),
     )
-
-
-def _print_tampered(reason: str, *, as_json: bool) -> None:
-    from policyguard.cli.audit_view import tampered
-    from policyguard.cli.terminal import output
-
-    if as_json:
-        click.echo(json.dumps({"intact": False, "reason": reason}, indent=2))
-    else:
-        output().print(tampered(reason), soft_wrap=True)
 
 
 def _print(report: ImpactReport) -> None:

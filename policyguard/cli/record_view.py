@@ -15,7 +15,7 @@ from policyguard.canonical import parse_json
 from policyguard.cli.audit_view import heading, records_table
 from policyguard.cli.terminal import VERDICT_STYLE, printable
 from policyguard.errors import TamperedError
-from policyguard.vocabulary.record import ApprovalRecord, DecisionRecord
+from policyguard.vocabulary.record import ApprovalRecord, DecisionRecord, EraseRecord
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,9 +70,18 @@ def print_record(
     found: Found,
     *,
     content: dict[str, Any] | None,
+    orders: Sequence[Found],
     related: Sequence[Found],
 ) -> None:
-    """Print one record: what is signed, what is in the vault, what belongs to it."""
+    """Print one record: what is signed, what is in the vault, what belongs to it.
+
+    Args:
+        console: Where to.
+        found: The record.
+        content: What the vault has of it; `None`: nothing.
+        orders: The records of the orders to erase it.
+        related: The other records of the same call.
+    """
     console.print(Text(f"{found.record.kind} {found.record.id}", "bold"))
     console.print(Text(found.entry.name, "dim"))
     heading(console, "In the log (signed, without personal data)")
@@ -80,12 +89,24 @@ def print_record(
     if isinstance(found.record, DecisionRecord | ApprovalRecord):
         heading(console, "In the vault (erasable, bound to the log by a commitment)")
         if content is None:
-            console.print(Text("erased: this record is not replayable", "yellow"))
+            console.print(Text(_gone(orders), "yellow"))
         else:
             _print(console, _kept(content))
     if related:
         heading(console, "Of the same call")
         console.print(records_table(related, width=console.width))
+
+
+def _gone(orders: Sequence[Found]) -> str:
+    """Say why the vault has nothing: by an order, or nobody knows why."""
+    if not orders:
+        return "gone, and nobody has ordered that: this record is not replayable"
+    named = (
+        f"{item.record.id} of {item.record.time[:10]}, {item.record.reason}"
+        for item in orders
+        if isinstance(item.record, EraseRecord)
+    )
+    return f"erased: this record is not replayable\nby order {', '.join(named)}"
 
 
 def _print(console: Console, fields: Mapping[str, Text]) -> None:

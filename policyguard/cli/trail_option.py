@@ -46,12 +46,21 @@ def trail_option(command: F) -> F:
 
 
 def log_option(command: F) -> F:
+    """Add `--log ORIGIN` to a command that can be about one log."""
+    return _log_option(command, otherwise="all")
+
+
+def one_log_option(command: F) -> F:
     """Add `--log ORIGIN` to a command that is about one log."""
+    return _log_option(command, otherwise="the one that was written last")
+
+
+def _log_option(command: F, *, otherwise: str) -> F:
     return click.option(
         "--log",
         "origin",
         metavar="ORIGIN",
-        help="One log of the trail; without it the one that was written last.",
+        help=f"One log of the trail; without it {otherwise}.",
     )(command)
 
 

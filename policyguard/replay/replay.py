@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from policyguard.audit.log_verification import Progress
     from policyguard.audit.reader import Log, TrailReader
 
-ERASED: Final = "its content was erased"
+ERASED: Final = "its content is gone from the vault"
 UNDISCHARGED: Final = frozenset({"obligation.undischarged", "obligation.unknown"})
 """Codes of answers that the rules allowed and the guard could not obey."""
 

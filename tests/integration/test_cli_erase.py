@@ -118,7 +118,7 @@ def test_a_person_is_erased_by_order_of_a_key(office: Office) -> None:
     assert "ERASED: 1 record, 1 person" in done.stdout
     assert "the order is recorded at cli-1:1" in done.stdout
     assert b"patient-17" not in office.bytes()
-    assert "erased: this record is not replayable" in shown.stdout
+    assert "erased: this record is not replayable\nby order " in shown.stdout
     assert "INTACT" in verified.stdout
     assert "erased by a signed order, not replayable: 1" in verified.stdout
 

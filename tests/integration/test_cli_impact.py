@@ -137,7 +137,10 @@ def test_what_cannot_be_asked_is_counted(trail: Path) -> None:
 
     code, document = asked(trail)
 
-    assert (code, document["unanswered"]) == (2, {"its content was erased": 4})
+    assert (code, document["unanswered"]) == (
+        2,
+        {"its content is gone from the vault": 4},
+    )
 
 
 def test_a_catalog_that_is_gone_is_counted_unless_another_one_is_asked(

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from fleet import KEYS, NAME, SECRET, database
-from integration.program import run
+from integration.program import refused, run
 from integration.test_cli_approve import Desk
 from services import Postgres, binaries, postgres
 from trails import CALLER, append_pair
@@ -67,11 +67,29 @@ def test_a_database_is_prepared_written_listed_verified_and_exported(
     )
 
 
-def test_what_is_for_files_says_so() -> None:
-    refused = run("keys", "rotate", "--trail", "postgresql://127.0.0.1:9/trail")
+def test_a_server_that_is_away_is_no_alarm(server: Postgres) -> None:
+    url, lock = database(server, "away"), database(server, "away_lock")
+    run("audit", "prepare", url, "--lock", lock, "--name", NAME)
+    trail = Trail.open(url, lock=lock, keys=KEYS)
+    append_pair(trail)
+    trail.close()
+    nowhere = "postgresql://127.0.0.1:9/trail"
 
-    assert refused.exit_code == 2
-    assert "cannot use `postgresql://127.0.0.1:9/trail`" in refused.stderr
+    lock_away = run("audit", "verify", "--trail", url, "--lock", nowhere)
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute("CREATE ROLE stranger LOGIN")
+    stranger = run("audit", "verify", "--trail", server.url("away", user="stranger"))
+    both = run("audit", "verify", "--trail", url, "--lock", lock)
+
+    refused(lock_away, says="cannot use `postgresql://127.0.0.1:9/trail`")
+    refused(stranger, says="does not permit it")
+    assert both.exit_code == 0
+
+
+def test_what_is_for_files_says_so() -> None:
+    done = run("keys", "rotate", "--trail", "postgresql://127.0.0.1:9/trail")
+
+    refused(done, says="cannot use `postgresql://127.0.0.1:9/trail`")
 
 
 def test_a_caller_is_erased_from_a_database_and_no_record_is(

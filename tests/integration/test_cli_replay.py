@@ -262,7 +262,7 @@ def test_erased_content_leaves_the_others_to_be_computed(made: Made) -> None:
         {
             "id": made.allowed,
             "place": "app-1:1",
-            "reason": "its content was erased",
+            "reason": "its content is gone from the vault",
         }
     ]
 

@@ -63,6 +63,9 @@ class Watched(Protocol):
     def require_growth(self, old: Checkpoint, new: Checkpoint) -> None:
         """Refuse a log in which the newer checkpoint does not continue the older.
 
+        With one checkpoint twice, refuse records that are not the signed ones, as far
+        as they are looked at: of tiles `audit verify` reads the records.
+
         Raises:
             TamperedError: it does not.
             TrailError: the log cannot be read.
@@ -222,6 +225,10 @@ class Monitor:
         if known is not None:
             old = _opened(known, log=log, what="remembered checkpoint")
             _require_continued(log, old=old, new=new, who="the monitor has")
+        if new.size and (old is None or old.size in {0, new.size}):
+            # Nothing was compared with the records yet, and they can be changed under a
+            # checkpoint that stays as it is.
+            log.require_growth(new, new)
         attested = verified_attestations(log, new=new, vouchers=self.vouchers)
         watch = Watch(
             origin=log.origin,

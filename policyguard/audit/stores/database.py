@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from policyguard.audit.layout import OWNER_ONLY
-from policyguard.errors import CutOffError, NewerTrailError, TrailError
+from policyguard.audit.layout import OWNER_ONLY, is_out_of_reach
+from policyguard.errors import CutOffError, NewerTrailError, OutOfReachError, TrailError
 
 APPLICATION_ID: Final = 0x70677472
 """`pgtr` in the header of each database, so that a wrong file is noticed."""
@@ -26,6 +26,14 @@ VERSIONS: Final = (1, 2)
 OLDEST_SQLITE: Final = (3, 37, 0)
 _PATIENCE_SECONDS: Final = 10.0
 _ROWS_READ: Final = 32
+_OUT_OF_REACH: Final = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_CANTOPEN,
+}
+"""What says nothing about the file: it was there, and may not be opened or not now."""
 _HALF_DONE: Final = {"SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY"}
 _ROWS_AT_ONCE: Final = (256, 128, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """Few sizes, so that each statement is compiled once, and near enough to each other that
@@ -337,6 +345,12 @@ def _cannot(what: str, path: Path, error: Exception) -> TrailError:
             " again"
         )
     reason = getattr(error, "strerror", None) or str(error)
+    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if primary in _OUT_OF_REACH or is_out_of_reach(error):
+        return OutOfReachError(
+            f"cannot {what} `{path}`: {reason.lower()}: check its permissions, and who"
+            " else has it open"
+        )
     return TrailError(
         f"cannot {what} `{path}`: {reason.lower()}: check its permissions and its disk,"
         " or restore it"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, overload
 
 from policyguard.audit.stores.database import immortalise
 from policyguard.audit.stores.place import is_url
-from policyguard.errors import ConfigurationError, TrailError
+from policyguard.errors import ConfigurationError, OutOfReachError, TrailError
 
 if TYPE_CHECKING:
     import psycopg
@@ -97,7 +97,7 @@ class Server:
         try:
             yield
         except driver.errors.InsufficientPrivilege as error:
-            raise TrailError(
+            raise OutOfReachError(
                 f"`{self.where}` does not permit it: {_first_line(error)}: have its"
                 " owner grant policyguard_writer or policyguard_reader"
             ) from error
@@ -109,6 +109,11 @@ class Server:
             raise outgrown(self.where) from error
         except driver.errors.RaiseException as error:
             raise TrailError(f"{_first_line(error)}") from error
+        except driver.OperationalError as error:
+            # Away, restarting, full or too slow: nothing of what it holds is wrong.
+            raise OutOfReachError(
+                f"cannot use `{self.where}`: {_first_line(error)}: check the server"
+            ) from error
         except driver.Error as error:
             raise TrailError(
                 f"cannot use `{self.where}`: {_first_line(error)}: check the server"

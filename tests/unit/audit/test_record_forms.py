@@ -120,13 +120,14 @@ def test_whatever_a_form_accepts_is_a_record(
 
 def each(
     known: list[Said],
-) -> dict[int, tuple[bytes, bytes | None, bytes | None, bool]]:
+) -> dict[int, tuple[bytes, bytes | None, bytes | None, bytes | None, bool]]:
     """Return what many records say, by index."""
     return {
         row[0]: (
             name,
             None if many.decisions is None else many.decisions[number],
             None if many.contents is None else many.contents[number],
+            None if many.callers is None else many.callers[number],
             many.go_ahead,
         )
         for many in known

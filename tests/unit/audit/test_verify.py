@@ -297,6 +297,28 @@ def test_content_that_is_gone_is_counted_not_hidden(trail: Path) -> None:
     assert verify_trail(trail).missing == 3
 
 
+def test_callers_who_are_gone_are_counted_not_hidden(trail: Path) -> None:
+    (trail / "callers.sqlite").unlink()
+
+    verified = verify_trail(trail)
+
+    assert (verified.nameless, verified.is_complete) == (1, False)
+
+
+def test_callers_of_a_form_that_is_read_fast_are_counted(tmp_path: Path) -> None:
+    trail = Trail.open_or_create(tmp_path / "trail")
+    for number in range(40):
+        append_pair(trail, caller=f"caller-{number}")
+    append_pair(trail, caller=None)
+    trail.close()
+    sql(
+        tmp_path / "trail/callers.sqlite",
+        "DELETE FROM caller WHERE id IN ('caller-3', 'caller-35')",
+    )
+
+    assert verify_trail(tmp_path / "trail").nameless == 2
+
+
 @pytest.mark.parametrize("file", [LOG, VAULT, "callers.sqlite", "trust", "trail.json"])
 @pytest.mark.parametrize(
     "damage",

@@ -10,6 +10,7 @@ import pytest
 from outsiders import quorum_of, taken, witness_for
 from trails import append_pair, copied, made_trail
 
+from policyguard.audit.export.jsonl import RECORDS, export_jsonl
 from policyguard.audit.export.tiles import export_tiles
 from policyguard.audit.outside.anchor import Outside
 from policyguard.audit.outside.attested import Vouchers
@@ -208,3 +209,28 @@ def test_a_changed_state_is_not_believed(trail: Path, tmp_path: Path) -> None:
     shutil.copy(trail / "trust", state)
     with pytest.raises(TrailError):
         look(state, logs_of(trail))
+
+
+@pytest.mark.parametrize("before", [0, 7])
+@pytest.mark.parametrize("form", ["trail", "lines"])
+def test_a_record_that_was_changed_under_its_checkpoint_is_found(
+    trail: Path, tmp_path: Path, form: str, before: int
+) -> None:
+    state, out = tmp_path / "state.json", tmp_path / "out"
+
+    def logs() -> list[Watched]:
+        (log,) = TrailReader.open(trail).logs
+        if form == "trail":
+            return [LocalLog(log=log)]
+        return [ExportedLog(directory=out, origin=log.origin, vkeys=log.vkeys)]
+
+    export_jsonl(TrailReader.open(trail).logs[0], out)
+    if before:
+        look(state, logs())
+    place = trail / "logs/app-1/log.sqlite" if form == "trail" else out / RECORDS
+    data = place.read_bytes()
+    assert b"inference" in data
+    place.write_bytes(data.replace(b"inference", b"interfere", 1))
+
+    with pytest.raises(TamperedError, match="not the one of the checkpoint"):
+        look(state, logs())

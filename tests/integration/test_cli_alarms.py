@@ -1,0 +1,175 @@
+"""Every `audit` command that meets something changed is an alarm, and no other is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Final
+
+import pytest
+from integration.program import refused, run, run_program
+from outsiders import quorum_of, witness_for
+from trails import copied, made_trail
+
+from policyguard.audit.reader import TrailReader
+from policyguard.audit.trail import Trail
+
+READ_WHOLE: Final = (
+    ["verify"],
+    ["report"],
+    ["query", "denies-by-rule"],
+    ["export", "OUT"],
+    ["export", "OUT", "--format", "jsonl"],
+    ["replay", "--all"],
+    ["monitor", "--state", "STATE"],
+)
+READ: Final = (
+    *READ_WHOLE,
+    ["list"],
+    ["gaps"],
+    ["show", "app-1:1"],
+    ["prove", "app-1:1"],
+    ["checkpoint"],
+    ["export", "OUT", "--format", "opa"],
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_trail(tmp_path_factory.mktemp("alarms") / "trail")
+
+
+@pytest.fixture
+def trail(made: Path, tmp_path: Path) -> Path:
+    return copied(made, tmp_path / "trail")
+
+
+def arguments(command: list[str], trail: Path) -> list[str]:
+    places = {"OUT": str(trail.parent / "out"), "STATE": str(trail.parent / "state")}
+    return [
+        "audit",
+        *(places.get(word, word) for word in command),
+        "--trail",
+        str(trail),
+    ]
+
+
+@pytest.mark.parametrize("command", READ_WHOLE, ids=" ".join)
+def test_a_record_that_was_changed_is_an_alarm(trail: Path, command: list[str]) -> None:
+    log = trail / "logs/app-1/log.sqlite"
+    data = log.read_bytes()
+    assert b"inference" in data
+    log.write_bytes(data.replace(b"inference", b"interfere", 1))
+
+    done = run(*arguments(command, trail))
+
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert done.stdout.startswith("TAMPERED: ")
+
+
+@pytest.mark.parametrize("command", READ, ids=" ".join)
+def test_a_log_that_lost_its_key_is_an_alarm_and_not_left_out(
+    trail: Path, command: list[str]
+) -> None:
+    (trail / "trust").write_text("quorum none\n")
+
+    done = run(*arguments(command, trail))
+
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert done.stdout.startswith(
+        "TAMPERED: the log acme.example/app-1 has no key in the trust file"
+    )
+
+
+def test_one_log_of_two_that_lost_its_key_is_an_alarm(trail: Path) -> None:
+    Trail.open_or_create(trail, role="cli").close()
+    keys = (trail / "trust").read_text().splitlines(keepends=True)
+    (trail / "trust").write_text("".join(line for line in keys if "/app-1" not in line))
+    shutil.rmtree(trail / "logs/app-1")
+
+    done = run("audit", "query", "denies-by-rule", "--trail", trail)
+
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert "the log acme.example/app-1 has no key" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["query", "policy-changes"], ["list"]])
+def test_an_alarm_is_json_where_json_was_asked_for(
+    trail: Path, command: list[str]
+) -> None:
+    (trail / "trust").write_text("quorum none\n")
+
+    done = run(*arguments(command, trail), "--json")
+
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert json.loads(done.stdout) == {
+        "intact": False,
+        "reason": "the log acme.example/app-1 has no key in the trust file"
+        f" `{trail / 'trust'}`",
+    }
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "trust",
+        "trail.json",
+        "callers.sqlite",
+        "logs/app-1/log.sqlite",
+        "logs/app-1/vault.sqlite",
+        "../trail.lock/app-1.sqlite",
+    ],
+)
+def test_what_may_not_be_read_is_no_alarm(trail: Path, file: str) -> None:
+    (trail / file).chmod(0)
+
+    done = run_program("audit", "verify", "--trail", trail, restricted=True)
+
+    refused(done, says="check its permissions")
+
+
+def test_what_is_missing_or_no_database_is_an_alarm(trail: Path) -> None:
+    (trail / "logs/app-1/log.sqlite").write_bytes(b"something else " * 999)
+
+    assert run("audit", "verify", "--trail", trail).exit_code == 1
+
+
+def test_a_report_counts_what_verification_counts(
+    trail: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    witnesses = tmp_path / "witnesses"
+    with witness_for(trail, tmp_path / "state") as (_, known):
+        # It has cosigned nothing: the quorum that is asked for is lacking.
+        witnesses.write_text(quorum_of(known).format())
+    settings = tmp_path / "policyguard.toml"
+    settings.write_text(
+        f'[trail]\ndirectory = "{trail}"\n[outside]\nwitnesses = "{witnesses}"\n'
+    )
+    monkeypatch.setenv("POLICYGUARD_CONFIG", str(settings))
+
+    verified = run("audit", "verify", "--json")
+    reported = run("audit", "report", "--json")
+
+    assert verified.exit_code == reported.exit_code == 2
+    said = json.loads(reported.stdout)
+    assert {name: said[name] for name in json.loads(verified.stdout)} == json.loads(
+        verified.stdout
+    )
+    assert said["complete"] is False
+
+
+def test_one_log_is_replayed_where_one_is_named(trail: Path) -> None:
+    Trail.open_or_create(trail, role="cli").close()
+    (application, command_line) = TrailReader.open(trail).logs
+
+    counted = [
+        json.loads(
+            run(
+                *arguments(["replay", "--all", "--json"], trail), "--log", log.origin
+            ).stdout
+        )["decisions"]
+        for log in (application, command_line)
+    ]
+
+    assert counted == [3, 0]
