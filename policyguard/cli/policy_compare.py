@@ -74,9 +74,9 @@ def compare(
     """
     from policyguard.cli.progress import ProgressBar
     from policyguard.settings import load_settings
+    from policyguard.testing.claims import Effort
     from policyguard.testing.compare import compare as differences
     from policyguard.testing.policies import policy_at
-    from policyguard.testing.claims import Effort
 
     settings = load_settings(config)
     if (new is None) == (against is None):
