@@ -126,6 +126,7 @@ def test_what_may_not_be_read_is_no_alarm(trail: Path, file: str) -> None:
 
     done = run_program("audit", "verify", "--trail", trail, restricted=True)
 
+    assert done.returncode == 2
     refused(done, says="check its permissions")
 
 
