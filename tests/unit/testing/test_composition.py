@@ -52,8 +52,8 @@ def test_a_verdict_that_overlooks_an_effect_is_shown() -> None:
 
 def test_a_finding_that_is_dropped_is_shown() -> None:
     dropping = changed(
-        "some finding in found\n",
-        'some finding in found\n\t\tfinding.effect != "oblige"\n',
+        "view.status[id]\n",
+        'view.status[id]\n\t\tfinding.effect != "oblige"\n',
     )
 
     assert wrong(dropping)[0]["findings"] == ["oblige of a rule that is in_force"]
