@@ -37,13 +37,30 @@ def claims(function: ast.AST) -> bool:
     )
 
 
-def idle(tree: ast.Module) -> list[str]:
-    functions = {
+def functions_of(tree: ast.Module) -> dict[str, ast.AST]:
+    return {
         node.name: node
         for node in ast.walk(tree)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     }
+
+
+def claiming_helpers(tree: ast.Module) -> set[str]:
+    """Return what a test imports from other files of tests that claims something."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            path = (ROOT / "tests").joinpath(*node.module.split(".")).with_suffix(".py")
+            there = functions_of(tree_of(path)) if path.is_file() else {}
+            named = {alias.name for alias in node.names}
+            found |= {name for name in named & set(there) if claims(there[name])}
+    return found
+
+
+def idle(tree: ast.Module) -> list[str]:
+    functions = functions_of(tree)
     claiming = {name for name, node in functions.items() if claims(node)}
+    claiming |= claiming_helpers(tree)
     found = []
     for name, node in functions.items():
         called = {
