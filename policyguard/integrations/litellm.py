@@ -33,7 +33,7 @@ from policyguard.integrations.litellm_clients import (
     require_python,
 )
 from policyguard.integrations.litellm_proxy import facts_of_key, proxy_hooks
-from policyguard.integrations.litellm_routing import place_of, router_hooks
+from policyguard.integrations.litellm_routing import MISSING, place_of, router_hooks
 from policyguard.integrations.wire_stream import observed_in
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ def install(guard: Guard) -> Callable[[], None]:
     try:
         import litellm
     except ImportError as error:
-        raise ConfigurationError(
-            "LiteLLM is not installed: pip install 'policyguard-ai[litellm]'"
-        ) from error
+        raise ConfigurationError(MISSING) from error
     with _INSTALLING:
         if _INSTALLED:
             raise ConfigurationError(

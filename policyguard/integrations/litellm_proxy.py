@@ -23,7 +23,7 @@ from policyguard.errors import CallerRefused, ConfigurationError, NotAllowed
 from policyguard.guard.events import log
 from policyguard.guard.facts import declare
 from policyguard.guard.messages import caller_message, caller_view, objections
-from policyguard.integrations.litellm_routing import permitted
+from policyguard.integrations.litellm_routing import logger, permitted
 from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:
@@ -72,11 +72,9 @@ def proxy_hooks(guard: Guard, *, facts: FactsOf = facts_of_key) -> Any:
             What it raises ends the request, before anything of it is sent.
 
     Raises:
-        ConfigurationError: the guard would take another caller than the key's.
+        ConfigurationError: the guard would take another caller than the key's, or the
+            extra is missing.
     """
-    from fastapi import HTTPException
-    from litellm.integrations.custom_logger import CustomLogger
-
     if not guard.facts.caller_awaited:
         raise ConfigurationError(
             "this guard would not wait for the caller of a request: bind it with"
@@ -89,6 +87,8 @@ def proxy_hooks(guard: Guard, *, facts: FactsOf = facts_of_key) -> Any:
         try:
             declare(**facts(user_api_key_dict))
         except CallerRefused as refused:
+            from fastapi import HTTPException  # as the proxy has it
+
             log.warning("caller.refused", reason=refused.reason)
             said = f"the caller could not be named: {refused.reason}"
             told = {"error": {"message": said, "type": _TYPE}}
@@ -106,15 +106,13 @@ def proxy_hooks(guard: Guard, *, facts: FactsOf = facts_of_key) -> Any:
         except NotAllowed as refused:
             raise _denied(refused.decision) from None
 
-    kind = type(
+    return logger(
         "PolicyProxy",
-        (CustomLogger,),
         {
             "async_pre_call_hook": async_pre_call_hook,
             "async_filter_deployments": async_filter_deployments,
         },
     )
-    return kind()
 
 
 def _denied(decision: Decision) -> Exception:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from policyguard.catalog.endpoints import endpoint_of
+from policyguard.errors import ConfigurationError
 from policyguard.guard.asking import Asking
 from policyguard.guard.describe import Described
 from policyguard.guard.refusal import not_allowed
@@ -23,6 +24,7 @@ from policyguard.vocabulary.decision import Decision
 if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
 
+MISSING: Final = "LiteLLM is not installed: pip install 'policyguard-ai[litellm]'"
 _HOSTS: Final[Mapping[str, str]] = {
     "anthropic": "https://api.anthropic.com",
     "openai": "https://api.openai.com",
@@ -38,8 +40,10 @@ def router_hooks(guard: Guard) -> Any:
 
     Args:
         guard: Is asked about each deployment; only a refusal leaves a record.
+
+    Raises:
+        ConfigurationError: the extra is missing.
     """
-    from litellm.integrations.custom_logger import CustomLogger
 
     async def async_filter_deployments(
         _self: Any,
@@ -50,12 +54,22 @@ def router_hooks(guard: Guard) -> Any:
     ) -> list[Any]:
         return permitted(guard, healthy_deployments)
 
-    kind = type(
-        "PolicyRouting",
-        (CustomLogger,),
-        {"async_filter_deployments": async_filter_deployments},
+    return logger(
+        "PolicyRouting", {"async_filter_deployments": async_filter_deployments}
     )
-    return kind()
+
+
+def logger(name: str, members: Mapping[str, Any]) -> Any:
+    """Return a logger of LiteLLM's with these members.
+
+    Raises:
+        ConfigurationError: the extra is missing.
+    """
+    try:
+        from litellm.integrations.custom_logger import CustomLogger
+    except ImportError as error:
+        raise ConfigurationError(MISSING) from error
+    return type(name, (CustomLogger,), dict(members))()
 
 
 def permitted(guard: Guard, deployments: list[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ to import, starts threads and is changed as a whole.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ from fastapi import HTTPException
 from guards import CN, FR, MESSAGES, TICKETS, guard_in
 from integration.loopback import Loopback, Since
 from integration.test_routing import BLOG
+from litellm.llms.custom_httpx import http_handler
 
 from policyguard import (
     FROM_CONTEXT,
@@ -151,7 +153,7 @@ def alone(tried: Tried) -> None:
     guard = tried.guard
     ask = tried.ask
     ask("alone", lambda: guard.call(litellm.completion, **THERE, **SENT))
-    ask("no address", lambda: guard.call(litellm.completion, **NAMED, **SENT))
+    ask("no address", lambda: guard.call(litellm.completion, **FABLE, **SENT), BLOG)
     ask("led on", lambda: guard.call(
         litellm.completion, **HERE, **SENT, fallbacks=[THERE]
     ))  # fmt: skip
@@ -207,8 +209,11 @@ def routers(tried: Tried) -> None:
     for number in range(4):
         tried.ask(f"chance {number}", lambda: chance.completion(model="chat", **SENT))
     # What is wrapped is unknown: its name is a group's, whatever it looks like.
+    named = litellm.Router(
+        model_list=[{**places[0], "model_name": NAMED["model"]}], **quick
+    )
     tried.ask("wrapped router", lambda: tried.guard.call(
-        chance.completion, model="chat", **SENT
+        named.completion, model=NAMED["model"], api_base=FR, **SENT
     ))  # fmt: skip
     falling = litellm.Router(
         model_list=[places[1], also[0]], fallbacks=[{"chat": ["also"]}], **quick
@@ -266,6 +271,17 @@ def proxied(guard: Guard) -> dict[str, Any]:
     return found
 
 
+def moved(guard: Guard) -> str:
+    """Return what is said where LiteLLM makes its clients elsewhere."""
+    kind = http_handler.HTTPHandler
+    made = inspect.getattr_static(kind, "create_client")
+    del kind.create_client
+    try:
+        return refusal(guard)
+    finally:
+        kind.create_client = made
+
+
 def refusal(guard: Guard) -> str:
     """Return what is said of a guard that cannot be installed."""
     try:
@@ -299,6 +315,7 @@ def main(folder: Path) -> None:
         uninstall()
         uninstall()
         alone(tried)
+        said.append(moved(guard))
         os.environ["LITELLM_RUST"] = "true"
         said.append(refusal(guard))
         restored = [litellm.completion is plain, litellm.client_session is None]

@@ -177,13 +177,13 @@ def test_a_synchronous_endpoint_has_its_caller(server: tuple[str, Seen]) -> None
 def test_callers_of_requests_at_the_same_time_are_never_mixed(
     server: tuple[str, Seen],
 ) -> None:
-    names = [f"caller-{number}" for number in range(48)]
+    names = [f"caller-{number}" for number in range(100)]
 
     def ask(name: str) -> list[str]:
         reply = httpx2.get(f"http://{server[0]}/slow", headers=as_(name), timeout=30)
         return list(reply.json()["callers"])
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(len(names)) as pool:
         seen = list(pool.map(ask, names))
 
     assert seen == [[name] for name in names]

@@ -22,6 +22,8 @@ from integration.loopback import CHAT, Loopback, Since
 from policyguard import Guard, NotAllowed, PolicyDenied, context, denial_of
 from policyguard.errors import CannotProtect
 from policyguard.integrations import langchain as adapter
+from policyguard.integrations.httpx import is_protected
+from policyguard.integrations.sdk_methods import is_client
 from policyguard.settings import DetectionSettings
 
 PROMPT = "canary-prompt"
@@ -217,6 +219,70 @@ def test_embeddings_are_protected(server: Loopback, guard: Guard) -> None:
                 call()
             assert denial_of(caught.value) is not None
     assert server.hits == {}
+
+
+OTHERWISE: dict[str, Any] = {
+    "responses": lambda model: model.model_copy(update={"use_responses_api": True}),
+    "structured": lambda model: model.with_structured_output(
+        {"title": "reply", "type": "object", "properties": {"text": {"type": "string"}}}
+    ),
+    "tools": lambda model: model.bind_tools([{"type": "function", "function": TOOL}]),
+    "fallbacks": lambda model: model.with_fallbacks([model]),
+}
+TOOL = {"name": "note", "description": "Writes.", "parameters": {"type": "object"}}
+
+
+@pytest.mark.parametrize("kind", OTHERWISE)
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+def test_what_is_made_of_a_protected_model_sends_nothing_that_is_refused(
+    server: Loopback, guard: Guard, trail: Since, kind: str, way: str
+) -> None:
+    model = chat(server, CN)
+    guard.protect(model)
+
+    with context(**TICKETS), pytest.raises(Exception) as caught:  # noqa: PT011 -- the SDK's
+        WAYS[way](OTHERWISE[kind](model))
+
+    assert denial_of(caught.value) is not None
+    assert server.hits == {}
+    assert set(trail.verdicts) == {"deny"}
+
+
+def _held(thing: Any) -> dict[str, Any]:
+    """Return each client of an SDK that a model holds, by the name that it has there."""
+    known = {**vars(thing), **(getattr(thing, "__pydantic_private__", None) or {})}
+    return {
+        name: client
+        for name, value in known.items()
+        for client in (value, getattr(value, "_client", None))
+        if is_client(client)
+    }
+
+
+def test_every_client_that_a_model_holds_is_protected(
+    server: Loopback, guard: Guard
+) -> None:
+    """What LangChain keeps elsewhere from now on shows here."""
+    from langchain_anthropic import ChatAnthropic
+    from langchain_openai import OpenAIEmbeddings
+
+    address = "https://api.anthropic.com/every-client"
+    models = {
+        "chat": chat(server, FR),
+        "embeddings": OpenAIEmbeddings(model="glm-5.2", base_url=FR, api_key="none"),
+        "anthropic": ChatAnthropic(model="x", api_key="none", base_url=address),
+    }
+    for model in models.values():
+        guard.protect(model)
+    held = {name: _held(model) for name, model in models.items()}
+
+    assert {name: sorted(found) for name, found in held.items()} == {
+        "chat": ["async_client", "client", "root_async_client", "root_client"],
+        "embeddings": ["async_client", "client"],
+        "anthropic": ["_async_client", "_client"],
+    }
+    for found in held.values():
+        assert all(is_protected(client._client) for client in found.values())
 
 
 def test_a_model_without_known_clients_is_not_protected(guard: Guard) -> None:
