@@ -5,7 +5,8 @@
 Each set is installed beside the locked packages, which it hides, and the tests run as
 they are. What an old version lacks is skipped by name. `--few` runs the matrix of ways
 out, the shapes of denials and the batches alone, as `make oldest` does in CI. The set
-`proxy` has what LiteLLM's proxy needs, by its lock file. Exits with 1 if a set fails.
+`proxy` has what LiteLLM's proxy needs, by its lock file, and `frameworks` others that
+stand on an SDK. Exits with 1 if a set fails.
 """
 
 from __future__ import annotations
@@ -26,10 +27,21 @@ SETS = {
     # The first of openai that stands on httpx2.
     "first-3": ("openai==3.0.0", "anthropic==2.0.0"),
     "newest": ("openai", "anthropic", "httpx2"),
+    # The newest of frameworks that stand on an SDK, with what they lack.
+    "frameworks": (
+        *("openai-agents", "griffe", "griffelib"),
+        *("pydantic-ai-slim", "pydantic-graph", "logfire-api", "genai-prices"),
+        *("haystack-ai", "lazy-imports", "filetype", "networkx", "posthog"),
+        "instructor",
+    ),
     "proxy": ("--require-hashes", "-r", "requirements/litellm-proxy.lock"),
 }
+OF = {
+    "frameworks": ("test_other_frameworks.py",),
+    "proxy": ("test_litellm_proxy.py",),
+}
+"""What runs with a set in place of `TESTS`."""
 FEW = ("test_batches.py", "test_wire_denial.py", "test_wire_matrix.py")
-OF_PROXY = ("test_litellm_proxy.py",)
 TESTS = (
     "test_anthropic.py",
     "test_batches.py",
@@ -71,7 +83,7 @@ def _passes(name: str, *, few: bool) -> bool:
     subprocess.run(
         [*pip, "--upgrade", "--target", str(place), *wanted], check=True, cwd=ROOT
     )
-    chosen = OF_PROXY if name == "proxy" else FEW if few else TESTS
+    chosen = OF.get(name, FEW if few else TESTS)
     tests = [str(ROOT / "tests" / "integration" / test) for test in chosen]
     # Each process would start a proxy of its own.
     at_once = "0" if name == "proxy" else "auto"

@@ -2,7 +2,8 @@
 
 The SDK opens them past its HTTP client, where no transport of ours can see them. Each
 resource of the SDK that has a `connect` gets one that first asks whether the client is
-protected; for all other clients nothing changes.
+protected; for all other clients nothing changes. Frameworks that open a socket themselves
+take its address from the client, and a protected one has none.
 
 Owner: the process. It is done once, to the SDK's classes, those that are loaded later
 included; whoever controls the process can undo it.
@@ -14,12 +15,17 @@ import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from policyguard.errors import CannotProtect
 from policyguard.integrations.httpx import is_protected
 
 _MARK: Final = "__policyguard__"
+_NOWHERE: Final = "wss://a-protected-client-opens-no-web-sockets.invalid"
+_REFUSED: Final = (
+    "a protected client opens no web sockets, because its transport cannot see them:"
+    " call `guard.call(client.….connect, …)` on a client of its own that is not protected"
+)
 _RESOURCES: Final = frozenset({"SyncAPIResource", "AsyncAPIResource"})
 _CHANGING: Final = threading.Lock()
 
@@ -39,6 +45,24 @@ def refuse_sockets(client: object) -> None:
     with _CHANGING:
         for base in bases:
             _watch(base)
+    known: Any = client
+    if hasattr(known, "websocket_base_url"):
+        # Others take the address from the client, and open a socket of their own.
+        known.websocket_base_url = _NoAddress(_NOWHERE)
+
+
+class _NoAddress(str):
+    """Is where the web sockets of a protected client go: nowhere, by RFC 6761."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Refuse, where somebody asks for the address by name.
+
+        Raises:
+            CannotProtect: always.
+        """
+        raise CannotProtect(_REFUSED)
 
 
 def _resource_bases(client: object) -> Iterator[Any]:
@@ -87,16 +111,8 @@ def _refusing(connect: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(connect)
     def refusing(self: Any, *args: Any, **kwargs: Any) -> Any:
         if is_protected(getattr(self._client, "_client", None)):
-            _refuse()
+            raise CannotProtect(_REFUSED)
         return connect(self, *args, **kwargs)
 
     setattr(refusing, _MARK, True)
     return refusing
-
-
-def _refuse() -> NoReturn:
-    raise CannotProtect(
-        "a protected client opens no web sockets, because its transport cannot see"
-        " them: call `guard.call(client.….connect, …)` on a client of its own that"
-        " is not protected"
-    )

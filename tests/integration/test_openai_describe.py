@@ -198,6 +198,21 @@ def test_a_client_that_is_not_protected_opens_web_sockets_as_before(
     assert type(manager).__name__ == "RealtimeConnectionManager"
 
 
+def test_a_protected_client_tells_nobody_where_a_web_socket_would_go(
+    guard: Guard,
+) -> None:
+    """A framework that opens sockets itself takes the address from the client."""
+    with openai.OpenAI(base_url=FR, api_key="none") as client:
+        if not hasattr(client, "websocket_base_url"):
+            pytest.skip(f"openai {openai.__version__} has no such address")
+        guard.protect(client)
+        for known in (client, client.with_options(max_retries=1)):
+            address: Any = known.websocket_base_url
+            assert httpx2.URL(address).host.endswith(".invalid")
+            with pytest.raises(CannotProtect, match="web socket"):
+                str(address)
+
+
 def test_a_web_socket_goes_where_its_own_address_says(guard: Guard) -> None:
     with openai.OpenAI(
         base_url=FR, api_key="none", websocket_base_url="wss://open.bigmodel.cn/v1"
