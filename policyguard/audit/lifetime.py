@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Protocol
@@ -49,6 +50,20 @@ def weakly(trail: Living) -> Callable[[], LogWriter]:
         return found.claim()
 
     return claim
+
+
+def let_go(close: Callable[[], None], *, midway: bool) -> None:
+    """Close a trail that nobody has any more.
+
+    Args:
+        close: Closes it, after waiting for whoever writes.
+        midway: Whether the running thread is writing: a collection can begin in the
+            midst of a commit, and who holds the lock would wait for itself for ever.
+    """
+    if midway:
+        threading.Thread(target=close, name="policyguard-close", daemon=True).start()
+    else:
+        close()
 
 
 _TRAILS: weakref.WeakSet[Living] = weakref.WeakSet()

@@ -260,6 +260,10 @@ class Recorder:
         with self._lock:
             self._give_up()
 
+    def is_writing_here(self) -> bool:
+        """Say whether the running thread writes what nobody waits for."""
+        return threading.current_thread() is self._flusher
+
     def leak(self) -> None:
         """Let go of the parent's log in a forked child, without touching its files."""
         if self._writer is not None:

@@ -23,7 +23,7 @@ from policyguard.audit.creation import begin_trail, require_trail
 from policyguard.audit.entry import DecisionEntry
 from policyguard.audit.layout import Layout
 from policyguard.audit.leaf import body_of
-from policyguard.audit.lifetime import watch, weakly
+from policyguard.audit.lifetime import let_go, watch, weakly
 from policyguard.audit.names import Names
 from policyguard.audit.process import Process
 from policyguard.audit.recorder import LogWriter, Recorder, Waiting
@@ -360,7 +360,7 @@ class Trail:
         with contextlib.suppress(Exception):
             # In a forked child it is the parent's.
             if self._process.pid == os.getpid():
-                self.close()
+                let_go(self.close, midway=self._process.recorder.is_writing_here())
 
     def claim(self) -> LogWriter:
         """Claim a log for this process; the recorder does, when it needs one."""

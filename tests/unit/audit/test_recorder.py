@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import os
@@ -436,6 +437,40 @@ def test_a_trail_that_nobody_has_any_more_releases_its_log(tmp_path: Path) -> No
 
     assert place.origin.endswith("/app-1")
     assert place.index == 70
+
+
+def test_a_trail_that_its_own_writing_thread_collects_is_closed_all_the_same(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "trail"
+    trail = Trail.create(directory)
+    left = threading.Event()
+
+    def late() -> OutcomeRecord:
+        # Whatever a thread does may begin a collection, also in the midst of a commit.
+        left.wait(30)
+        gc.collect()
+        return outcome("x")
+
+    gc.disable()
+    try:
+        cycle: list[Any] = [trail]
+        cycle.append(cycle)
+        trail.append_later(late, failed=never)
+        (writing,) = (
+            item for item in threading.enumerate() if item.name == "policyguard-trail"
+        )
+        del trail, cycle
+        left.set()
+        writing.join(30)
+    finally:
+        gc.enable()
+
+    assert not writing.is_alive()
+    # The trail's own first entry is the other one.
+    assert remembered(directory) == 2
+    with contextlib.closing(Trail.open(directory)) as again:
+        assert again.append(outcome("y")).origin.endswith("/app-1")
 
 
 @pytest.mark.parametrize(
