@@ -456,10 +456,9 @@ def test_a_trail_that_its_own_writing_thread_collects_is_closed_all_the_same(
     try:
         cycle: list[Any] = [trail]
         cycle.append(cycle)
+        before = set(threading.enumerate())
         trail.append_later(late, failed=never)
-        (writing,) = (
-            item for item in threading.enumerate() if item.name == "policyguard-trail"
-        )
+        (writing,) = set(threading.enumerate()) - before
         del trail, cycle
         left.set()
         writing.join(30)
