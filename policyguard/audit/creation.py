@@ -26,7 +26,7 @@ from policyguard.audit.stores.database import is_blank
 from policyguard.audit.stores.protocol import KnownHead
 from policyguard.audit.stores.sqlite import LogStore
 from policyguard.errors import ConfigurationError, FormatError, TrailError
-from policyguard.signing.key_source import KeySource
+from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.signer import Signer
 from policyguard.signing.trust_file import TrustedLog, TrustFile
@@ -147,6 +147,11 @@ def ready_signer(layout: Layout, *, slot: str, origin: str, keys: KeySource) -> 
     if begun and not layout.vault(slot).is_file():
         raise TrailError(
             f"the vault of `{origin}` is missing from `{layout.folder(slot)}`: restore it"
+        )
+    if begun and isinstance(keys, FileKeys) and not path.exists():
+        raise TrailError(
+            f"the key of the log `{origin}` is missing: restore `{path}`, or close the"
+            " log with `policyguard keys compromise --log`, which begins its successor"
         )
     try:
         found = keys.load if begun else keys.create

@@ -262,7 +262,7 @@ def read_small(path: Path) -> bytes:
                 f"cannot read `{path}`: {_reason(error)}: check its permissions"
             ) from error
         raise TrailError(
-            f"cannot read `{path}`: {_reason(error)}: is this the directory of a trail?"
+            f"cannot read `{path}`: {_reason(error)}: correct the path, or restore it"
         ) from error
     if len(data) > _MAX_SMALL_FILE:
         raise TrailError(f"`{path}` is larger than {_MAX_SMALL_FILE} bytes: restore it")

@@ -124,6 +124,17 @@ FROM (SELECT *, lag(time) OVER (PARTITION BY log ORDER BY entry) AS before
 WHERE before IS NOT NULL ORDER BY seconds DESC, log, entry LIMIT 20""",
     ),
     Canned(
+        name="clock-set-back",
+        answers="where a writer's clock went back by more than a second between records",
+        # Threads that wait for one commit may be some milliseconds out of order.
+        sql="""
+SELECT log, entry, kind, before, time, seconds FROM (SELECT *,
+    CAST(round((julianday(before) - julianday(time)) * 86400) AS INTEGER) AS seconds
+  FROM (SELECT *, lag(time) OVER (PARTITION BY log ORDER BY entry) AS before
+    FROM records))
+WHERE seconds > 1 ORDER BY log, entry""",
+    ),
+    Canned(
         name="top-models",
         answers="which models served how many calls and tokens",
         sql="""

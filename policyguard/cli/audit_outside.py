@@ -18,7 +18,10 @@ from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from policyguard.audit.outside.monitor import Monitor, Watch, Watched
+    from policyguard.signing.keyring import VerifierKey
 
 _TAMPERED: Final = 1
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,6})([smhd]?)", re.ASCII)
@@ -179,7 +182,7 @@ def _watcher(
     max_age: int | None,
 ) -> tuple[Monitor, list[Watched]]:
     from policyguard.audit.creation import keys_by_origin, read_trust
-    from policyguard.audit.outside.monitor import ExportedLog, LocalLog, Monitor
+    from policyguard.audit.outside.monitor import LocalLog, Monitor
     from policyguard.cli.outside_settings import vouchers_of
     from policyguard.cli.trail_reading import opened
     from policyguard.settings import load_settings
@@ -192,18 +195,7 @@ def _watcher(
                 " the export, which proves nothing"
             )
         trusted = read_trust(trust)
-        keys = keys_by_origin(trusted)
-        logs = [
-            ExportedLog(directory=path.parent, origin=name, vkeys=keys[name])
-            for path in sorted(exported.glob("*/checkpoint"))
-            if (name := _stated_origin(path)) in keys
-        ]
-        logs += [
-            ExportedLog(
-                directory=exported / name.rpartition("/")[2], origin=name, vkeys=()
-            )
-            for name in keys.keys() - {log.origin for log in logs}
-        ]
+        logs = _exported(exported, keys=keys_by_origin(trusted))
     else:
         reader = opened(place)
         trusted = read_trust(trust) if trust is not None else reader.trust
@@ -215,6 +207,43 @@ def _watcher(
         patience=timedelta(seconds=max_age) if max_age else timedelta(hours=hours),
     )
     return watcher, logs
+
+
+def _exported(
+    folder: Path, *, keys: Mapping[str, Sequence[VerifierKey]]
+) -> list[Watched]:
+    """Return the logs of an export, and those that it should have.
+
+    Raises:
+        TrailError: there is a log of which no key is known, or none at all: passed over,
+            it would look as if it were watched.
+    """
+    from policyguard.audit.outside.monitor import ExportedLog
+    from policyguard.errors import TrailError
+
+    found = [
+        (_stated_origin(path), path.parent)
+        for path in sorted(folder.glob("*/checkpoint"))
+    ]
+    named = {origin for origin, _ in found}
+    if unknown := named - keys.keys():
+        raise TrailError(
+            f"the export has the log `{min(unknown)}`, and the trust file has no key of"
+            " it: add its line, as `policyguard keys show --trust` prints it"
+        )
+    missing = [
+        (origin, folder / origin.rpartition("/")[2])
+        for origin in sorted(keys.keys() - named)
+    ]
+    if not (found or missing):
+        raise TrailError(
+            f"there is nothing to watch: no log in `{folder}`, and no key in the trust"
+            " file"
+        )
+    return [
+        ExportedLog(directory=place, origin=origin, vkeys=keys[origin])
+        for origin, place in found + missing
+    ]
 
 
 def _look(watcher: Monitor, logs: list[Watched], *, as_json: bool) -> int:

@@ -26,11 +26,25 @@ class PlaceType(_PlaceType):
     def convert(
         self,
         value: Any,
-        param: click.Parameter | None,  # noqa: ARG002 -- click's signature
-        ctx: click.Context | None,  # noqa: ARG002 -- the same
+        param: click.Parameter | None,
+        ctx: click.Context | None,
     ) -> str | Path:
         """Return a URL as text, anything else as a path."""
-        return value if isinstance(value, Path) or "://" in value else Path(value)
+        if isinstance(value, Path):
+            return value
+        if "://" not in value:
+            return Path(value)
+        from policyguard.audit.stores.place import is_url
+
+        if not is_url(value):
+            scheme = value.partition("://")[0]
+            self.fail(
+                f"there is no trail behind `{scheme}://`: give a directory, or"
+                " postgresql://user@host:5432/database",
+                param,
+                ctx,
+            )
+        return value
 
 
 def trail_option(command: F) -> F:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from click.testing import Result
 from integration.program import refused, run, run_program
 from outsiders import quorum_of, witness_for
 from trails import copied, made_trail
@@ -174,3 +175,69 @@ def test_one_log_is_replayed_where_one_is_named(trail: Path) -> None:
     ]
 
     assert counted == [3, 0]
+
+
+def test_a_log_of_an_export_that_nobody_gave_a_key_of_is_not_passed_over(
+    trail: Path, tmp_path: Path
+) -> None:
+    Trail.open_or_create(trail, role="cli").close()
+    run("audit", "export", tmp_path / "out", "--trail", trail)
+    keys = run("keys", "show", "--trust", "--trail", trail).stdout
+    few, none = tmp_path / "few", tmp_path / "none"
+    few.write_text(
+        "".join(line for line in keys.splitlines(True) if "cli-1" not in line)
+    )
+    none.write_text("quorum none\n")
+    (tmp_path / "empty").mkdir()
+
+    def watch(exported: str, trust: Path) -> Result:
+        return run(
+            "audit", "monitor", "--exported", tmp_path / exported, "--trust", trust,
+            "--state", tmp_path / "state",
+        )  # fmt: skip
+
+    refused(watch("out", few), says="has the log `acme.example/cli-1`")
+    refused(watch("empty", none), says="there is nothing to watch")
+    assert not (tmp_path / "state").exists()
+
+
+def test_the_keys_are_printed_as_the_trust_file_that_verification_reads(
+    trail: Path, tmp_path: Path
+) -> None:
+    Trail.open_or_create(trail, role="cli").close()
+    run("audit", "export", tmp_path / "out", "--trail", trail)
+
+    shown = run("keys", "show", "--trust", "--trail", trail)
+    one = run(
+        "keys", "show", "--trust", "--log", "acme.example/cli-1", "--trail", trail
+    )
+    (tmp_path / "keys").write_text(shown.stdout)
+    verified = run("audit", "verify", tmp_path / "out", "--trust", tmp_path / "keys")
+    both = run("keys", "show", "--trust", "--pem", "--trail", trail)
+
+    assert shown.stdout == (trail / "trust").read_text()
+    assert [line.split("+")[0] for line in one.stdout.splitlines()] == [
+        "log acme.example/cli-1",
+        "quorum none",
+    ]
+    assert (verified.exit_code, verified.stderr) == (0, "")
+    refused(both, says="give --pem or --trust")
+
+
+def test_what_is_no_trust_file_is_said_to_be_none(trail: Path, tmp_path: Path) -> None:
+    run("audit", "export", tmp_path / "out", "--trail", trail)
+    (tmp_path / "keys").write_text(run("keys", "show", "--trail", trail).stdout)
+
+    done = run("audit", "verify", tmp_path / "out", "--trust", tmp_path / "keys")
+
+    assert (
+        "restore it, or write one with `policyguard keys show --trust`" in done.stderr
+    )
+    refused(done, says="is no trust file: trust file, line 1")
+
+
+def test_an_address_that_no_trail_can_have_is_refused_as_such() -> None:
+    done = run("audit", "list", "--trail", "https://trail.example/x")
+
+    assert "give a directory, or postgresql://" in done.stderr
+    refused(done, says="there is no trail behind `https://`")

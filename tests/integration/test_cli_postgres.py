@@ -89,6 +89,7 @@ def test_a_server_that_is_away_is_no_alarm(server: Postgres) -> None:
 def test_what_is_for_files_says_so() -> None:
     done = run("keys", "rotate", "--trail", "postgresql://127.0.0.1:9/trail")
 
+    assert "check the server" in done.stderr
     refused(done, says="cannot use `postgresql://127.0.0.1:9/trail`")
 
 

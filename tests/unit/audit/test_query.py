@@ -100,6 +100,29 @@ def test_allowed_calls_without_an_end_are_found(trail: Path) -> None:
     assert row[:4] == ("app-1", 6, time(4), "acme")
 
 
+def test_a_clock_that_went_back_is_seen_in_the_log_that_it_wrote(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "trail"
+    writer = Trail.create(place, name="acme.example")
+    for minute in (3, 1, 2):
+        # Each with an outcome three seconds later; in the first log 3 goes before 1.
+        append_call(writer, minute)
+    writer.close()
+    beside = Trail.open_or_create(place, role="cli")
+    append_call(beside, 1)
+    beside.close()
+
+    (begun, one, other) = answer(place, "clock-set-back").rows
+
+    # Trails of tests are begun today, and their calls are of another day.
+    assert (begun[:3], other[:3]) == (
+        ("app-1", 1, "decision"),
+        ("cli-1", 1, "decision"),
+    )
+    assert one == ("app-1", 3, "decision", time(3, 3), time(1), 123)
+
+
 def test_changes_of_policy_have_their_first_and_last_decision(trail: Path) -> None:
     found = [row[:4] for row in answer(trail, "policy-changes").rows]
 
