@@ -136,6 +136,8 @@ def show(
 
     RECORD is an id or the beginning of one, or the entry that `audit list` shows.
     """
+    from policyguard.cli.outside_settings import vouchers_of
+    from policyguard.cli.outside_view import seen_document
     from policyguard.cli.record_view import content_of, print_record
     from policyguard.cli.trail_reading import find_record, opened, records
     from policyguard.vocabulary.record import EraseRecord
@@ -143,8 +145,12 @@ def show(
     reader = opened(trail_of(directory))
     found = find_record(reader, record, origin=origin)
     content = content_of(found, reader=reader)
+    seen = vouchers_of(reader.trust).of(found.log).seen(found.entry.index)
     if as_json:
-        document = _document(found) | {"vault": content}
+        document = _document(found) | {
+            "vault": content,
+            "seen_by_others": seen_document(seen),
+        }
         click.echo(json.dumps(document, indent=2))
         return
     call_id = getattr(found.record, "call_id", None)
@@ -160,7 +166,9 @@ def show(
         if isinstance(item.record, EraseRecord)
         and found.record.id in item.record.records
     ]
-    print_record(output(), found, content=content, orders=orders, related=related)
+    print_record(
+        output(), found, content=content, seen=seen, orders=orders, related=related
+    )
 
 
 @audit.command(short_help="Print the `.tlog-proof` of a record, for anyone to verify.")

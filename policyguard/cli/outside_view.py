@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from policyguard.audit.outside.anchor import Taken
-    from policyguard.audit.outside.attested import Attested
+    from policyguard.audit.outside.attested import Attested, Seen
     from policyguard.audit.outside.monitor import Watch
 
 
@@ -94,6 +94,11 @@ def attested_document(attested: Attested) -> dict[str, Any]:
         "stamped_at": _iso(attested.stamped_at),
         "stamps_verified": attested.stamps_verified,
     }
+
+
+def seen_document(seen: Seen) -> dict[str, str | None]:
+    """Return when others saw a log without a record, and with it, for programs."""
+    return {"absent": _iso(seen.absent), "present": _iso(seen.present)}
 
 
 def outside_remark(origin: str, attested: Attested, *, size: int) -> str:

@@ -20,6 +20,7 @@ from policyguard.vocabulary.record import ApprovalRecord, DecisionRecord, EraseR
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from policyguard.audit.outside.attested import Seen
     from policyguard.audit.reader import TrailReader
     from policyguard.cli.trail_reading import Found
 
@@ -70,6 +71,7 @@ def print_record(
     found: Found,
     *,
     content: dict[str, Any] | None,
+    seen: Seen,
     orders: Sequence[Found],
     related: Sequence[Found],
 ) -> None:
@@ -79,6 +81,7 @@ def print_record(
         console: Where to.
         found: The record.
         content: What the vault has of it; `None`: nothing.
+        seen: When others saw the log without it, and with it.
         orders: The records of the orders to erase it.
         related: The other records of the same call.
     """
@@ -86,6 +89,16 @@ def print_record(
     console.print(Text(found.entry.name, "dim"))
     heading(console, "In the log (signed, without personal data)")
     _print(console, _signed(found.record.model_dump(mode="json")))
+    if seen.absent or seen.present:
+        heading(console, "In the log by the clocks of others")
+        times = {
+            name: Text(f"{said} at {time:%Y-%m-%dT%H:%M:%SZ}" if time else "never seen")
+            for name, said, time in (
+                ("not yet", "others saw the log without it", seen.absent),
+                ("there", "others saw the log with it", seen.present),
+            )
+        }
+        _print(console, times)
     if isinstance(found.record, DecisionRecord | ApprovalRecord):
         heading(console, "In the vault (erasable, bound to the log by a commitment)")
         if content is None:

@@ -123,6 +123,27 @@ def test_what_is_printed_can_be_read_by_programs(world: World) -> None:
     }
 
 
+def test_a_record_is_shown_with_the_times_at_which_others_saw_the_log(
+    world: World,
+) -> None:
+    before = json.loads(run("audit", "show", "app-1:1", "--json").stdout)
+    run("audit", "anchor")
+    world.grow()
+    run("audit", "anchor")
+
+    old, new = (
+        json.loads(run("audit", "show", place, "--json").stdout)["seen_by_others"]
+        for place in ("app-1:1", "app-1:8")
+    )
+    shown = run("audit", "show", "app-1:8")
+
+    assert before["seen_by_others"] == {"absent": None, "present": None}
+    assert old["absent"] is None
+    assert old["present"] <= new["absent"] <= new["present"]
+    assert f"others saw the log without it at {new['absent'][:19]}Z" in shown.stdout
+    assert f"others saw the log with it at {new['present'][:19]}Z" in shown.stdout
+
+
 def test_a_proof_has_the_cosignatures_and_the_trust_file_its_witnesses(
     world: World,
 ) -> None:

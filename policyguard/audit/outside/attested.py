@@ -56,6 +56,21 @@ class Attested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Says between which times of others a record came into its log.
+
+    A record's own time is its writer's word. A writer that says an earlier time than
+    `absent` had its clock wrong, or put the record in later than it says; what was under
+    way to a witness just then may differ by minutes.
+    """
+
+    absent: datetime | None = None
+    """The newest time at which others saw the log without it; `None`: never."""
+    present: datetime | None = None
+    """The oldest time at which they saw the log with it; `None`: never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vouchers:
     """Says which witnesses, authorities and erasers are trusted."""
 
@@ -160,24 +175,55 @@ class Attestations:
                 return size, note, times
         return None
 
+    def seen(self, index: int) -> Seen:
+        """Say when others saw the log without a record, and with it.
+
+        Witnesses count if the trust file names them, and time stamps if the authority's
+        certificates are at hand.
+
+        Args:
+            index: The record.
+
+        Raises:
+            TamperedError: a cosignature or a time stamp does not hold.
+        """
+        absent: list[datetime] = []
+        present: list[datetime] = []
+        for size in self.shelf.sizes():
+            (present if size > index else absent).extend(self._times(size))
+        return Seen(
+            absent=max(absent, default=None), present=min(present, default=None)
+        )
+
+    def _times(self, size: int) -> Iterator[datetime]:
+        note = self.shelf.checkpoint(size)
+        self._opened(note)
+        try:
+            yield from map(_instant, cosigners(note, trust=self.trust).values())
+        except VerificationError as error:
+            raise self._changed(size, error) from error
+        if self.roots is not None and self.shelf.stamp(size) is not None:
+            yield self._stamped(size)
+
     def _newest_stamp(self) -> tuple[int, datetime] | None:
         newest = None
         for size in self.shelf.stamped_sizes():
-            token = self.shelf.stamp(size) or b""
-            message = self.shelf.checkpoint(size).text.encode()
-            try:
-                time = (
-                    stated_time(token, message=message)
-                    if self.roots is None
-                    else verify_stamp(token, message=message, roots=self.roots)
-                )
-            except (FormatError, VerificationError) as error:
-                raise TamperedError(
-                    f"the time stamp of {self.origin} of size {size} was changed:"
-                    f" {error}"
-                ) from error
-            newest = (size, time)
+            newest = (size, self._stamped(size))
         return newest
+
+    def _stamped(self, size: int) -> datetime:
+        token = self.shelf.stamp(size) or b""
+        message = self.shelf.checkpoint(size).text.encode()
+        try:
+            return (
+                stated_time(token, message=message)
+                if self.roots is None
+                else verify_stamp(token, message=message, roots=self.roots)
+            )
+        except (FormatError, VerificationError) as error:
+            raise TamperedError(
+                f"the time stamp of {self.origin} of size {size} was changed: {error}"
+            ) from error
 
     def _opened(self, note: Note) -> Checkpoint:
         size = Checkpoint.parse(note.text).size
