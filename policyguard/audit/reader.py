@@ -239,7 +239,7 @@ class TrailReader:
                 prompts in it stay sealed. Files have a key file.
 
         Raises:
-            TamperedError: a log that is there has no key.
+            TamperedError: a log that is there has no key, or one that has a key is gone.
             TrailError: there is none, or its name or its keys cannot be read.
         """
         source = source_of(place, lock=lock, passphrase=passphrase)
@@ -251,7 +251,7 @@ class TrailReader:
         for origin, vkeys in keys_by_origin(trust).items():
             slot = origin.removeprefix(prefix)
             if slot not in slots:
-                raise TrailError(
+                raise TamperedError(
                     f"the log `{origin}` is missing from `{source.where}`: restore it"
                 )
             logs.append(Log(source=source.log(slot), slot=slot, vkeys=vkeys))

@@ -83,6 +83,16 @@ def test_a_log_that_lost_its_key_is_an_alarm_and_not_left_out(
     )
 
 
+def test_a_log_that_left_only_its_key_is_an_alarm(trail: Path) -> None:
+    shutil.rmtree(trail / "logs/app-1")
+    shutil.rmtree(trail.with_name("trail.lock"))
+
+    done = run("audit", "query", "denies-by-rule", "--trail", trail)
+
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert "the log `acme.example/app-1` is missing from" in done.stdout
+
+
 def test_one_log_of_two_that_lost_its_key_is_an_alarm(trail: Path) -> None:
     Trail.open_or_create(trail, role="cli").close()
     keys = (trail / "trust").read_text().splitlines(keepends=True)

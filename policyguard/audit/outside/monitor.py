@@ -23,8 +23,10 @@ from policyguard.audit.outside.shelf import Shelf
 from policyguard.audit.reader import Log
 from policyguard.canonical import canonical_bytes, parse_json
 from policyguard.errors import (
+    CutOffError,
     FormatError,
     InvalidProofError,
+    OutOfReachError,
     TamperedError,
     TrailError,
     VerificationError,
@@ -218,7 +220,18 @@ class Monitor:
     def _look_at(
         self, log: Watched, *, known: str | None, now: datetime
     ) -> tuple[Watch, str]:
-        note = log.note()
+        try:
+            note = log.note()
+        except (CutOffError, OutOfReachError):
+            raise
+        except TrailError as error:
+            if known is None:
+                raise
+            # It was there: what is taken away is found as what is put back.
+            raise TamperedError(
+                f"the log {log.origin}, of which a checkpoint is remembered, is gone:"
+                f" {error}"
+            ) from error
         text = note.decode("utf-8", "replace") if isinstance(note, bytes) else note
         new = _opened(text, log=log, what="newest checkpoint")
         old = None

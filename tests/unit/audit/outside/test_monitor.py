@@ -119,6 +119,21 @@ def test_a_log_that_is_gone_is_found(trail: Path, tmp_path: Path) -> None:
         look(state, [])
 
 
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_remembered_log_whose_files_are_gone_is_found(
+    trail: Path, tmp_path: Path, exported: bool
+) -> None:
+    state, out = tmp_path / "state.json", tmp_path / "out"
+    logs = logs_of(trail, exported=out if exported else None)
+    look(state, logs)
+    (out / "app-1/checkpoint" if exported else trail / "logs/app-1/log.sqlite").unlink()
+
+    with pytest.raises(TamperedError, match="app-1, of which a checkpoint is rem"):
+        look(state, logs)
+    with pytest.raises(TrailError):
+        look(tmp_path / "another", logs)
+
+
 def test_a_changed_record_that_the_checkpoint_covers_is_found(
     trail: Path, tmp_path: Path
 ) -> None:
