@@ -267,10 +267,13 @@ class TrailReader:
         for slot in set(slots) - {log.slot for log in self.logs}:
             log, origin = self.source.log(slot), origin_of(self.name, slot)
             # Another trail's lock database knows nothing of this one.
-            if log.exists() or (
+            there = log.exists() or (
                 self.source.remembered_name() == self.name
                 and log.known_head(origin=origin).size
-            ):
+            )
+            # A key is trusted before a log's first record: one that has begun since the
+            # trust file was read is there now.
+            if there and origin not in keys_by_origin(self.source.trust()):
                 raise TamperedError(
                     f"the log {origin} has no key in the trust file"
                     f" `{self.source.trust_name}`"

@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 from trails import SECRET, append_pair, copied, decision, made_trail, outcome
 
+from policyguard.audit import reader
+from policyguard.audit.layout import Layout
 from policyguard.audit.reader import TrailReader
+from policyguard.audit.stores.files import FileTrail
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import ConfigurationError, TamperedError, TrailError
 from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.trust_file import TrustFile
 from policyguard.tlog import (
     Checkpoint,
     Frontier,
@@ -279,6 +283,28 @@ def test_a_log_that_was_taken_away_whole_is_found(trail: Path) -> None:
 
     with pytest.raises(TamperedError, match="app-1 has no key in the trust file"):
         verify_trail(trail)
+
+
+def test_a_log_that_begins_while_a_trail_is_opened_is_no_tampering(
+    trail: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Meanwhile(FileTrail):
+        """Is read while a writer makes the folder of a log, and begins it."""
+
+        def slots(self) -> list[str]:
+            return sorted({*super().slots(), "cli-1"})
+
+        def trust(self) -> TrustFile:
+            known = super().trust()
+            Trail.open_or_create(trail, role="cli").close()
+            return known
+
+    layout = Layout.of(trail)
+    monkeypatch.setattr(reader, "source_of", lambda *_, **__: Meanwhile(layout=layout))
+
+    (log,) = TrailReader.open(trail).logs
+
+    assert log.slot == "app-1"
 
 
 def test_a_key_in_the_trust_file_that_is_another_is_found(
