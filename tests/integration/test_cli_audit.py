@@ -249,6 +249,7 @@ def test_a_trail_of_a_newer_version_is_not_called_tampered(
 
     verified = run("audit", "verify", "--trail", trail)
 
+    assert verified.exit_code == 2
     refused(
         verified, says="is of a newer version of policyguard: use that version here"
     )

@@ -26,6 +26,7 @@ from policyguard.errors import (
     CutOffError,
     FormatError,
     InvalidProofError,
+    NewerTrailError,
     OutOfReachError,
     TamperedError,
     TrailError,
@@ -222,7 +223,7 @@ class Monitor:
     ) -> tuple[Watch, str]:
         try:
             note = log.note()
-        except (CutOffError, OutOfReachError):
+        except (CutOffError, NewerTrailError, OutOfReachError):
             raise
         except TrailError as error:
             if known is None:
