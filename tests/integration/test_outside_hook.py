@@ -175,7 +175,7 @@ def test_a_failure_is_counted_told_shown_and_tried_again(
     report = json.loads(
         run("audit", "report", "--json", "--trail", trail.directory).stdout
     )
-    (attempts,) = report["outside"].values()
+    (attempts,) = report["attempts"].values()
     assert attempts["memory"]["failure"] is None
     said = run("audit", "report", "--trail", trail.directory).stdout
     assert "memory" in said

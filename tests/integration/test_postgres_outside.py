@@ -117,7 +117,7 @@ def test_all_logs_are_anchored_verified_exported_and_watched_at_once(
         for name, item in document["outside"].items()
     } == {f"{NAME}/app-1": (5, 5), f"{NAME}/app-2": (3, 3)}
     assert (watched.exit_code, len(json.loads(watched.stdout)["logs"])) == (0, 2)
-    assert sorted(json.loads(reported.stdout)["outside"]) == [
+    assert sorted(json.loads(reported.stdout)["attempts"]) == [
         f"{NAME}/app-1",
         f"{NAME}/app-2",
     ]
