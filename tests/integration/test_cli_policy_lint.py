@@ -136,6 +136,34 @@ def test_a_load_refuses_to_negate_what_may_be_undefined() -> None:
     )
 
 
+def test_a_load_refuses_to_put_in_order_what_may_be_no_number() -> None:
+    with pytest.raises(EngineLoadError) as caught:
+        RegorusEngine().load(_with_module("input.data.persons > 3; hop"))
+
+    assert str(caught.value) == (
+        "policyguard/tenant/kept.rego:4: order: `input.data.persons` may be no number:"
+        " ask `is_number(input.data.persons)` first"
+    )
+
+
+def test_a_load_refuses_a_finding_that_may_vanish() -> None:
+    text = RULE.replace('"msg": hop.label', '"msg": input.caller.nmae')
+    policy = replace(
+        _shipped(),
+        modules={**_shipped().modules, "policyguard/tenant/acme.rego": text},
+        rule_ids=_shipped().rule_ids | {"ACME-01"},
+        promising=_shipped(),
+    )
+
+    with pytest.raises(EngineLoadError) as caught:
+        RegorusEngine().load(policy)
+
+    assert str(caught.value) == (
+        "policyguard/tenant/acme.rego:7: vanishing: `input.caller.nmae` may be undefined,"
+        " and then nothing is found: bind it in the body, or give it a default"
+    )
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -81,14 +81,14 @@ LINT_RULES: Final[Mapping[str, LintRule]] = MappingProxyType(
             ),
             _rule(
                 "vanishing",
-                "ci",
+                "load",
                 "a finding that mentions an undefined value is not made, and nobody sees it",
                 "bind it in the body, or give it a default",
                 exemptable=True,
             ),
             _rule(
                 "order",
-                "ci",
+                "load",
                 "null is less than every number and text is more",
                 "ask `is_number` first",
                 exemptable=True,

@@ -21,9 +21,8 @@ from policyguard.engines.lint.exemptions import (
     read_exemptions,
     unused_finding,
 )
-from policyguard.engines.lint.scopes import names_of
 from policyguard.engines.lint.shapes import Shapes
-from policyguard.engines.lint.undefined import negated, undefined_findings
+from policyguard.engines.lint.undefined import undefined_findings
 from policyguard.engines.native import compile_modules, syntax_tree
 from policyguard.engines.syntax import require_parsable
 from policyguard.engines.tree import PolicyTree, read_tree
@@ -93,11 +92,11 @@ def require_defined(
         shapes: Which facts are always there.
 
     Raises:
-        EngineLoadError: `not` stands over what may be undefined, and no exemption
-            says why it is not; names module and line.
+        EngineLoadError: `not` stands over what may be undefined, a finding mentions it,
+            or what may be no number is put in order, and no exemption says why; names
+            module and line.
     """
-    names = names_of(tree, data)
-    findings = negated(tree, texts=modules, names=names, shapes=shapes)
+    findings = undefined_findings(tree, texts=modules, data=data, shapes=shapes)
     left, _ = apply_exemptions(findings, read_exemptions(modules).valid)
     for finding in sorted(left):
         raise EngineLoadError(finding.text())

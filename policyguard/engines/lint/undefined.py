@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from policyguard.engines.lint.catalogue import LintFinding, finding_of
 from policyguard.engines.lint.scopes import (
-    Names,
     Scope,
     demanded,
     names_of,
@@ -52,40 +51,6 @@ def undefined_findings(
             for query in bodies:
                 yield from _in_query(scope, query)
             yield from _in_head(scope, body["head"], bodies, finding=head.contributes)
-
-
-def negated(
-    tree: PolicyTree, *, texts: Mapping[str, str], names: Names, shapes: Shapes
-) -> Iterator[LintFinding]:
-    """Yield only what stands under `not`, which is what a load refuses."""
-    for module in tree.modules:
-        scope = Scope(
-            module=module,
-            source=texts[module.name].encode("utf-8"),
-            names=names,
-            shapes=shapes,
-        )
-        for rule in module.tree["rules"]:
-            if _says_not(scope.source, rule):
-                for query in queries(rule):
-                    yield from _negated(scope, (query,))
-
-
-def _says_not(source: bytes, rule: Node) -> bool:
-    ((_, body),) = rule.items()
-    return b"not" in source[int(body["span"]["start"]) : int(body["span"]["end"])]
-
-
-def _negated(scope: Scope, around: tuple[Node, ...]) -> Iterator[LintFinding]:
-    # What bodies demand is read only where a `not` asks for it: a load is waited for.
-    for kind, inner in statements(around[-1]):
-        if kind == "NotExpr":
-            inside = scope.within(
-                text for query in around for text in demanded(scope, query)
-            )
-            yield from _under_not(inside, inner)
-        for nested in queries(inner):
-            yield from _negated(scope, (*around, nested))
 
 
 def _in_query(outer: Scope, query: Node) -> Iterator[LintFinding]:
