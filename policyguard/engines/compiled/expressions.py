@@ -128,7 +128,7 @@ class Expressions:
         if kind in {"Null", "Bool"}:
             return f"{one} is {constant_code(right)}"
         other = self._writer.kept(self.value(right))
-        quick = f"{one} == {other} if type({one}) is type({other}) is str"
+        quick = f"{one} == {other} if type({one}) is str"
         return f"({quick} else equal({one}, {other}))"
 
     def _array(self, inner: Node) -> str:
@@ -277,7 +277,8 @@ class Expressions:
             return value
         key = self._writer.kept(self.value(step))
         base = self._writer.kept(base)
-        quick = f"{base}[{key}] if type({key}) is str and type({base}) is dict"
+        # What is no object or set has no text as a key, and Python says so, too.
+        quick = f"{base}[{key}] if type({key}) is str"
         return self._writer.kept(f"{quick} else at({base}, {key})")
 
     def _data(self, steps: list[str | Node]) -> tuple[str, list[str | Node]]:
