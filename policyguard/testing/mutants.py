@@ -105,6 +105,8 @@ def shown_only(modules: Iterable[Module]) -> frozenset[str]:
     Args:
         modules: All modules of the policy.
     """
+    # They are looked at more than once: a generator would be empty the second time.
+    modules = tuple(modules)
     known: set[str] = set()
     deciding: set[str] = set()
     for module in modules:

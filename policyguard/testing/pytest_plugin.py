@@ -189,11 +189,15 @@ class MutationItem(pytest.Item):
 
     def runtest(self) -> None:
         """Make the mutants, run each rule's own tests, and compare the score."""
+        from policyguard.errors import PolicyGuardError
         from policyguard.testing.mutate import mutate
         from policyguard.testing.sources import read_policy
 
         least = self.config.stash[_STASH].least_mutation_score()
-        report = mutate(read_policy(self.root))
+        try:
+            report = mutate(read_policy(self.root))
+        except PolicyGuardError as error:
+            _fail(str(error))
         if least is not None and report.score * 100 < least:
             _fail(f"{report.text()}\n{least:g} % are demanded")
 
@@ -211,15 +215,19 @@ class AgainstItem(pytest.Item):
 
     def runtest(self) -> None:
         """Compare the policy as it is with what it was."""
+        from policyguard.errors import PolicyGuardError
         from policyguard.settings import load_settings
         from policyguard.testing.compare import compare
         from policyguard.testing.policies import policy_at, policy_in
 
         revision = self.config.stash[_STASH].gates().against or ""
         settings = load_settings(None)
-        diff = compare(
-            policy_at(self.root, revision, settings), policy_in(self.root, settings)
-        )
+        try:
+            diff = compare(
+                policy_at(self.root, revision, settings), policy_in(self.root, settings)
+            )
+        except PolicyGuardError as error:
+            _fail(str(error))
         if diff.access:
             _fail(
                 "\n".join(

@@ -162,6 +162,19 @@ def test_shown_facts_and_messages_are_left_alone(tmp_path: Path) -> None:
     assert max(lines) < rules[: rules.index("_shown :=")].count("\n")
 
 
+def test_a_private_rule_that_decides_is_mutated_whatever_the_modules_come_in(
+    tmp_path: Path,
+) -> None:
+    rules = "package own\n\nallow if _low\n\n_low if input.level < 3\n"
+    (tmp_path / "own.rego").write_text(rules, "utf-8")
+    policy = read_policy(tmp_path)
+
+    # A generator can be read once only.
+    idle = shown_only(module for module in policy.tree().modules)
+
+    assert idle == frozenset()
+
+
 def test_every_mutant_differs_from_its_module_in_one_place(tmp_path: Path) -> None:
     policy = written(tmp_path)
     module = next(item for item in policy.tree().modules if item.name == "own.rego")
