@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from pytest_runs import ran  # noqa: F401 -- a fixture, which needs the plugin `pytester`
 
 settings.register_profile(
     "ci",

@@ -247,6 +247,8 @@ def _tried(
         mine = [mutant for mutant in shown if mutant.file == module.name]
         world = world_of(ground, module) if mine else None
         for mutant in mine:
-            notices = world is not None and world.killer_of(mutant)
-            (killed if notices else missed).append(mutant)
+            killer = "" if world is None else world.killer_of(mutant)
+            # One that does not compile fails on every input, and is no fault.
+            if killer is not None:
+                (killed if killer else missed).append(mutant)
     return killed, missed

@@ -232,9 +232,9 @@ def _few(ground: Ground, module: Module, own: Iterable[Path]) -> dict[str, str]:
 
 def tests_beside(ground: Ground, module: Module) -> dict[Path, Cases]:
     """Return the tests beside a module, or else all that reach it, with their cases."""
-    beside = module.name.removesuffix(".rego") + "_test.rego"
+    beside = _files_beside(module)
     tests = [test for test in ground.tests if not test.todo]
-    own = [test for test in tests if test.file == beside]
+    own = [test for test in tests if test.file in beside]
     if not own:
         mine = frozenset(_names(module))
         own = [
@@ -249,6 +249,12 @@ def tests_beside(ground: Ground, module: Module) -> dict[Path, Cases]:
     return found
 
 
+def _files_beside(module: Module) -> tuple[str, ...]:
+    """Return the tests of a module, and the suite that may have been written for it."""
+    stem = module.name.removesuffix(".rego")
+    return f"{stem}_test.rego", f"{stem}_suite_test.rego"
+
+
 def _path(test: RegoTest) -> Path:
     return tuple(test.name.split(".")[1:])
 
@@ -257,7 +263,7 @@ def _contributing(
     policy: PolicySource, tree: PolicyTree, module: Module
 ) -> frozenset[str]:
     """Return the modules whose findings the tests of a module may look at."""
-    beside = policy.tests.get(module.name.removesuffix(".rego") + "_test.rego", "")
+    beside = "".join(policy.tests.get(file, "") for file in _files_beside(module))
     return frozenset(
         other.name
         for other in tree.modules

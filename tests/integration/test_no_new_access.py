@@ -1,4 +1,4 @@
-"""The gate `against`: a test run fails where rules open what a revision of git closed."""
+"""The gate `against`: what is no revision fails; `examples/own_rules` shows the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from integration.test_cli_policy_compare import OWN
-from integration.test_pytest_plugin import ran
+from pytest_runs import Run
+
+pytest_plugins = ("pytester",)
 
 TEST = """package policyguard.tenant_test
 
@@ -46,27 +48,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_policy_as_it_was_opens_nothing(project: Path) -> None:
-    done = ran(project, "-v")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "policy: no new access PASSED" in done.stdout
-
-
-def test_a_rule_that_opens_something_fails_and_shows_the_call(project: Path) -> None:
-    opened = OWN.replace(', "embed"', "")
-    (project / "policy" / "own.rego").write_text(opened, encoding="utf-8")
-
-    done = ran(project)
-
-    assert done.returncode == 1
-    assert "ACME-01 deny before, and nothing objects now" in done.stdout
-    assert "{'purpose.kind': 'embed'}" in done.stdout
-    assert "no new access against HEAD is demanded" in done.stdout
-    assert "Traceback" not in done.stdout
-
-
-def test_a_revision_that_git_does_not_know_fails_and_is_named(project: Path) -> None:
+def test_a_revision_that_git_does_not_know_fails_and_is_named(
+    project: Path, ran: Run
+) -> None:
     table = project / "pyproject.toml"
     table.write_text(table.read_text("utf-8").replace("HEAD", "gone"), "utf-8")
 

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from house.repository import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from integration.program import refused, run
@@ -17,6 +18,8 @@ from policyguard.testing.mutate import mutate
 from policyguard.testing.sources import read_policy
 from policyguard.testing.suite import SUITE, Suite, fewest, suite
 
+MANY = 120
+"""Inputs of a rule that are looked at."""
 kills = st.dictionaries(st.integers(0, 30), st.sets(st.integers(0, 20)), max_size=12)
 
 
@@ -75,6 +78,26 @@ def test_opa_says_of_rule_and_mutants_what_our_runner_says(
     assert passes(0, RULES)
     noticed = [m for n, m in enumerate(found.killed[:12], 1) if not passes(n, m.text)]
     assert noticed == list(found.killed[:12])
+
+
+def test_a_suite_of_a_shipped_rule_is_kept_beside_its_tests_and_notices_the_rest() -> (
+    None
+):
+    rule = "policyguard/rules/sector/rbi_01.rego"
+    policy = read_policy(ROOT / "policies")
+    found = suite(policy, files=[rule], inputs=MANY)
+    beside = rule.replace(".rego", "_suite_test.rego")
+    kept = policy.with_tests({**policy.tests, beside: found.text}, {})
+
+    before = mutate(policy, files=[rule], compared_on=MANY)
+    after = mutate(kept, files=[rule], compared_on=MANY)
+
+    # What does not compile fails on every input, and is promised to nobody.
+    assert found.missed == ()
+    assert before.count("stillborn") > 0
+    assert len(found.cases) < 20
+    assert before.count("survived") > 0
+    assert after.survivors == ()
 
 
 def test_what_is_no_module_or_has_no_input_is_refused(tmp_path: Path) -> None:
