@@ -134,13 +134,17 @@ def test_the_project_passes_its_pipeline_and_its_hooks(project: Path) -> None:
         (a_test_that_is_dropped, "rules: mutation score"),
         (
             a_rule_that_refuses_less,
-            "ACME-01 deny before, and nothing objects now, to {'purpose.kind': 'embed',"
-            " 'data.classes': ['omic']}\nno new access against HEAD is demanded",
+            (
+                "ACME-01 deny before, and nothing objects now, to {'purpose.kind': 'embed',"
+                " 'data.classes': ['omic']}\nno new access against HEAD is demanded"
+            ),
         ),
         (
             a_rule_that_refuses_more,
-            "kept/purposes.csv: 1 cells differ from what was kept\n"
-            "  purpose.kind = fine_tune: require_approval",
+            (
+                "kept/purposes.csv: 1 cells differ from what was kept\n"
+                "  purpose.kind = fine_tune: require_approval"
+            ),
         ),
     ],
 )
