@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from policyguard.tlog.checkpoint import (
     Checkpoint,
+    HeadSigner,
     open_checkpoint,
     sign_checkpoint,
     verify_checkpoint,
@@ -38,6 +39,7 @@ __all__ = [
     "EMPTY_ROOT",
     "Checkpoint",
     "Frontier",
+    "HeadSigner",
     "Note",
     "NoteSignature",
     "ProofFile",

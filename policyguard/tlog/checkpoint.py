@@ -14,6 +14,7 @@ from policyguard.errors import (
     FormatError,
     InvalidCheckpointError,
 )
+from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.text import (
     decode_base64,
     decode_decimal,
@@ -28,8 +29,8 @@ from policyguard.tlog.note import MAX_NOTE_BYTES, Note, sign_note, verified_keys
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from policyguard.signing.keyring import VerifierKey
     from policyguard.signing.signer import Signer
+    from policyguard.tlog.merkle import Frontier
 
 _MIN_LINES: Final = 3
 
@@ -116,6 +117,42 @@ def sign_checkpoint(
                 f"`{excerpt(checkpoint.origin)}`: a log's key is named as its origin"
             )
     return sign_note(checkpoint.format(), signers=signers).format()
+
+
+class HeadSigner:
+    """Signs one head of a log after another as `sign_checkpoint` does.
+
+    What is the same in all of them, names and key, is looked at once.
+    """
+
+    __slots__ = ("_key_id", "_line", "_signer", "_text")
+
+    def __init__(self, signer: Signer) -> None:
+        """Take the key of a log, which is named as its origin.
+
+        Raises:
+            FormatError: the name cannot be a log's.
+            ConfigurationError: the key's algorithm is not Ed25519.
+        """
+        empty = Checkpoint(origin=signer.key_name, size=0, root=EMPTY_ROOT)
+        self._text = f"{empty.origin}\n"
+        self._line = f"\n— {empty.origin} "
+        self._key_id = VerifierKey.of_signer(signer).key_id
+        self._signer = signer
+
+    def sign(self, head: Frontier) -> str:
+        """Return the signed checkpoint of a head, as it is stored and sent.
+
+        The caller answers for never signing two heads that are inconsistent.
+
+        Raises:
+            FormatError: the key gives no signature.
+        """
+        text = f"{self._text}{head.size}\n{encode_base64(head.root())}\n"
+        signature = self._signer.sign(text.encode())
+        if not signature:
+            raise FormatError(f"the signature of `{self._signer.key_name}` is empty")
+        return f"{text}{self._line}{encode_base64(self._key_id + signature)}\n"
 
 
 def open_checkpoint(text: str | bytes, *, vkeys: Iterable[VerifierKey]) -> Checkpoint:

@@ -39,6 +39,7 @@ from policyguard.signing.signer import Signer
 from policyguard.tlog import (
     Checkpoint,
     Frontier,
+    HeadSigner,
     leaf_hash,
     open_checkpoint,
     sign_checkpoint,
@@ -66,7 +67,15 @@ CREATE TABLE head (
 class LogStore:
     """Appends records to one log."""
 
-    __slots__ = ("_connection", "_head", "_level", "_path", "_signer", "_synced")
+    __slots__ = (
+        "_connection",
+        "_head",
+        "_heads",
+        "_level",
+        "_path",
+        "_signer",
+        "_synced",
+    )
 
     def __init__(self, path: Path, *, signer: Signer) -> None:
         """Open the log of a signer, whose key name is the log's origin.
@@ -76,6 +85,7 @@ class LogStore:
         """
         self._path = path
         self._signer = signer
+        self._heads = HeadSigner(signer)
         self._connection = open_for_writing(path, schema=SCHEMA)
         self._level: Synchronous = "FULL"
         try:
@@ -143,10 +153,7 @@ class LogStore:
         """
         leaves = [leaf_hash(body) for body in bodies]
         frontier = self._frontier.extend(leaves)
-        checkpoint = Checkpoint(
-            origin=self.origin, size=frontier.size, root=frontier.root()
-        )
-        note = sign_checkpoint(checkpoint, signer=self._signer, successor=successor)
+        note = self._signed(frontier, successor=successor)
         head = Head(size=frontier.size, frontier=frontier, note=note)
         self._write(
             bodies,
@@ -155,8 +162,17 @@ class LogStore:
             keep=successor is not None,
             elsewhere=elsewhere,
         )
-        self._signer = successor or self._signer
+        if successor is not None:
+            self._signer, self._heads = successor, HeadSigner(successor)
         return head
+
+    def _signed(self, frontier: Frontier, *, successor: Signer | None) -> str:
+        if successor is None:
+            return self._heads.sign(frontier)
+        checkpoint = Checkpoint(
+            origin=self.origin, size=frontier.size, root=frontier.root()
+        )
+        return sign_checkpoint(checkpoint, signer=self._signer, successor=successor)
 
     def take_up(
         self, bodies: Sequence[bytes], *, note: str, vkeys: Sequence[VerifierKey]

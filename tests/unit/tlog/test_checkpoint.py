@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -19,10 +20,11 @@ from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.keyring import VerifierKey
 from policyguard.tlog.checkpoint import (
     Checkpoint,
+    HeadSigner,
     open_checkpoint,
     sign_checkpoint,
 )
-from policyguard.tlog.merkle import EMPTY_ROOT, leaf_hash, root_of
+from policyguard.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash, root_of
 from policyguard.tlog.note import Note, sign_note
 
 ORIGIN = "acme.example/policyguard/web-1"
@@ -97,6 +99,49 @@ def test_an_old_key_beside_a_new_one_of_the_origin_opens_with_either() -> None:
         [VKEY, VerifierKey.of_signer(new)],
     ):
         assert open_checkpoint(signed, vkeys=keys) == CHECKPOINT
+
+
+@pytest.mark.parametrize("name", [ORIGIN, "é", "a/" * 100])
+def test_one_head_after_another_is_signed_as_one_alone_is(name: str) -> None:
+    signer = Ed25519Signer.from_seed(bytes(range(32)), key_name=name)
+    heads = HeadSigner(signer)
+    frontier = Frontier()
+
+    for number in range(300):
+        checkpoint = Checkpoint(origin=name, size=frontier.size, root=frontier.root())
+        assert heads.sign(frontier) == sign_checkpoint(checkpoint, signer=signer)
+        frontier = frontier.append(leaf_hash(b"%d" % number))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherSigner:
+    """Signs with nothing."""
+
+    key_name: str = ORIGIN
+    alg: str = "ed25519"
+    public_key: bytes = bytes(32)
+
+    def sign(self, _message: bytes, /) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("signer", "error"),
+    [
+        (OtherSigner(alg="ml-dsa-44"), ConfigurationError),
+        (OtherSigner(key_name="two words"), FormatError),
+        (OtherSigner(key_name=""), FormatError),
+        (OtherSigner(key_name="two\nlines"), FormatError),
+        (OtherSigner(), FormatError),
+    ],
+)
+def test_what_signs_no_checkpoint_signs_no_head(
+    signer: OtherSigner, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        sign_checkpoint(replace(CHECKPOINT, origin=signer.key_name), signer=signer)
+    with pytest.raises(error):
+        HeadSigner(signer).sign(Frontier())
 
 
 def test_no_key_signs_for_another_origin() -> None:
