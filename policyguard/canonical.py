@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Final, NoReturn, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NoReturn, TypeAlias
 
 import orjson
 
@@ -20,6 +20,12 @@ Json: TypeAlias = (
     "Mapping[str, Json] | list[Json] | tuple[Json, ...] | str | int | bool | None"
 )
 
+# Instants and dataclasses have no one form in JSON.
+_DUMPED: Final = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+)
 MAX_INTEGER: Final = 2**53 - 1
 _LONGEST_INTEGER: Final = len(str(-MAX_INTEGER))
 MAX_DEPTH: Final = 64
@@ -40,17 +46,23 @@ def canonical_bytes(value: object) -> bytes:
         raise CanonicalError(f"no canonical form: {error}") from error
 
 
-def canonical_dump(value: object) -> bytes:
+def canonical_dump(
+    value: object, *, default: Callable[[Any], object] | None = None
+) -> bytes:
     """Return the canonical bytes of a value whose schema keeps it in the domain.
 
     For dumps of frozen models alone, whose keys are ASCII, whose integers are bounded
     and which have no floats: nothing of that is checked again.
 
+    Args:
+        value: The value.
+        default: Returns what stands for a part that is not JSON.
+
     Raises:
         CanonicalError: a lone surrogate, or a value that is not JSON.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(value, default=default, option=_DUMPED)
     except (TypeError, ValueError) as error:
         raise CanonicalError(f"no canonical form: {error}") from error
 
