@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -113,7 +114,8 @@ def test_a_record_of_each_kind_was_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["\ud800", datetime(2026, 7, 10, tzinfo=UTC), {"a"}, b"a", object()]
+    "value",
+    ["\ud800", datetime(2026, 7, 10, tzinfo=UTC), {"a"}, b"a", SimpleNamespace(a=1)],
 )
 def test_what_has_no_one_form_makes_no_leaf(value: object) -> None:
     record = outcome("x").model_copy(update={"served_model": value})
