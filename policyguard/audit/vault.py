@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
 import sqlite3
 import time
@@ -293,7 +294,8 @@ class Callers:
         return str(row[0])
 
     def _stamp(self) -> tuple[int, int]:
-        status = self._path.stat()
+        # Not `path.stat()`, which takes twice as long: each decision asks this.
+        status = os.stat(self._path)  # noqa: PTH116
         return status.st_mtime_ns, status.st_size
 
     def erase(self, pseudonyms: Collection[str]) -> None:
