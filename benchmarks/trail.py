@@ -66,6 +66,9 @@ class Rate:
     each_second: float
     ratio: float
     """To the raw commit, in the same run."""
+    cpu: float
+    """Microseconds of processor time for each, in the best round: what a busy disk
+    changes little."""
 
 
 def main() -> int:
@@ -99,15 +102,15 @@ def _print_tables(
 ) -> None:
     table = Table(title=f"Python {sys.version.split()[0]}, medians of {rounds} rounds")
     table.add_column("what")
-    for name in ("a second", "times raw", "wanted"):
+    for name in ("a second", "times raw", "wanted", "µs of CPU"):
         table.add_column(name, justify="right")
     for rate in rates:
         wanted = "" if rate.case.wanted is None else f"≥ {rate.case.wanted:.2f}"
-        numbers = f"{rate.each_second:,.0f}", f"{rate.ratio:.2f}"
+        numbers = f"{rate.each_second:,.0f}", f"{rate.ratio:.2f}", wanted
         begins = rate.case.name == rate.case.base and rate is not rates[0]
         if begins:
             table.add_section()
-        table.add_row(rate.case.name, *numbers, wanted)
+        table.add_row(rate.case.name, *numbers, f"{rate.cpu:.1f}")
     Console().print(table)
     table = Table(title="verification, the best of three runs")
     table.add_column("what")
@@ -123,6 +126,7 @@ def _row(rate: Rate) -> dict[str, object]:
         "base": rate.case.base,
         "per_second": round(rate.each_second),
         "ratio": round(rate.ratio, 3),
+        "cpu_us": round(rate.cpu, 1),
         "wanted": rate.case.wanted,
     }
 
@@ -254,20 +258,23 @@ def postgres(url: str, *, rounds: int) -> list[Rate]:
 def in_turns(cases: Sequence[Case], *, rounds: int) -> list[Rate]:
     """Return the median rate of each case, each run once a round in a new order."""
     taken: dict[str, list[float]] = {case.name: [] for case in cases}
+    used: dict[str, list[float]] = {case.name: [] for case in cases}
     order = list(cases)
     dice = random.Random(0)
     for _ in range(rounds):
         dice.shuffle(order)
         for case in order:
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.process_time()
             count = case.run()
             taken[case.name].append(count / (time.perf_counter() - began))
+            used[case.name].append((time.process_time() - busy) / count)
     found = {name: median(rates) for name, rates in taken.items()}
     return [
         Rate(
             case=case,
             each_second=found[case.name],
             ratio=found[case.name] / found[case.base],
+            cpu=1e6 * min(used[case.name]),
         )
         for case in cases
     ]
