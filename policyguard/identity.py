@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime
-from uuid import UUID
 
 
 def new_id() -> str:
@@ -18,7 +17,9 @@ def new_id() -> str:
     value = (millis & (1 << 48) - 1) << 80 | noise
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=value))
+    # Not `str(UUID(int=value))`, which takes twice as long: each record has two.
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def wall_clock() -> datetime:
