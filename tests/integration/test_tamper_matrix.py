@@ -176,14 +176,14 @@ Attack = Callable[[Scene, sqlite3.Connection], None]
 # Attack, and whether it is found: with the lock database, without it, by a witness that
 # has seen the log, by a monitor that has.
 MATRIX: list[tuple[Attack, bool, bool, bool, bool]] = [
-    (edited, True, True, False, False),
-    (edited_with_its_leaf, True, True, False, False),
-    (reordered, True, True, False, False),
-    (deleted, True, True, False, False),
-    (deleted_and_closed_up, True, True, False, False),
-    (inserted, True, True, False, False),
+    (edited, True, True, False, True),
+    (edited_with_its_leaf, True, True, False, True),
+    (reordered, True, True, False, True),
+    (deleted, True, True, False, True),
+    (deleted_and_closed_up, True, True, False, True),
+    (inserted, True, True, False, True),
     (appended_without_a_head, True, True, False, False),
-    (cut, True, True, False, False),
+    (cut, True, True, False, True),
     (resized, True, True, True, True),
     (signed_with_another_key, True, True, True, True),
     (emptied, True, True, True, True),
