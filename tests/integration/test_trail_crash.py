@@ -158,7 +158,9 @@ def test_a_folder_that_one_may_not_write_gets_one_clear_line(tmp_path: Path) -> 
     assert err == ""
     assert first.startswith("TrailError there is no trail at")
     assert second.startswith("TrailError cannot create `")
-    assert "permission denied: give the trail a directory" in second
+    assert second.endswith(
+        "permission denied: choose a place that this process may write"
+    )
     assert list(folder.iterdir()) == []
 
 
