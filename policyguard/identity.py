@@ -29,6 +29,7 @@ def wall_clock() -> datetime:
 
 def record_time(instant: datetime) -> str:
     """Return an instant as RFC 3339 in UTC with exactly six decimals."""
+    known = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
     # `isoformat` is an eighth of the work that `strftime` is.
-    text = instant.astimezone(UTC).isoformat(timespec="microseconds")
+    text = known.isoformat(timespec="microseconds")
     return f"{text.removesuffix('+00:00')}Z"

@@ -343,9 +343,12 @@ class Guard:
         outcome: OutcomeWord,
         error: BaseException | str | None = None,
         status: int | None = None,
-        observed: Observed | None = None,
+        observed: Observed | Callable[[], Observed] | None = None,
     ) -> None:
-        """Record what became of a call that a transport forwarded; never raises."""
+        """Record what became of a call that a transport forwarded; never raises.
+
+        What the answer said of itself may be read by whoever makes the record.
+        """
         ending = Ending(outcome=outcome, error=error, status=status, observed=observed)
         record_outcome(self._core, decision, ending)
 

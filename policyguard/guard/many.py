@@ -18,7 +18,7 @@ import orjson
 
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
-from policyguard.guard.describe import Described, Observed
+from policyguard.guard.describe import Described
 from policyguard.guard.obligations import Sending
 from policyguard.guard.recording import Ending
 from policyguard.guard.refusal import refused
@@ -124,7 +124,7 @@ def decide(core: Core, batch: Batch) -> Decision:
 
 def ended(core: Core, opened: Opened, ending: Ending) -> Ending:
     """Return how the other calls of a batch end; remember what an uploaded file holds."""
-    seen, described = ending.observed or Observed(), opened.described
+    seen, described = ending.seen(), opened.described
     made = ending.outcome == "complete" and (ending.status or 0) < _FIRST_REFUSAL
     if made and seen.file is not None and not described.upload:
         core.batches.keep_file(

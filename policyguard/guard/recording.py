@@ -7,7 +7,7 @@ or was typed by a client goes into the vault, bound to the leaf by a salted HMAC
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
@@ -213,8 +213,14 @@ class Ending:
     """The exception, or its type's name; its text is never kept."""
     status: int | None = None
     """The HTTP status, where it is known."""
-    observed: Observed | None = None
-    """What the answer said of itself."""
+    observed: Observed | Callable[[], Observed] | None = None
+    """What the answer said of itself; or what reads it, in whatever thread records it."""
+
+    def seen(self) -> Observed:
+        """Return what the answer said of itself."""
+        if self.observed is None or isinstance(self.observed, Observed):
+            return self.observed or Observed()
+        return self.observed()
 
 
 def outcome_of(
@@ -228,7 +234,7 @@ def outcome_of(
         catalog: Names the served model; a name that it does not know is left out.
         time: When it ended.
     """
-    observed = ending.observed or Observed()
+    observed = ending.seen()
     found = served(decision, observed, catalog=catalog)
     return OutcomeRecord(
         id=new_id(),

@@ -27,11 +27,14 @@ from policyguard.integrations.wire_usage import (
     compared,
     has_output_in,
 )
+from policyguard.vocabulary.record import Commitment
 
-Record: TypeAlias = Callable[[OutcomeWord, str | None, Observed], None]
+Record: TypeAlias = Callable[[OutcomeWord, str | None, Callable[[], Observed]], None]
 
 _LONGEST_LINE: Final = 64 << 10
 _LONGEST_DOCUMENT: Final = 1 << 20
+_MOST_KEPT: Final = 64 << 10
+"""Bytes of an answer that are kept until its record is made."""
 _MOST_AT_ONCE: Final = 1 << 20
 _LAST_TYPES: Final = frozenset(
     {"message_stop", "response.completed", "response.incomplete", "response.failed"}
@@ -79,7 +82,8 @@ class Watch:
         Args:
             headers: Those of the answer.
             committing: Takes the bytes of the answer.
-            record: Is called once, with the outcome, an error's name and what was seen.
+            record: Is called once, with the outcome, an error's name and what says, when
+                it is called, what was seen.
             expected: What the answer has to keep to.
         """
         self._expected = expected
@@ -88,7 +92,7 @@ class Watch:
         self._once = threading.Lock()
         self._open = True
         self._ended = False
-        self._region = region_in(headers)
+        self._headers = headers
         self._decode = _decoder(headers.get("content-encoding", ""))
         kind = headers.get("content-type", "").lower()
         self._reader: _Lines | _Document | None = None
@@ -139,15 +143,25 @@ class Watch:
             if not self._open:
                 return
             self._open = False
+        answer = self._committing.commitment()
+        if self._reader is not None and self._reader.size > _MOST_KEPT:
+            seen = self._seen(answer)
+            self._record(word, error, lambda: seen)
+            return
+        self._record(word, error, lambda: self._seen(answer))
+
+    def _seen(self, answer: Commitment) -> Observed:
         seen = self._reader.observed() if self._reader is not None else Observed()
-        if seen.served_region is None:
-            seen = replace(seen, served_region=self._region)
-        seen = replace(seen, answer=self._committing.commitment())
-        self._record(word, error, compared(seen, self._expected))
+        region = seen.served_region or region_in(self._headers)
+        seen = replace(seen, served_region=region, answer=answer)
+        return compared(seen, self._expected)
 
 
 class _Lines:
     """Reads events, one line at a time."""
+
+    size = 0
+    """Bytes that are kept until the end."""
 
     def __init__(self) -> None:
         self.last_seen = False
@@ -211,11 +225,11 @@ class _Document:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
-        self._size = 0
+        self.size = 0
 
     def feed(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size <= _LONGEST_DOCUMENT:
+        self.size += len(data)
+        if self.size <= _LONGEST_DOCUMENT:
             self._parts.append(data)
         else:
             self._parts.clear()

@@ -127,7 +127,7 @@ class Guarded:
         """Record that a forwarded request got no answer."""
         leave.take_outcome()
         word: OutcomeWord = "error" if isinstance(error, Exception) else "cancelled"
-        self._record(leave, word, type(error).__qualname__, Observed(), None)
+        self._record(leave, word, type(error).__qualname__, Observed, None)
 
     def watched(
         self, leave: wire.Wire, response: Response, expected: Expected
@@ -166,7 +166,7 @@ class Guarded:
         leave: wire.Wire,
         word: OutcomeWord,
         error: str | None,
-        seen: Observed,
+        seen: Callable[[], Observed],
         status: int | None,
     ) -> None:
         try:
