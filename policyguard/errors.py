@@ -125,11 +125,11 @@ class CannotSayError(EngineError):
 
 
 class UndecidedError(EngineError):
-    """Says that the proofs' policy looked at a fact that is still open, and which.
+    """Says that a proof's policy looked at a fact that is still open.
 
     Args:
         level: The fact, by its place.
-        ways: What it can be: each with the values as bits.
+        ways: What it can be: each with its values as bits.
     """
 
     def __init__(self, level: int, ways: Sequence[int]) -> None:

@@ -22,7 +22,7 @@ from policyguard.engines.protocol import PolicySet
 from policyguard.engines.tree import Module, Path, PolicyTree
 from policyguard.errors import EvaluationError
 from policyguard.testing.bodies import cut
-from policyguard.testing.open_views import Programs
+from policyguard.testing.open_views import OpenProgram
 from policyguard.testing.parts import Part
 from policyguard.testing.rego_tests import answer_of
 
@@ -131,10 +131,10 @@ class Evaluator:
             constants=constants,
         )
 
-    def programs(
+    def program(
         self, module: Module, texts: Mapping[str, str], parts: Sequence[Part]
-    ) -> Programs | None:
-        """Return programs that answer parts of one module's rules.
+    ) -> tuple[OpenProgram, list[int]] | None:
+        """Return a program of parts of one module's rules, with the number of each.
 
         Args:
             module: The module.
@@ -152,18 +152,11 @@ class Evaluator:
         compiled = compiled_or_not(translated_or_not(document, entrypoint=entry))
         if compiled is None:
             return None
-        names = Names(document)
-        own = [(*module.package, f"kit_{number}") for number in range(len(parts))]
-        return Programs(
-            compiled,
-            self._policy.data,
-            numbers=[names.rules[path].number for path in own],
-            shared=[
-                rule.number
-                for path, rule in names.rules.items()
-                if path in names.reading_input and path not in own
-            ],
-        )
+        rules = Names(document).rules
+        return OpenProgram(compiled, self._policy.data), [
+            rules[*module.package, f"kit_{number}"].number
+            for number in range(len(parts))
+        ]
 
     def _text_of(self, module: Module, parts: Sequence[Part]) -> str:
         imports = "\n".join(

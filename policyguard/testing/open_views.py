@@ -8,10 +8,9 @@ time with a `type` that takes such an object for what it stands for: an object o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from policyguard.canonical import Json
 from policyguard.engines.compiled import builtins, values
@@ -27,67 +26,29 @@ class OpenObject(Mapping[str, Any]):
 
     Args:
         place: Where it is.
-        program: Knows who looks.
+        look: Returns what is at a place; raises `KeyError` where nothing is.
     """
 
-    __slots__ = ("_program", "place")
+    __slots__ = ("_look", "_place")
 
-    def __init__(self, place: Place, program: OpenProgram) -> None:
-        self.place, self._program = place, program
+    def __init__(self, place: Place, look: Callable[[Place], Any]) -> None:
+        self._place, self._look = place, look
 
     def __getitem__(self, key: str) -> Any:
         """Return one field."""
-        return self._program.looker.look((*self.place, key))
+        return self._look((*self._place, key))
 
     def __iter__(self) -> Iterator[str]:
-        """Refuse to go through all fields, of which not all are read."""
-        raise NotTranslatedError(f"all of `{'.'.join(map(str, self.place))}`")
+        """Refuse to go through all fields, of which not all are read.
+
+        Raises:
+            NotTranslatedError: always.
+        """
+        raise NotTranslatedError(f"all of `{'.'.join(map(str, self._place))}`")
 
     def __len__(self) -> int:
         """Refuse to count the fields, of which not all are read."""
         return len(list(self))
-
-
-class Looker(Protocol):
-    """Says what is in a view."""
-
-    def look(self, place: Place) -> Any:
-        """Return what is at a place.
-
-        Raises:
-            KeyError: nothing is.
-            UndecidedError: it is still open.
-        """
-
-    def answer(
-        self, rule: int, arguments: Sequence[Any], run: Callable[[], Any]
-    ) -> Any:
-        """Return the value of a rule of the program.
-
-        Args:
-            rule: Its number.
-            arguments: What it is asked with.
-            run: Asks it on the open view.
-
-        Raises:
-            UndecidedError: it is still open.
-        """
-
-
-class _Nobody:
-    """Is who looks where nobody walks."""
-
-    def look(self, place: Place) -> Any:
-        raise NotTranslatedError(f"`{place}` outside of a walk")
-
-    def answer(
-        self, rule: int, arguments: Sequence[Any], run: Callable[[], Any]
-    ) -> Any:
-        del arguments
-        raise NotTranslatedError(f"rule {rule} outside of a walk: {run}")
-
-
-_NOBODY: Final = _Nobody()
 
 
 def kind_of(value: object) -> type:
@@ -102,13 +63,9 @@ class OpenProgram:
     Args:
         compiled: The program.
         data: What it is asked on.
-        through: Numbers of rules whose values the one who looks is asked for.
     """
 
-    def __init__(
-        self, compiled: Compiled, data: Mapping[str, Json], through: Iterable[int] = ()
-    ) -> None:
-        self.looker: Looker = _NOBODY
+    def __init__(self, compiled: Compiled, data: Mapping[str, Json]) -> None:
         self._blank = [NAMES["N"]] * compiled.rules
         self._world = {
             **_open_names(),
@@ -119,73 +76,20 @@ class OpenProgram:
         # As the engine does: of the policy there are only constants in it.
         for code in compiled.code:
             exec(code, self._world)  # noqa: S102
-        for rule in through:
-            if f"r{rule}" not in self._world:
-                continue  # nothing that is asked uses it
-            self._world[f"r{rule}"] = partial(self._through, rule, self._rule(rule))
 
-    def members(self, rule: int) -> list[Any]:
+    def members(self, rule: int, view: OpenObject) -> list[Any]:
         """Return the members of the set that a rule makes.
 
         Args:
             rule: Its number in the program.
+            view: What it is asked on.
         """
-        found: list[Any] = self._rule(rule)(self._memory()).in_order()
+        found: list[Any] = self._world[f"r{rule}"]([view, *self._blank]).in_order()
         return found
 
     def set_of(self, items: Any) -> Any:
         """Return a set as the program has it."""
         return self._world["Members"](items)
-
-    def is_set(self, value: Any) -> bool:
-        """Say whether a value is a set of the program."""
-        return type(value) is self._world["Members"]
-
-    def _rule(self, number: int) -> Callable[..., Any]:
-        found: Callable[..., Any] = self._world[f"r{number}"]
-        return found
-
-    def _memory(self) -> list[Any]:
-        return [OpenObject((), self), *self._blank]
-
-    def _through(
-        self, rule: int, own: Callable[..., Any], memory: list[Any], *arguments: Any
-    ) -> Any:
-        if type(memory[0]) is not OpenObject:
-            return own(memory, *arguments)
-        return self.looker.answer(
-            rule, arguments, lambda: own(self._memory(), *arguments)
-        )
-
-
-class Programs:
-    """Makes programs that answer the same rules; belongs to one thread.
-
-    Args:
-        compiled: The program.
-        data: What it is asked on.
-        numbers: The rules that are asked.
-        shared: Rules that other rules ask.
-    """
-
-    def __init__(
-        self,
-        compiled: Compiled,
-        data: Mapping[str, Json],
-        *,
-        numbers: Sequence[int],
-        shared: Sequence[int],
-    ) -> None:
-        self.numbers = numbers
-        self.plain = OpenProgram(compiled, data)
-        self._made: OpenProgram | None = None
-        self._make = partial(OpenProgram, compiled, data, through=shared)
-
-    def shared(self) -> OpenProgram:
-        """Return the program that asks for the values of shared rules."""
-        if self._made is None:
-            self._made = self._make()
-        return self._made
 
 
 def _open_names() -> dict[str, Any]:

@@ -9,14 +9,14 @@ from policyguard.canonical import Json
 from policyguard.engines.tree import Path
 from policyguard.errors import CannotSayError, EvaluationError, NotTranslatedError
 from policyguard.testing.diagrams import Diagrams, Root
-from policyguard.testing.open_views import OpenProgram, Programs
+from policyguard.testing.open_views import OpenObject, OpenProgram
 from policyguard.testing.outcomes import FAILED, NO_VIEW, Outcomes, answered
 from policyguard.testing.parts import Part
 from policyguard.testing.path_values import PathValues, levels_of
 from policyguard.testing.relevant import Relevance
 from policyguard.testing.slice_forms import Reads
 from policyguard.testing.space import Space
-from policyguard.testing.walks import Budget, Values, Walk
+from policyguard.testing.walks import Values, Walk
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,47 +34,40 @@ class PartWalks:
     runs: int = 0
     """How often parts ran."""
 
-    def of(self, parts: Sequence[Part], programs: Programs) -> dict[str, Root]:
+    def of(
+        self, parts: Sequence[Part], program: OpenProgram, numbers: Sequence[int]
+    ) -> dict[str, Root]:
         """Return what parts find, by their text, of those that can be walked through.
 
         Args:
             parts: The parts.
-            programs: Answer them.
+            program: Answers them.
+            numbers: Of each part the rule of the program that it is.
 
         Raises:
             OverflowError: a part would have to run too often.
         """
         roots: dict[str, Root] = {}
-        for part, number in zip(parts, programs.numbers, strict=True):
+        for part, number in zip(parts, numbers, strict=True):
+            walk = Walk(
+                diagrams=self.diagrams,
+                reads=part.reads.facts,
+                values=self._values_for(part),
+                sets=program.set_of,
+                most=self.budget,
+            )
             try:
-                roots[part.text] = self._walked(part, number, programs)
+                roots[part.text] = walk.decided(self._asking(program, number))
             except NotTranslatedError:
                 continue
+            finally:
+                self.runs += walk.runs
         return roots
 
-    def _walked(self, part: Part, number: int, programs: Programs) -> Root:
-        values = self._values_for(part)
-        try:
-            return self._within(self.budget // 3, part, number, programs.plain, values)
-        except OverflowError:
-            # Longer, if what rules share is walked through on its own.
-            return self._within(self.budget, part, number, programs.shared(), values)
-
-    def _within(
-        self, most: int, part: Part, number: int, program: OpenProgram, values: Values
-    ) -> Root:
-        budget = Budget(most)
-        walk = Walk(
-            program=program,
-            diagrams=self.diagrams,
-            reads=part.reads.facts,
-            values=values,
-            budget=budget,
-        )
-
-        def run() -> int:
+    def _asking(self, program: OpenProgram, rule: int) -> Callable[[OpenObject], int]:
+        def run(view: OpenObject) -> int:
             try:
-                found = answered(program.members(number))
+                found = answered(program.members(rule, view))
             except CannotSayError:
                 # Perhaps it fails: it decides only where no statement before it does.
                 found = FAILED
@@ -82,10 +75,7 @@ class PartWalks:
                 found = NO_VIEW
             return self.known.place(found)
 
-        try:
-            return walk.decided(run)
-        finally:
-            self.runs += budget.spent
+        return run
 
     def _values_for(self, part: Part) -> Values:
         """Return what gives the paths of the view as one part tells them apart."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -78,12 +78,13 @@ def decided(
             done += len(group)
             progress("rules", done, len(rules))
         return
+    policy = replace(work.policy, modules=dict(work.policy.modules))
     words = [(p.name, tuple(p.facts), tuple(p.but)) for p in work.properties]
     with ProcessPoolExecutor(
         max_workers=min(jobs, len(groups)),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(work.policy, work.space, words, work.effort),
+        initargs=(policy, work.space, words, work.effort),
     ) as pool:
         running = {pool.submit(_of_group, group, each): group for group in groups}
         for future in as_completed(running):

@@ -248,8 +248,8 @@ class Analyst:
     ) -> dict[str, Root]:
         """Return what parts find, by their text, of those that can be walked through."""
         texts = self.texts_of(sliced.module)
-        programs = self._evaluator.programs(sliced.module, texts, parts)
-        if programs is None:
+        program = self._evaluator.program(sliced.module, texts, parts)
+        if program is None:
             return {}
         walks = PartWalks(
             values=self._values,
@@ -261,7 +261,7 @@ class Analyst:
             known=known,
         )
         try:
-            return walks.of(parts, programs)
+            return walks.of(parts, *program)
         finally:
             self._evaluator.evaluations += walks.runs
 

@@ -21,15 +21,10 @@ import orjson
 
 from policyguard.canonical import Json
 from policyguard.engines.tree import Path
-from policyguard.errors import (
-    CannotSayError,
-    EngineError,
-    EvaluationError,
-    UndecidedError,
-)
+from policyguard.errors import EvaluationError, UndecidedError
 from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.evaluating import POINTWISE
-from policyguard.testing.open_views import OpenObject, OpenProgram, Place
+from policyguard.testing.open_views import OpenObject, Place
 from policyguard.testing.slice_forms import ANY, SHAPE, THERE
 
 Values: TypeAlias = Callable[[Path], tuple[Root, list[Json]]]
@@ -40,27 +35,9 @@ _GROUP: Final = 2
 """The length of a path to a group of countries."""
 
 
-@dataclass(slots=True)
-class Budget:
-    """Says how often the parts of a rule may still run."""
-
-    most: int
-    spent: int = 0
-
-    def spend(self) -> None:
-        """Count one run.
-
-        Raises:
-            OverflowError: that is too many.
-        """
-        self.spent += 1
-        if self.spent > self.most:
-            raise OverflowError(f"more than {self.most:,} views")
-
-
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Is what can be at a place of the view, or what a rule can have for a value."""
+    """Is what can be at a place of the view."""
 
     root: Root
     """Which of it is there, as a function of the facts."""
@@ -73,122 +50,53 @@ class _Known:
 class Walk:
     """Walks through one part of a rule; lives for one part, and belongs to one thread."""
 
-    program: OpenProgram
     diagrams: Diagrams
     """Over the facts of the rule."""
     reads: frozenset[Path]
     """What the part reads of the view."""
     values: Values
-    budget: Budget
-    known: dict[Place, _Known] = field(default_factory=dict)
-    """By place, and by rule with what it is asked with."""
-    _cube: list[int] = field(default_factory=list)
+    sets: Callable[[Any], Any]
+    """Makes a set as the part has it."""
+    most: int
+    """How often the part may run."""
+    runs: int = 0
+    _left: list[int] = field(default_factory=list)
     """Of the calls that are left: by fact, which values it can have, as bits."""
+    _known: dict[Place, _Known] = field(default_factory=dict)
     _seen: dict[Place, Any] = field(default_factory=dict)
     """What is at a place in all calls that are left."""
     _trail: list[Place] = field(default_factory=list)
     """In which order it was seen."""
 
-    def decided(self, run: Callable[[], int]) -> Root:
+    def decided(self, run: Callable[[OpenObject], int]) -> Root:
         """Return what a part finds, as a function of the facts.
 
         Args:
-            run: Asks the part on an open view, and returns the number of what it finds.
+            run: Asks the part on a view, and returns the number of what it finds.
 
         Raises:
             OverflowError: it would have to run too often, or a place of the view depends
                 on too many facts.
             NotTranslatedError: it looks at all of an object of which it reads a part.
         """
-        self._cube = [(1 << size) - 1 for size in self.diagrams.sizes]
-        before, self.program.looker = self.program.looker, self
+        self._left = [(1 << size) - 1 for size in self.diagrams.sizes]
+        return self._walked(run)
+
+    def _walked(self, run: Callable[[OpenObject], int]) -> Root:
+        self.runs += 1
+        if self.runs > self.most:
+            raise OverflowError(f"more than {self.most:,} views")
         try:
-            return self._walked(run)
-        finally:
-            self.program.looker = before
-
-    def look(self, place: Place) -> Any:
-        """Return what is at a place; see `Looker`."""
-        value = self._seen.get(place, _NO_VIEW)
-        if value is _NO_VIEW:
-            value = self._seen[place] = self._found(place)
-            self._trail.append(place)
-        if value is _ABSENT:
-            raise KeyError(place)
-        return value
-
-    def answer(
-        self, rule: int, arguments: Sequence[Any], run: Callable[[], Any]
-    ) -> Any:
-        """Return the value of a rule that others share; see `Looker`.
-
-        It is walked through on its own, for all calls: what it looked at to come to its
-        value splits the calls no further.
-        """
-        place: Any = (rule, *map(self._name, arguments))
-        value = self._seen.get(place, _NO_VIEW)
-        if value is _NO_VIEW:
-            known = self.known.get(place)
-            if known is None:
-                known = self.known[place] = self._alone(run)
-            value = self._seen[place] = known.values[self._leaf(known.root)]
-            self._trail.append(place)
-        if isinstance(value, EngineError):
-            raise value
-        return value
-
-    def _alone(self, run: Callable[[], Any]) -> _Known:
-        """Return what a rule can have for a value, as a function of the facts."""
-        places: dict[Any, int] = {}
-        values: list[Any] = []
-        walk = Walk(
-            program=self.program,
-            diagrams=self.diagrams,
-            reads=self.reads,
-            values=self.values,
-            budget=self.budget,
-            known=self.known,
-        )
-
-        def number() -> int:
-            value: Any
-            try:
-                value = run()
-                name = walk._name(value)
-            except (CannotSayError, EvaluationError) as error:
-                value, name = error, type(error)
-            found = places.setdefault(name, len(values))
-            if found == len(values):
-                values.append(value)
-            return found
-
-        return _Known(walk.decided(number), values, opened=False)
-
-    def _name(self, value: Any) -> Any:
-        """Return what two values share exactly if policy cannot tell them apart."""
-        if type(value) is OpenObject:
-            return ("open", *value.place)
-        if type(value) is dict:
-            return tuple((key, self._name(value[key])) for key in sorted(value))
-        if type(value) is list:
-            return ("array", *map(self._name, value))
-        if self.program.is_set(value):
-            return ("set", *map(self._name, value.in_order()))
-        return type(value), value
-
-    def _walked(self, run: Callable[[], int]) -> Root:
-        self.budget.spend()
-        try:
-            return self.diagrams.leaf(run())
+            return self.diagrams.leaf(run(OpenObject((), self._look)))
         except UndecidedError as undecided:
             level, ways = undecided.level, undecided.ways
-        before, since = self._cube[level], len(self._trail)
+        before, since = self._left[level], len(self._trail)
         branches = []
         for bits in ways:
-            self._cube[level] = bits
+            self._left[level] = bits
             branches.append((self._walked(run), bits))
             self._forget(since)
-        self._cube[level] = before
+        self._left[level] = before
         # Other calls are in other branches: any answer does for them here.
         others = ((1 << self.diagrams.sizes[level]) - 1) & ~before
         (first, bits), *rest = branches
@@ -198,27 +106,42 @@ class Walk:
         while len(self._trail) > since:
             del self._seen[self._trail.pop()]
 
+    def _look(self, place: Place) -> Any:
+        """Return what is at a place.
+
+        Raises:
+            KeyError: nothing is.
+            UndecidedError: that is not the same in all calls that are left.
+        """
+        value = self._seen.get(place, _NO_VIEW)
+        if value is _NO_VIEW:
+            value = self._seen[place] = self._found(place)
+            self._trail.append(place)
+        if value is _ABSENT:
+            raise KeyError(place)
+        return value
+
     def _found(self, place: Place) -> Any:
         if len(place) == 1 and place[0] in POINTWISE:
             # Each is an object in every view, and looked up by one name at a time.
-            return OpenObject(place, self.program)
-        known = self.known.get(place)
+            return OpenObject(place, self._look)
+        known = self._known.get(place)
         if known is None:
-            known = self.known[place] = self._of(place)
+            known = self._known[place] = self._of(place)
         value = known.values[self._leaf(known.root)]
         if value is _NO_VIEW:
             raise EvaluationError("there is no view")
         if known.opened and type(value) is dict:
-            return OpenObject(place, self.program)
+            return OpenObject(place, self._look)
         if known.opened and type(value) is list:
-            return [self.look((*place, index)) for index in range(len(value))]
+            return [self._look((*place, index)) for index in range(len(value))]
         return value
 
     def _leaf(self, root: Root) -> int:
         """Return the leaf of a function that all calls that are left have."""
         while root >= 0:
             level, branches = self.diagrams.node(root)
-            bits = self._cube[level]
+            bits = self._left[level]
             live = [(child, own & bits) for child, own in branches if own & bits]
             if len(live) > 1:
                 raise UndecidedError(level, [own for _, own in live])
@@ -247,7 +170,7 @@ class Walk:
             found = places.setdefault(text, len(values))
             if found == len(values):
                 is_set = group and not _is_none(value)
-                values.append(self.program.set_of(value) if is_set else value)
+                values.append(self.sets(value) if is_set else value)
             return found
 
         return _Known(self.diagrams.mapped(root, leaf), values, opened=opened)

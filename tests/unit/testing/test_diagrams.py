@@ -135,3 +135,19 @@ def test_a_fact_has_one_of_some_values() -> None:
         int(values[1] in {0, 2}) for values in EVERY
     ]
     assert diagrams.among(1, []) == diagrams.leaf(0)
+
+
+@given(tables, tables, st.integers(0, 2))
+def test_a_fact_selects_functions_that_look_at_facts_before_it(
+    one: list[int], other: list[int], level: int
+) -> None:
+    diagrams = Diagrams(SIZES)
+    first, second = built(diagrams, one), built(diagrams, other)
+    every = (1 << SIZES[level]) - 1
+
+    root = diagrams.selected(level, [(first, 1), (second, every & ~1)])
+
+    assert leaves_of(diagrams, root) == [
+        a if values[level] == 0 else b
+        for values, a, b in zip(EVERY, one, other, strict=True)
+    ]

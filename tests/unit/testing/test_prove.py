@@ -72,6 +72,21 @@ def test_shipped_rules_are_proved_over_every_view() -> None:
     assert proof.crosschecks == 60
 
 
+def test_several_processes_find_what_one_finds() -> None:
+    one, several = (
+        prove(
+            shipped(),
+            space=space(),
+            rules=("FACT-01", "LIC-04", "PROV-01"),
+            effort=FEW,
+            jobs=jobs,
+        )
+        for jobs in (1, 2)
+    )
+
+    assert replace(several, seconds=0) == replace(one, seconds=0)
+
+
 def test_a_hole_is_shown_by_the_smallest_call() -> None:
     holed = {name: text for name, text in shipped().modules.items() if name != FACT}
 
