@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from types import ModuleType
+from functools import cache
+from types import CodeType, ModuleType
 from typing import Any, TypeAlias
 
 from policyguard.canonical import Json
@@ -107,11 +108,20 @@ def _open_names() -> dict[str, Any]:
         else item
         for name, item in NAMES.items()
     }
-    return {**names, "__builtins__": {**NAMES["__builtins__"], "type": kind_of}}
+    return {
+        **names,
+        "EMPTY": own["Members"](),
+        "__builtins__": {**NAMES["__builtins__"], "type": kind_of},
+    }
 
 
 def _again(module: ModuleType) -> dict[str, Any]:
     """Return what a module of ours defines, made once more with our `type`."""
     made: dict[str, Any] = {"__name__": module.__name__, "type": kind_of}
-    exec(compile(inspect.getsource(module), str(module.__file__), "exec"), made)  # noqa: S102
+    exec(_code_of(module), made)  # noqa: S102
     return made
+
+
+@cache
+def _code_of(module: ModuleType) -> CodeType:
+    return compile(inspect.getsource(module), str(module.__file__), "exec")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
@@ -65,7 +66,7 @@ def decided(
         progress: Told the stage, how much of it is done, and how much there is.
 
     Raises:
-        EvaluationError: a whole evaluation differs from a table.
+        EvaluationError: a whole evaluation differs from a table, or a process ended.
     """
     groups = _groups(analyst, rules)
     each = -(-work.effort.crosschecks // max(1, len(rules)))
@@ -87,10 +88,18 @@ def decided(
         initargs=(policy, work.space, words, work.effort),
     ) as pool:
         running = {pool.submit(_of_group, group, each): group for group in groups}
-        for future in as_completed(running):
-            yield future.result()
-            done += len(running[future])
-            progress("rules", done, len(rules))
+        try:
+            for future in as_completed(running):
+                yield future.result()
+                done += len(running[future])
+                progress("rules", done, len(rules))
+        except BrokenProcessPool as error:
+            raise EvaluationError(
+                f"a process ended before its rules were decided: is there memory for {jobs}"
+                " of them?"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 _here: dict[str, tuple[Work, Analyst]] = {}
