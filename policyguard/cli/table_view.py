@@ -51,6 +51,7 @@ def _print_table(console: Console, table: Mapping[str, Any], at: str | None) -> 
         groups_of,
         held_of,
         helps,
+        silence_of,
         status_of,
         sureness_of,
     )
@@ -67,7 +68,7 @@ def _print_table(console: Console, table: Mapping[str, Any], at: str | None) -> 
         console.print(_facts(held))
     if not table["rows"]:
         console.print()
-        console.print("finds nothing, whatever the call is")
+        console.print(silence_of(table, at))
     for group in groups_of(table):
         console.print()
         console.print(Text(group.words, _STYLE.get(group.effect, "bold")))

@@ -81,16 +81,16 @@ def explain_failure(runner: RegoRunner, test: RegoTest) -> Failure:
     answer_of(engine, test.name)
     prints = engine.take_prints()
     fired, given = told(prints), asked(prints)
-    asker = _Asker(runner=runner, module=module, rule=rule, case=test.case)
+    rerun = _Rerun(runner=runner, module=module, rule=rule, case=test.case)
     for body in rule.bodies:
-        index = asker.first_false(body)
+        index = rerun.first_false(body)
         if index is not None:
             statement = body.statements[index]
             return Failure(
                 test=test,
                 line=statement.line,
                 statement=" ".join(statement.text.split()),
-                values=dict(asker.values(body, index)),
+                values=dict(rerun.values(body, index)),
                 fired=fired,
                 input=given,
             )
@@ -123,7 +123,7 @@ def _telling_engine(runner: RegoRunner) -> NativeEngine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asker:
+class _Rerun:
     """Evaluates parts of a test's body in its own module's place."""
 
     runner: RegoRunner

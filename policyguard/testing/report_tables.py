@@ -13,6 +13,7 @@ from policyguard.testing.table_pages import (
     groups_of,
     held_of,
     helps,
+    silence_of,
     status_of,
     sureness_of,
 )
@@ -49,7 +50,7 @@ def decision_tables(document: Document) -> Section:
             parts.append(f"<p>In every call of this table:</p>{_facts(held)}")
         parts += [_group(item["rule"], group) for group in groups_of(item)]
         if not item["rows"]:
-            parts.append("<p>It finds nothing, whatever the call is.</p>")
+            parts.append(f"<p>{escape(silence_of(item, document['at']))}</p>")
         parts.append(f'<p class="note">{escape(sureness_of(item))}.</p>')
     held_back = [item["rule"] for item in tables if item["tier"] != "PROVED"]
     return Section(

@@ -62,6 +62,21 @@ def held_of(table: Document, at: str | None) -> dict[str, str]:
     }
 
 
+def silence_of(table: Document, at: str | None) -> str:
+    """Return of which calls a table without a row says that nothing is found.
+
+    Args:
+        table: One of a document's tables.
+        at: The document's instant.
+    """
+    if held_of(table, at):
+        return (
+            "It finds nothing in these calls, and perhaps in others: `--set` holds other"
+            " values."
+        )
+    return "It finds nothing, whatever the call is."
+
+
 def sureness_of(table: Document) -> str:
     """Return how sure a table is, and of how many calls it speaks.
 
@@ -161,7 +176,7 @@ def _markdown(table: Document, at: str | None) -> str:
             lines.append("")
         lines += [_escaped(helps(group)), ""] if group.remedies else []
     if not table["rows"]:
-        lines.append("The rule finds nothing, whatever the call is.")
+        lines.append(_escaped(silence_of(table, at)))
     lines += ["", f"{sureness_of(table)}.", ""]
     return "\n".join(lines)
 

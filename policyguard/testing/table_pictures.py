@@ -20,6 +20,7 @@ from policyguard.testing.table_pages import (
     groups_of,
     held_of,
     helps,
+    silence_of,
     status_of,
     sureness_of,
 )
@@ -118,7 +119,7 @@ def _lines(table: Document, at: str | None) -> list[_Line]:
     lines = [_across(f"{table['rule']}: {table['title']}", across, bold=True)]
     lines += [_across(text, across) for text in about if text]
     if not groups:
-        lines.append(_across("It finds nothing, whatever the call is.", across))
+        lines.append(_across(silence_of(table, at), across))
     for group in groups:
         fill = _FILLS.get(group.effect, "#ffffff")
         lines.append(_across(group.words, across, bold=True, fill=fill))

@@ -106,9 +106,13 @@ def test_a_table_that_holds_nothing_is_proved_and_one_that_does_says_how_sure_it
 
 
 def test_what_is_set_is_in_every_call_and_in_no_row() -> None:
-    found = table("LIC-02", "deployment=glm-5.2@api.scaleway.ai")
+    setting = "deployment=glm-5.2@api.scaleway.ai"
 
-    assert found.rows == ()
+    assert table("LIC-02", setting).rows == ()
+    # That nothing is found holds of these calls, and is not said of others.
+    text = markdown_of(document_of(shown("LIC-02", setting)))
+    assert "It finds nothing in these calls, and perhaps in others" in text
+    assert "whatever the call is" not in text
 
 
 def test_countries_are_named_by_the_groups_that_a_rule_speaks_of() -> None:

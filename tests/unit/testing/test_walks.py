@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from unit.testing.test_parts import HEAD, shipped, space
 
 from policyguard.errors import NotTranslatedError
 from policyguard.testing.open_views import OpenObject, kind_of
 from policyguard.testing.rule_table import Found, Sample, Table
 from policyguard.testing.space import Space
 from policyguard.testing.tables import Analyst
-from tests.unit.testing.test_parts import HEAD, shipped, space
 
 IMPORTING = "import data.policyguard.facts\n"
 """Policy that imports is left to the interpreter: its parts are asked on every view."""
