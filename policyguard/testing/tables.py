@@ -84,6 +84,7 @@ class Analyst:
         self._evaluator = Evaluator(policy, self.tree)
         self._values = PathValues(space, policy.data, self._views)
         self._below: dict[Path, Reads] = {}
+        self._tables: dict[str, Table | Sample] = {}
         self._found: dict[bytes, Mapping[str, Found] | None] = {}
         self.rules: dict[str, Module] = {
             head.finding: module
@@ -97,6 +98,7 @@ class Analyst:
         """Forget what was evaluated, so that what comes next is as if it were first."""
         self._values = PathValues(self.space, self.policy.data, self._views)
         self._found.clear()
+        self._tables.clear()
 
     @property
     def evaluations(self) -> int:
@@ -105,6 +107,11 @@ class Analyst:
 
     def table(self, rule: str) -> Table | Sample:
         """Decide a rule for every call, or say why that is too much."""
+        if rule not in self._tables:
+            self._tables[rule] = self._table(rule)
+        return self._tables[rule]
+
+    def _table(self, rule: str) -> Table | Sample:
         sliced = self.sliced(rule)
         if sliced is None:
             return Sample(rule, self.space, "it may read every fact")
@@ -116,7 +123,12 @@ class Analyst:
             return Sample(rule, space, f"one of its conditions: {error}")
 
     def joint(self, rules: Sequence[str]) -> tuple[Table, ...] | None:
-        """Return tables of rules over all facts that they read; nothing if too many."""
+        """Return tables of rules over all facts that they read; nothing if too many.
+
+        What is too much for one of them alone is too much for all of them.
+        """
+        if any(isinstance(self.table(rule), Sample) for rule in reversed(rules)):
+            return None
         slices = [self.sliced(rule) for rule in rules]
         known = [item for item in slices if item is not None]
         if len(known) < len(slices):
