@@ -150,6 +150,8 @@ MEANT: Final = (
 )
 UNREACHED: Final[Mapping[str, str]] = {
     "EAR-06": "no gateway of the catalog carries ciphertext; the rule's tests have one",
+    "EAR-11": "no operator or cloud of the catalog is on one of the three lists; the rule's"
+    " tests have them",
     "IN-01": "India restricts transfers to no country yet: the list is empty",
     "LIC-05": "the terms of no model of the catalog exclude the Union",
     "OPEN-01": "a supposition, silent unless a tenant assumes it, and the space has none",

@@ -8,7 +8,7 @@ import pytest
 from unit.testing.test_parts import HEAD, shipped, space
 
 from policyguard.errors import NotTranslatedError
-from policyguard.testing.open_views import OpenObject, kind_of
+from policyguard.testing.open_views import OpenObject, Place, kind_of
 from policyguard.testing.rule_table import Found, Sample, Table
 from policyguard.testing.space import Space
 from policyguard.testing.tables import Analyst
@@ -76,7 +76,7 @@ def test_what_a_part_does_not_come_to_is_not_asked() -> None:
 
 
 def test_an_open_object_is_an_object_of_which_fields_alone_are_asked_for() -> None:
-    fields = {("hops", "label"): "x"}
+    fields: dict[Place, str] = {("hops", "label"): "x"}
     hops = OpenObject(("hops",), fields.__getitem__)
 
     assert kind_of(hops) is dict
