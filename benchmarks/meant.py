@@ -74,6 +74,15 @@ def _names_another(call: Any) -> bool:
 
 MEANT: Final = (
     Meant(
+        rule="EAR-01",
+        changed="data.ear.classification",
+        why="that nobody classified what holds no technology is an answer, as for EAR-04."
+        " Who classified it all the same is asked for the origin of the item",
+        holds=_holds_no_technology,
+        rest={"data__classes": _CLASSES},
+        of="classes of data may hold technology, or are unknown",
+    ),
+    Meant(
         rule="EAR-04",
         changed="data.ear.classification",
         why="the classes of data say that no technology is sent. Beside them a"
