@@ -48,13 +48,19 @@ class _Settled:
 class Guards:
     """Knows tables of rules over the facts of several; belongs to one thread."""
 
+    most: int = 120_000
+    """Evaluations for the tables of one rule with others; beyond it is not known."""
+    spent: int = 0
     joint: dict[tuple[str, ...], tuple[Table, ...] | None] = field(default_factory=dict)
 
     def of(self, analyst: Analyst, rules: Sequence[str]) -> tuple[Table, ...] | None:
-        """Return tables of rules over all the facts that they read."""
+        """Return tables of rules over all the facts that they read; nothing if too much."""
         key = tuple(rules)
         if key not in self.joint:
-            self.joint[key] = analyst.joint(key)
+            before = analyst.evaluations
+            enough = self.spent >= self.most
+            self.joint[key] = None if enough else analyst.joint(key)
+            self.spent += analyst.evaluations - before
         return self.joint[key]
 
 

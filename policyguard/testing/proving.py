@@ -145,9 +145,9 @@ def _group(
 ) -> Done:
     analyst.forget()
     before, checked = analyst.evaluations, 0
-    guards = Guards()
     claims: list[Claim] = []
     for rule in rules:
+        guards = Guards(most=2 * work.effort.views)
         table = analyst.table(rule)
         if isinstance(table, Table):
             checked += _crosscheck(analyst, table, work.effort, crosschecks)
