@@ -98,8 +98,10 @@ def decided(
                 f"a process ended before its rules were decided: is there memory for {jobs}"
                 " of them?"
             ) from error
-        finally:
+        except BaseException:
+            # Whoever does not want the rest does not wait for it.
             pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 _here: dict[str, tuple[Work, Analyst]] = {}

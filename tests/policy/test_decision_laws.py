@@ -8,6 +8,7 @@ what its passing on the shipped one is worth.
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -317,10 +318,14 @@ def shuffled(value: Any, chooser: Random) -> Any:
 
 
 def comparable(decision: Any) -> Any:
-    """Return a decision with the lists that it repeats from the call in one order."""
+    """Return a decision with the lists that it repeats from the call in one order.
+
+    A message names them in the call's order, too: its words are compared.
+    """
     findings = [
         {
             **item,
+            "msg": sorted(re.findall(r"[^\s,]+", item["msg"])),
             "facts": {
                 key: sorted(fact, key=str) if isinstance(fact, list) else fact
                 for key, fact in item["facts"].items()

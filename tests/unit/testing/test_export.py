@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from integration.test_pytest_plugin import ran
+from integration.test_pytest_plugin import apart
 from opa import opa_program
 from unit.testing.trials import FIRST_ONLY, OWN, own, written
 
@@ -70,7 +70,7 @@ def test_pytest_runs_what_was_written_until_it_holds(
     name = f"test_{ORDER}.py"
     (repaired / name).write_text((found / name).read_text("utf-8"), "utf-8")
 
-    broken, whole = ran(found, name), ran(repaired, name)
+    broken, whole = apart(found, name), apart(repaired, name)
 
     assert (broken.returncode, whole.returncode) == (1, 0), broken.stdout + whole.stdout
     assert "order_independent does not hold" in broken.stdout
