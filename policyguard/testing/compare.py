@@ -25,6 +25,7 @@ from policyguard.testing.composition import (
 )
 from policyguard.testing.counterexamples import translated
 from policyguard.testing.diagrams import Diagrams, Root
+from policyguard.testing.opening import opened
 from policyguard.testing.relevant import slice_of
 from policyguard.testing.rule_table import Found, Sample, Table, drawn, objects
 from policyguard.testing.space import Choice, Space
@@ -35,7 +36,7 @@ Relation: TypeAlias = Literal["equivalent", "stricter", "looser", "incomparable"
 _Sides: TypeAlias = tuple[Mapping[str, Found], Mapping[str, Found]]
 _CONFIDENCE: Final = 3.0
 _TRIED: Final = 3
-_ELSEWHERE: Final = 4
+"""Examples of each way to differ; one more is a leaf that is none of the ways."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,9 +296,7 @@ def _examples(
             return
         level, value = max(found.items())
         own = diagrams.among(level, [value])
-        rest = diagrams.joined(
-            rest, own, lambda one, here: one if not here else _ELSEWHERE
-        )
+        rest = diagrams.joined(rest, own, lambda one, here: _TRIED + 1 if here else one)
 
 
 def _sampled(pair: _Pair, space: Space, why: str) -> RuleDiff:
@@ -313,9 +312,9 @@ def _sampled(pair: _Pair, space: Space, why: str) -> RuleDiff:
         counts[how] += 1
         if how != "equivalent" and counts[how] <= _TRIED:
             flips.append(_flip(pair, start, how))
-    share = _CONFIDENCE / max(pair.effort.samples, 1)
     if set(counts) <= {"equivalent"}:
-        why = f"{why}; less than {share:.2%} differ with 95 % confidence"
+        share = f"{_CONFIDENCE / max(pair.effort.samples, 1):.2%}"
+        why = f"{why}; less than {share} differ with 95 % confidence"
     return _difference(pair.rule, counts, flips, tier="SAMPLED", why=why)
 
 
@@ -361,6 +360,11 @@ def _flip(pair: _Pair, start: Choice, how: str) -> Flip | None:
     if best is None:
         return None
     choice = dict(start)
+    if how == "looser" and not best[0]:
+        wider = opened(
+            start, analyst=pair.new, shows=lambda near: shown(near) is not None
+        )
+        choice, best = dict(wider), shown(wider) or best
     for path in sorted(choice, key=lambda path: (len(path), path), reverse=True):
         fewer = {key: value for key, value in choice.items() if key != path}
         again = shown(fewer)

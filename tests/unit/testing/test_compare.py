@@ -71,6 +71,23 @@ def test_a_milder_effect_is_looser_and_back_is_stricter() -> None:
     assert not there.flips[0].access
 
 
+def test_new_access_is_found_where_other_rules_object_at_first(tmp_path: Path) -> None:
+    # Other rules ask more of genetic data where the call says nothing else.
+    own = tmp_path / "own.rego"
+    both = []
+    for classes in ('{"none", "omic"}', '{"none"}'):
+        condition = f"some class in input.data.classes\n\tclass in {classes}"
+        own.write_text(
+            OWN.replace('input.purpose.kind in {"train", "embed"}', condition)
+        )
+        both.append(policy_in(tmp_path, Settings()))
+
+    (flip,) = compare(*both).access
+
+    assert flip.after == ()
+    assert flip.facts["data.classes"] == ["omic"]
+
+
 def test_new_access_is_shown_by_a_call_to_which_nothing_objects_now() -> None:
     opened = changed(MODELS, "} if {", "} if {\n\tinput.data.employment == true")
 
