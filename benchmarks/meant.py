@@ -142,6 +142,14 @@ MEANT: Final = (
         rest={"exporter__article_3": (None,)},
         of="nobody declares the reach",
     ),
+    *(
+        Meant(
+            rule=rule,
+            changed="exporter.article_3",
+            why="the reach of the GDPR, as for GDPR-04",
+        )
+        for rule in ("GDPR-01", "GDPR-02", "GDPR-03")
+    ),
     Meant(
         rule="UK-01",
         changed="exporter.uk_article_3",

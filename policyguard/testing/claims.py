@@ -2,7 +2,7 @@
 
 PROVED    every view that the space can show the rule was decided
 CHECKED   every view was decided, and the rule does fall silent; in each call that was
-tried, another rule objects
+drawn from those, another rule objects
 SAMPLED   calls were drawn at random; with 95 % confidence fewer than the share that
 is named break the property
 VIOLATED  a call breaks it: the smallest that was found is shown
@@ -40,7 +40,8 @@ class Effort:
     views: int = 60_000
     """The most views on which one part of a rule is asked; of more, calls are drawn."""
     samples: int = 400
-    """How many calls are drawn for a rule that tells more views apart."""
+    """How many calls are drawn for a rule that tells more views apart, or that falls silent
+    where it is not known who else objects."""
     crosschecks: int = 5_000
     """How many whole evaluations the tables are compared with."""
     seed: int = 0

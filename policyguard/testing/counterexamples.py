@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from policyguard.engines.tree import Path
 from policyguard.testing.claims import Counterexample
 from policyguard.testing.properties import opened
-from policyguard.testing.rule_table import Found, Sample, Table
+from policyguard.testing.rule_table import Found, Sample, Table, objects
 from policyguard.testing.space import Choice, Dim
 from policyguard.testing.tables import Analyst
 
@@ -31,15 +31,19 @@ class Change:
     def breaks(self, choice: Choice, breaks: Breaks) -> tuple[Found, Found] | None:
         """Return what is found before and after, if that breaks a property."""
         space = self.analyst.space
-        before = self.analyst.found(space.call(choice))
         after = self.analyst.found(space.call({**choice, self.dim.path: self.to}))
-        if before is None or after is None:
+        if after is None:
             return None
-        one = before.get(self.rule, frozenset())
         other = after.get(self.rule, frozenset())
         if breaks is opened:
-            # Another rule may object for it.
+            # Another rule may object for it: then nothing that was found breaks it.
             other = frozenset(item for found in after.values() for item in found)
+            if objects(other):
+                return None
+        before = self.analyst.found(space.call(choice))
+        if before is None:
+            return None
+        one = before.get(self.rule, frozenset())
         return (one, other) if breaks(one, other) else None
 
     def smallest(

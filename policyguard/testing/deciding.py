@@ -3,18 +3,22 @@
 Where a change of one fact silences a rule, another rule may object. Which one does is
 asked of a whole call; that rule is then decided over the same facts, and the calls in
 which it objects are taken out, until none is left or a call is found to which nobody
-objects.
+objects. Where such a rule reads too much to be decided, calls are drawn from those that are
+left: what a search finds is never claimed with a weaker word.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from random import Random
 from typing import Final
 
 from policyguard.testing.claims import REACHABLE, Claim, Counterexample
 from policyguard.testing.counterexamples import Change, change_of, smaller, translated
 from policyguard.testing.diagrams import Diagrams, Root
+from policyguard.testing.holding import value_at
 from policyguard.testing.properties import Property, opened
 from policyguard.testing.rule_table import Table, objects
 from policyguard.testing.space import Dim
@@ -35,13 +39,24 @@ class _Lost:
 
 
 @dataclass(slots=True, kw_only=True)
+class _Left:
+    """Is where a change breaks a property, and none of the rules looked at objects."""
+
+    change: Change
+    prop: Property
+    table: Table
+    root: Root
+    """A function that is 1 there, and at some call it is."""
+
+
+@dataclass(slots=True, kw_only=True)
 class _Settled:
     """Is what became of it once other rules were looked at too."""
 
     with_rules: tuple[str, ...] = ()
     counterexample: Counterexample | None = None
-    open: bool = False
-    """Whether neither is known."""
+    left: _Left | None = None
+    """Where neither is known."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +65,10 @@ class Guards:
 
     most: int = 120_000
     """Evaluations for the tables of one rule with others; beyond it is not known."""
+    samples: int = 400
+    """How many calls are drawn for one claim from those in which the rule is lost."""
+    seed: int = 0
+    """What the draws depend on."""
     spent: int = 0
     joint: dict[tuple[str, ...], tuple[Table, ...] | None] = field(default_factory=dict)
 
@@ -75,20 +94,24 @@ def decide(analyst: Analyst, table: Table, prop: Property, guards: Guards) -> Cl
     """
     cases = table.space.size
     if prop.name == REACHABLE:
-        found = any(table.outcomes)
+        reached = any(table.outcomes)
         return Claim(
-            property=prop.name, rule=table.rule, tier="PROVED" if found else "VIOLATED",
-            cases=cases, broken=0 if found else cases,
+            property=prop.name, rule=table.rule, tier="PROVED" if reached else "VIOLATED",
+            cases=cases, broken=0 if reached else cases,
         )  # fmt: skip
     lost = _lost_by(table, prop)
+    draws = -(-guards.samples // max(1, len(lost)))
     others: set[str] = set()
     silent: dict[str, int] = {}
     best: Counterexample | None = None
     for item in lost:
         settled = _settled(analyst, table, prop, item, guards)
         others |= set(settled.with_rules)
-        best = smaller(best, settled.counterexample)
-        if settled.open or settled.counterexample:
+        found = settled.counterexample
+        if settled.left:
+            found = _searched(settled.left, count=draws, seed=guards.seed)
+        best = smaller(best, found)
+        if settled.left or found:
             silent[item.dim.name] = silent.get(item.dim.name, 0) + item.count
     facts = ", ".join(sorted(silent))
     if not silent:
@@ -142,47 +165,53 @@ def _settled(
 ) -> _Settled:
     """Look for a call to which nobody objects, or for the rules that always do."""
     rules = [table.rule]
-    tables: tuple[Table, ...] | None = (table,)
+    tables: tuple[Table, ...] = (table,)
     change = change_of(analyst, table, lost.dim, lost.to)
-    if prop.breaks is not opened:
-        return _first(analyst, table, prop, lost, change)
     for _ in range(_MOST):
-        if tables is None:
-            return _Settled(open=True)
+        own = tables[0]
         rest = _left(tables, prop, lost)
-        example = tables[0].diagrams.example(rest, 1)
+        example = own.diagrams.example(rest, 1)
         if example is None:
             return _Settled(with_rules=tuple(rules[1:]))
-        own = tables[0]
         choice = translated(
             own,
             analyst,
             {d.path: example.get(i, 0) for i, d in enumerate(own.space.dims)},
         )
-        shown = change.smallest(choice)
+        shown = change.smallest(choice, breaks=prop.breaks)
         if shown is not None:
             return _Settled(counterexample=shown)
+        if prop.breaks is not opened:
+            break
         more = _objecting(analyst, change, choice, rules)
-        if more is None:
-            return _Settled(open=True)
+        joint = None if more is None else guards.of(analyst, [*rules, more])
+        if more is None or joint is None:
+            break
         rules.append(more)
-        tables = guards.of(analyst, rules)
-    return _Settled(open=True)
+        tables = joint
+    return _Settled(left=_Left(change=change, prop=prop, table=own, root=rest))
 
 
-def _first(
-    analyst: Analyst, table: Table, prop: Property, lost: _Lost, change: Change
-) -> _Settled:
-    """Return a call on which the rule itself finds something else."""
-    root = _left((table,), prop, lost)
-    example = table.diagrams.example(root, 1) or {}
-    choice = translated(
-        table,
-        analyst,
-        {d.path: example.get(i, 0) for i, d in enumerate(table.space.dims)},
-    )
-    found = change.smallest(choice, breaks=prop.breaks)
-    return _Settled(counterexample=found, open=found is None)
+def _searched(left: _Left, *, count: int, seed: int) -> Counterexample | None:
+    """Draw calls that are left until one breaks the property.
+
+    Facts that make no difference are as in a call of which nothing is said, and so are
+    others where they may be: a silence is heard where nothing else objects.
+    """
+    space, diagrams = left.table.space, left.table.diagrams
+    usual = {
+        level: dim.values.index(value)
+        for level, dim in enumerate(space.dims)
+        if (value := value_at(space.base, dim.path)) in dim.values
+    }
+    chooser = Random(seed)  # noqa: S311 -- the same calls each time, no secret
+    for drawn in islice(diagrams.drawn(left.root, 1, chooser, usual=usual), count):
+        choice = {space.dims[level].path: value for level, value in drawn.items()}
+        start = translated(left.table, left.change.analyst, choice)
+        found = left.change.smallest(start, breaks=left.prop.breaks)
+        if found is not None:
+            return found
+    return None
 
 
 def _left(tables: Sequence[Table], prop: Property, lost: _Lost) -> Root:

@@ -12,7 +12,8 @@ Transactions on Computers C-35 (1986); here a fact has as many branches as value
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from random import Random
 from typing import Final, TypeAlias
 
 Root: TypeAlias = int
@@ -306,6 +307,44 @@ class Diagrams:
             return memo[node]
 
         return walk(root)
+
+    def drawn(
+        self, root: Root, wanted: int, chooser: Random, *, usual: Mapping[int, int]
+    ) -> Iterator[dict[int, int]]:
+        """Yield choices at random that have a leaf, of the facts that matter.
+
+        How many facts are as usual, where they may be, is drawn for each choice. Else each
+        way that leads to the leaf is as likely as any other, so that one which few choices
+        take is taken, too.
+
+        Args:
+            root: A function; one without the leaf yields nothing.
+            wanted: The leaf.
+            chooser: What decides.
+            usual: Which value a fact has where nothing is said of it.
+        """
+        leads = {~wanted: True}
+
+        def walk(node: Root) -> bool:
+            if node not in leads:
+                below = [walk(c) for c, _ in self._nodes[node][1]] if node >= 0 else []
+                leads[node] = any(below)
+            return leads[node]
+
+        while walk(root):
+            node, found, share = root, {}, chooser.random()
+            while node >= 0:
+                level, branches = self._nodes[node]
+                ways = [way for way in branches if leads[way[0]]]
+                bit = 1 << usual[level] if level in usual else 0
+                as_usual = [(child, bit) for child, bits in ways if bits & bit]
+                if as_usual and chooser.random() < share:
+                    ways = as_usual
+                node, bits = chooser.choice(ways)
+                found[level] = chooser.choice(
+                    [value for value in range(self.sizes[level]) if bits >> value & 1]
+                )
+            yield found
 
     def _between(self, level: int, child: Root) -> int:
         """Return how many choices the facts between two that are looked at have."""

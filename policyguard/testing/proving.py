@@ -149,7 +149,11 @@ def _group(
     before, checked = analyst.evaluations, 0
     claims: list[Claim] = []
     for rule in rules:
-        guards = Guards(most=2 * work.effort.views)
+        guards = Guards(
+            most=2 * work.effort.views,
+            samples=work.effort.samples,
+            seed=work.effort.seed,
+        )
         table = analyst.table(rule)
         if isinstance(table, Table):
             checked += _crosscheck(analyst, table, work.effort, crosschecks)

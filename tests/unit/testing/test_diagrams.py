@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -126,6 +128,37 @@ def test_an_example_has_the_leaf_whatever_the_other_facts_are(
         assert {leaf for v, leaf in zip(EVERY, leaves, strict=True) if meant(v)} == {
             wanted
         }
+
+
+@given(tables, st.integers(0, 2), st.integers(0, 99))
+def test_choices_that_are_drawn_have_the_leaf_in_each_way_that_leads_to_it(
+    leaves: list[int], wanted: int, seed: int
+) -> None:
+    diagrams = Diagrams(SIZES)
+    root = built(diagrams, leaves)
+
+    drawn = list(
+        islice(diagrams.drawn(root, wanted, Random(seed), usual={0: 1, 2: 3}), 20)
+    )
+
+    shown = [tuple(found.get(level, 0) for level in range(3)) for found in drawn]
+    assert len(drawn) == 20 * (wanted in leaves)
+    assert {diagrams.value(root, values) for values in shown} <= {wanted}
+
+
+def test_drawn_choices_are_as_usual_more_often_than_not_and_are_all_others_too() -> (
+    None
+):
+    diagrams = Diagrams(SIZES)
+    root = diagrams.among(2, [1, 2, 3])
+
+    drawn = Counter(
+        found[2]
+        for found in islice(diagrams.drawn(root, 1, Random(0), usual={2: 3}), 300)
+    )
+
+    assert drawn[3] > 150
+    assert drawn.keys() == {1, 2, 3}
 
 
 def test_a_fact_has_one_of_some_values() -> None:

@@ -105,6 +105,25 @@ def test_a_hole_is_shown_by_the_smallest_call() -> None:
     ]
 
 
+@pytest.mark.parametrize(("samples", "tier"), [(0, "CHECKED"), (20, "VIOLATED")])
+def test_a_silence_that_another_rule_hides_in_the_first_call_is_searched_for(
+    samples: int, tier: str
+) -> None:
+    (claim,) = prove(
+        shipped(),
+        space=space(),
+        properties=["fail_closed"],
+        rules=["EAR-02"],
+        effort=replace(FEW, samples=samples),
+    ).claims
+
+    shown = claim.counterexample
+    assert claim.tier == tier
+    assert (shown and (shown.changed, shown.after)) == (
+        ("data.ear.classification", ()) if samples else None
+    )
+
+
 def test_too_many_views_are_sampled_and_say_so() -> None:
     proof = proved(
         shipped(), "LIC-04", effort=Effort(views=10, samples=20, crosschecks=0)
