@@ -20,6 +20,7 @@ Root: TypeAlias = int
 """A function: below zero a leaf, else the place of what looks at a fact first."""
 _Branches: TypeAlias = tuple[tuple[Root, int], ...]
 _NONE: Final = 1 << 30
+_HALF: Final = 0.5
 
 
 class Diagrams:
@@ -313,9 +314,8 @@ class Diagrams:
     ) -> Iterator[dict[int, int]]:
         """Yield choices at random that have a leaf, of the facts that matter.
 
-        How many facts are as usual, where they may be, is drawn for each choice. Else each
-        way that leads to the leaf is as likely as any other, so that one which few choices
-        take is taken, too.
+        Of the facts that may be, half are as usual. Else each way that leads to the leaf
+        is as likely as any other, so that one which few choices take is taken, too.
 
         Args:
             root: A function; one without the leaf yields nothing.
@@ -332,13 +332,13 @@ class Diagrams:
             return leads[node]
 
         while walk(root):
-            node, found, share = root, {}, chooser.random()
+            node, found = root, {}
             while node >= 0:
                 level, branches = self._nodes[node]
                 ways = [way for way in branches if leads[way[0]]]
                 bit = 1 << usual[level] if level in usual else 0
                 as_usual = [(child, bit) for child, bits in ways if bits & bit]
-                if as_usual and chooser.random() < share:
+                if as_usual and chooser.random() < _HALF:
                     ways = as_usual
                 node, bits = chooser.choice(ways)
                 found[level] = chooser.choice(
