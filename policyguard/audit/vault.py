@@ -115,6 +115,27 @@ def commitment_value(content: bytes, *, salt: bytes) -> str:
     return sha256(key.translate(_OUTER) + inner).hexdigest()
 
 
+class Keyed:
+    """Takes content in parts, and says what `commitment_value` says of all of it."""
+
+    __slots__ = ("_inner", "_key")
+
+    def __init__(self, salt: bytes) -> None:
+        """Begin under a salt."""
+        short = salt if len(salt) <= _BLOCK_BYTES else sha256(salt).digest()
+        self._key = short.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = sha256(self._key.translate(_INNER))
+
+    def feed(self, part: bytes) -> None:
+        """Take the next bytes."""
+        self._inner.update(part)
+
+    def value(self) -> str:
+        """Return the HMAC of all bytes so far, in hexadecimal."""
+        outer = self._key.translate(_OUTER)
+        return sha256(outer + self._inner.digest()).hexdigest()
+
+
 def pseudonym_of(caller: str, *, salt: bytes) -> str:
     """Return the pseudonym of a caller under a salt: 32 hexadecimal digits."""
     keyed = hmac.digest(salt, caller.encode("utf-8"), hashlib.sha256)

@@ -10,12 +10,11 @@ decision, and erased with it. Until the process ends, its memory could make it a
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from functools import lru_cache
 from typing import Final
 
+from policyguard.audit.vault import Keyed, commitment_value
 from policyguard.vocabulary.record import Commitment
 
 _RECENT: Final = 64
@@ -30,7 +29,8 @@ def answer_salt(decision: str) -> bytes:
     Args:
         decision: The decision's id.
     """
-    return hmac.digest(_SECRET, decision.encode("ascii"), hashlib.sha256)
+    value = commitment_value(decision.encode("ascii"), salt=_SECRET)
+    return bytes.fromhex(value)
 
 
 class Committing:
@@ -44,14 +44,14 @@ class Committing:
         Args:
             decision: The id of the decision that allowed the call.
         """
-        self._mac = hmac.new(answer_salt(decision), digestmod=hashlib.sha256)
+        self._mac = Keyed(answer_salt(decision))
         self._bytes = 0
 
     def feed(self, part: bytes) -> None:
         """Take the next bytes."""
-        self._mac.update(part)
+        self._mac.feed(part)
         self._bytes += len(part)
 
     def commitment(self) -> Commitment:
         """Return what the record says of all bytes so far."""
-        return Commitment(bytes=self._bytes, value=self._mac.hexdigest())
+        return Commitment(bytes=self._bytes, value=self._mac.value())

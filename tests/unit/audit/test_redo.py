@@ -221,6 +221,30 @@ def test_the_vault_is_not_the_only_place_of_many_records(scene: Scene) -> None:
     assert scene.synced > 3
 
 
+def test_the_log_waits_for_the_disk_where_the_vault_has_not(scene: Scene) -> None:
+    log = scene.trail._process.recorder._writer.store._connection
+    scene.decide()
+    said: list[str] = []
+    log.set_trace_callback(said.append)
+
+    for append in (scene.decide, scene.end, scene.decide):
+        said.append(append.__name__)
+        append()
+
+    wanted = ("decide", "end", "PRAGMA", "COMMIT")
+    assert [line for line in said if line.startswith(wanted)] == [
+        "decide",
+        "COMMIT",
+        "end",
+        "PRAGMA synchronous=FULL",
+        "COMMIT",
+        "PRAGMA synchronous=NORMAL",
+        "decide",
+        "COMMIT",
+    ]
+    assert log.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
 def test_what_the_log_has_durably_leaves_the_vault(scene: Scene) -> None:
     for _ in range(3):
         scene.decide()
