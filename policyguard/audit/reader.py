@@ -269,7 +269,7 @@ class TrailReader:
             # Another trail's lock database knows nothing of this one.
             there = log.exists() or (
                 self.source.remembered_name() == self.name
-                and log.known_head(origin=origin).size
+                and log.is_remembered(origin=origin)
             )
             # A key is trusted before a log's first record: one that has begun since the
             # trust file was read is there now.

@@ -211,11 +211,14 @@ def rows_of(
         raise _cannot("read", path, error) from error
 
 
-def is_blank(path: Path) -> bool:
+def is_blank(path: Path, *, writing: bool = True) -> bool:
     """Say whether a file is missing, or a database whose creation was cut off.
 
-    For the process that has claimed the log: what a crash has left half-done is undone
-    on the way, which takes the right to write.
+    Args:
+        path: The file.
+        writing: For the process that has claimed the log: what a crash has left
+            half-done is undone on the way, which takes the right to write. A reader
+            changes nothing.
 
     Raises:
         TrailError: it cannot be read.
@@ -223,7 +226,8 @@ def is_blank(path: Path) -> bool:
     if not path.is_file():
         return True
     try:
-        connection = _connect(path, mode="rw")
+        closed = not writing and _is_closed(path)
+        connection = _connect(path, mode="rw" if writing else "ro", immutable=closed)
         try:
             query = "SELECT count(*) FROM sqlite_master"
             return bool(connection.execute(query).fetchone()[0] == 0)

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Final
 
 from policyguard.audit.creation import read_trust
-from policyguard.audit.heads import read_known_head
+from policyguard.audit.heads import find_known_head, read_known_head
 from policyguard.audit.layout import Layout, read_identity, read_small
 from policyguard.audit.outside.folder import FolderCabinet
 from policyguard.audit.people import Person, read_people, read_vault_key
 from policyguard.audit.stores.database import (
     is_begun,
+    is_blank,
     open_for_reading,
     require_sound,
     rows_of,
@@ -154,6 +155,15 @@ class FileLog:
     def known_head(self, *, origin: str) -> KnownHead:
         """Return what the lock database remembers of the log."""
         return read_known_head(self.layout.head(self.slot), origin=origin)
+
+    def is_remembered(self, *, origin: str) -> bool:
+        """Say whether the lock database has a head of the log."""
+        path = self.layout.head(self.slot)
+        # A process that a crash ended while it claimed the slot has left a blank one.
+        if is_blank(path, writing=False):
+            return False
+        known = find_known_head(path, origin=origin)
+        return known is not None and known.size > 0
 
     def outside(self) -> FolderCabinet:
         """Return the folder with what others have said about the log."""

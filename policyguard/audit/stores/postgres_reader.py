@@ -181,6 +181,10 @@ class PostgresLog:
             )
         return found[origin]
 
+    def is_remembered(self, *, origin: str) -> bool:
+        """Say whether the lock database has a head of the log."""
+        return self.known_head(origin=origin).size > 0
+
     def outside(self) -> PostgresCabinet:
         """Return the table with what others have said about the log."""
         return PostgresCabinet(server=self.server, slot=self.slot)

@@ -147,6 +147,10 @@ class LogSource(Protocol):
         """Return what the lock database remembers of the log."""
         ...
 
+    def is_remembered(self, *, origin: str) -> bool:
+        """Say whether the lock database has a head of the log."""
+        ...
+
     def outside(self) -> Cabinet:
         """Return what keeps the words of others about the log; it may be written."""
         ...

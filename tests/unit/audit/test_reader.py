@@ -46,6 +46,21 @@ def test_a_record_is_found_by_its_own_id(tmp_path: Path) -> None:
     assert found(tmp_path / "trail", records[0].call_id) is None
 
 
+def test_a_slot_that_a_crash_left_half_claimed_keeps_nobody_from_reading(
+    tmp_path: Path,
+) -> None:
+    trail = Trail.create(tmp_path / "trail")
+    trail.append(outcome("one"))
+    trail.close()
+    lock = tmp_path / "trail.lock"
+    (lock / "cli-1.sqlite").touch()
+    with sqlite3.connect(lock / "cli-2.sqlite") as begun:
+        begun.execute("PRAGMA journal_mode=WAL")
+    begun.close()
+
+    assert [log.slot for log in TrailReader.open(tmp_path / "trail").logs] == ["app-1"]
+
+
 @pytest.mark.parametrize(
     ("body", "index"),
     [
