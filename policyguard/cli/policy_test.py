@@ -148,7 +148,7 @@ def mutate(
     as_json: bool,
     recording: bool,
 ) -> None:
-    """Make mutants of the rules in DIRECTORY, and run the tests beside each on them.
+    """Make mutants of the rules in DIRECTORY, and run the tests that reach each.
 
     A mutant that no test notices is shown with an input on which it finds something
     else. One that finds the same on every input that is at hand does not count, which
@@ -301,6 +301,7 @@ def _report(report: MutationReport) -> dict[str, Any]:
     return {
         "score": round(report.score, 4),
         "killed": report.count("killed"),
+        "killed_elsewhere": report.elsewhere,
         "survived": report.count("survived"),
         "equivalent": report.count("equivalent"),
         "stillborn": report.count("stillborn"),

@@ -1,6 +1,7 @@
-"""Tries mutants of a policy: the tests beside a rule should notice each of its faults.
+"""Tries mutants of a policy: its tests should notice each fault of a rule.
 
-A mutant that no test notices is either a hole in the tests or no fault at all. Those
+Those beside the rule are asked first. What they do not notice is tried on the tests of
+other modules that reach the rule, too. A mutant that no test notices is either a hole in the tests or no fault at all. Those
 that find the same as the rule itself on every input that is at hand are told apart and
 do not count, and it is said on how many inputs they were compared: that is evidence,
 not proof.
@@ -20,6 +21,7 @@ from policyguard.errors import BundleError, ConfigurationError
 from policyguard.testing.mutants import OPERATORS, Mutant, mutants_of, shown_only
 from policyguard.testing.seen_inputs import MAX_INPUTS, SeenInputs
 from policyguard.testing.sources import PolicySource
+from policyguard.testing.wider import WiderWorld
 from policyguard.testing.witnesses import Inputs, Witness
 from policyguard.testing.world import World, ground_of, world_of
 
@@ -37,6 +39,8 @@ class MutantResult:
     state: State
     killer: str = ""
     """The test that noticed it."""
+    elsewhere: str = ""
+    """The file of that test, where it is not beside the module."""
     witness: Witness | None = None
     """An input on which a survivor finds something else than the rule."""
 
@@ -54,6 +58,11 @@ class MutationReport:
     def count(self, state: State) -> int:
         """Return how many mutants came to this."""
         return sum(result.state == state for result in self.results)
+
+    @property
+    def elsewhere(self) -> int:
+        """Return how many mutants only tests of other modules noticed."""
+        return sum(bool(result.elsewhere) for result in self.results)
 
     @property
     def score(self) -> float:
@@ -85,6 +94,8 @@ class MutationReport:
                 f" inputs and {self.count('stillborn')} do not compile, which do not count"
             )
         ]
+        if self.elsewhere:
+            lines.append(f"{self.elsewhere} of them only by tests of other modules")
         for item in self.survivors:
             lines.append(f"SURVIVED {item.mutant.title}")
             if item.witness is not None:
@@ -101,7 +112,7 @@ def mutate(  # noqa: PLR0913 -- what is tried, and how
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> MutationReport:
-    """Make each mutant of a policy's modules and run the tests beside them.
+    """Make each mutant of a policy's modules and run the tests that reach them.
 
     Args:
         policy: Modules and tests.
@@ -189,9 +200,10 @@ class Bench:
             for mutant in mutants_of(module, text, passed_over=self._passed_over)
             if mutant.operator in self._operators
         ]
+        wider = WiderWorld(self._ground, module)
         results = []
         for index, mutant in enumerate(mutants, start=1):
-            results.append(_tried(mutant, world, self._known))
+            results.append(_tried(mutant, world, wider, self._known))
             progress(name, index, len(mutants))
         return results
 
@@ -200,7 +212,9 @@ def _nobody(name: str, done: int, total: int) -> None:
     del name, done, total
 
 
-def _tried(mutant: Mutant, world: World, inputs: Inputs) -> MutantResult:
+def _tried(
+    mutant: Mutant, world: World, wider: WiderWorld, inputs: Inputs
+) -> MutantResult:
     killer = world.killer_of(mutant)
     if killer is None:
         return MutantResult(mutant=mutant, state="stillborn")
@@ -209,6 +223,12 @@ def _tried(mutant: Mutant, world: World, inputs: Inputs) -> MutantResult:
     witness = inputs.difference(mutant) if inputs.count else None
     if witness is None and inputs.count:
         return MutantResult(mutant=mutant, state="equivalent")
+    noticed = wider.killer_of(mutant)
+    if noticed is not None:
+        killer, file = noticed
+        return MutantResult(
+            mutant=mutant, state="killed", killer=killer, elsewhere=file
+        )
     return MutantResult(mutant=mutant, state="survived", witness=witness)
 
 

@@ -7,6 +7,7 @@ from a table. Both are dropped where a test does not hold on them unchanged.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -70,21 +71,32 @@ class World:
             Its name, an empty text if all hold, or nothing if the text does not
             compile.
         """
+        engine = self._engine(text)
+        slow: NativeEngine | None = None
+        if engine is None:
+            return None
+        for test in self._order:
+            answer, message = answer_of(engine, test)
+            if self._whole is not None and _has_missed(engine):
+                slow = slow or self._whole._engine(text)  # noqa: SLF001 -- another of us
+                if slow is None:
+                    return None
+                answer, message = answer_of(slow, test)
+            if message and any(mark in message for mark in _UNBORN):
+                return None
+            if message or not _all_hold(answer, self._tests[test]):
+                return test
+        return ""
+
+    def _engine(self, text: str) -> NativeEngine | None:
+        """Return an engine with a text of the module; none if it does not compile."""
         engine = self._base.clone()
         try:
             engine.add_policy(self._file, text)
         except Exception:  # noqa: BLE001 -- whatever it says, it did not compile
             return None
         engine.set_input_json("{}")
-        for test in self._order:
-            answer, message = answer_of(engine, test)
-            if self._whole is not None and _has_missed(engine):
-                return self._whole.failing(text)
-            if message and any(mark in message for mark in _UNBORN):
-                return None
-            if message or not _all_hold(answer, self._tests[test]):
-                return test
-        return ""
+        return engine
 
     def killer_of(self, mutant: Mutant) -> str | None:
         """Do the same for a mutant; who killed last is asked first.
@@ -135,9 +147,30 @@ def world_of(ground: Ground, module: Module) -> World | None:
     own = tests_beside(ground, module)
     if not own:
         return None
-    tests: Expected = {".".join(("data", *path)): cases for path, cases in own.items()}
-    few = _few(ground, module, own)
-    quick = _quick(ground, module, few, tests)
+    given = contributing(ground, module, files=files_beside(module))
+    return world_on(ground, module, own, given)
+
+
+def world_on(
+    ground: Ground,
+    module: Module,
+    own: Mapping[Path, Cases],
+    given: AbstractSet[str],
+) -> World:
+    """Return the world of a module and some tests.
+
+    Args:
+        ground: The policy, as it was read.
+        module: The module.
+        own: The tests, with their cases.
+        given: The modules whose findings they look at.
+
+    Raises:
+        BundleError: a test fails on the module as it is.
+    """
+    tests = _expected(own)
+    few = _few(ground, module, own, given)
+    quick = _quick(ground, module, few, tests, given)
     if quick is not None:
         return quick
     failing: str | None = ""
@@ -152,6 +185,31 @@ def world_of(ground: Ground, module: Module) -> World | None:
     )
 
 
+def holding(
+    ground: Ground,
+    module: Module,
+    own: Mapping[Path, Cases],
+    given: AbstractSet[str],
+) -> dict[Path, Cases]:
+    """Return those of some tests that hold with what they reach."""
+    engine = _loaded(_few(ground, module, own, given), ground.policy)
+    engine.set_input_json("{}")
+    found: dict[Path, Cases] = {}
+    for path, cases in own.items():
+        answer, message = answer_of(engine, _name(path))
+        if not message and _all_hold(answer, cases):
+            found[path] = cases
+    return found
+
+
+def _expected(own: Mapping[Path, Cases]) -> Expected:
+    return {_name(path): cases for path, cases in own.items()}
+
+
+def _name(path: Path) -> str:
+    return ".".join(("data", *path))
+
+
 def _whole(
     ground: Ground, module: Module, texts: Mapping[str, str], tests: Expected
 ) -> World:
@@ -160,7 +218,11 @@ def _whole(
 
 
 def _quick(
-    ground: Ground, module: Module, texts: Mapping[str, str], tests: Expected
+    ground: Ground,
+    module: Module,
+    texts: Mapping[str, str],
+    tests: Expected,
+    given: AbstractSet[str],
 ) -> World | None:
     """Return a world of what tests reach and no more, if they hold without and in it."""
     tabled, table = _tabled(ground, module, texts, tests)
@@ -170,7 +232,7 @@ def _quick(
         few = pruned(
             tabled,
             asked=[*(tuple(test.split(".")[1:]) for test in tests), *_names(module)],
-            contributing=_contributing(ground.policy, ground.tree, module),
+            contributing=given,
         )
         few.pop(module.name, None)
         base = _loaded(few, ground.policy)
@@ -222,17 +284,18 @@ def _loaded(texts: Mapping[str, str], policy: PolicySource) -> NativeEngine:
     return engine
 
 
-def _few(ground: Ground, module: Module, own: Iterable[Path]) -> dict[str, str]:
+def _few(
+    ground: Ground, module: Module, own: Iterable[Path], given: AbstractSet[str]
+) -> dict[str, str]:
     """Return the modules that the tests of one reach."""
-    contributing = _contributing(ground.policy, ground.tree, module)
-    paths = ground.uses.reached([*own, *_names(module)], contributing=contributing)
-    needed = ground.uses.modules(paths, contributing=contributing) | {module.name}
+    paths = ground.uses.reached([*own, *_names(module)], contributing=given)
+    needed = ground.uses.modules(paths, contributing=given) | {module.name}
     return {name: text for name, text in ground.policy.texts.items() if name in needed}
 
 
 def tests_beside(ground: Ground, module: Module) -> dict[Path, Cases]:
     """Return the tests beside a module, or else all that reach it, with their cases."""
-    beside = _files_beside(module)
+    beside = files_beside(module)
     tests = [test for test in ground.tests if not test.todo]
     own = [test for test in tests if test.file in beside]
     if not own:
@@ -240,36 +303,43 @@ def tests_beside(ground: Ground, module: Module) -> dict[Path, Cases]:
         own = [
             test
             for test in tests
-            if ground.uses.reached([_path(test)], contributing={module.name}) & mine
+            if ground.uses.reached([path_of(test)], contributing={module.name}) & mine
         ]
     found: dict[Path, Cases] = {}
     for test in own:
         cases = () if test.case is None else (test.case,)
-        found[_path(test)] = found.get(_path(test), ()) + cases
+        found[path_of(test)] = found.get(path_of(test), ()) + cases
     return found
 
 
-def _files_beside(module: Module) -> tuple[str, ...]:
+def files_beside(module: Module) -> tuple[str, ...]:
     """Return the tests of a module, and the suite that may have been written for it."""
     stem = module.name.removesuffix(".rego")
     return f"{stem}_test.rego", f"{stem}_suite_test.rego"
 
 
-def _path(test: RegoTest) -> Path:
+def path_of(test: RegoTest) -> Path:
+    """Return the names that a test is asked by."""
     return tuple(test.name.split(".")[1:])
 
 
-def _contributing(
-    policy: PolicySource, tree: PolicyTree, module: Module
+def contributing(
+    ground: Ground, module: Module | None, *, files: Iterable[str]
 ) -> frozenset[str]:
-    """Return the modules whose findings the tests of a module may look at."""
-    beside = "".join(policy.tests.get(file, "") for file in _files_beside(module))
+    """Return the modules whose findings some tests may look at.
+
+    Args:
+        ground: The policy, as it was read.
+        module: One that is among them whatever the tests name.
+        files: The files of the tests: an id in them is a finding looked at.
+    """
+    texts = "".join(ground.policy.tests.get(file, "") for file in files)
     return frozenset(
         other.name
-        for other in tree.modules
+        for other in ground.tree.modules
         for head in other.heads
         if head.finding is not None
-        and (other.name == module.name or f'"{head.finding}"' in beside)
+        and (other is module or f'"{head.finding}"' in texts)
     )
 
 

@@ -116,6 +116,59 @@ def test_helpers_that_are_tests_own_are_answered_from_a_table(tmp_path: Path) ->
     assert report.survivors == ()
 
 
+LIMIT = "package limit\n\nreached if input.amount >= 10\n"
+LOOSE = """package limit_test
+
+test_much if data.limit.reached with input as {"amount": 11}
+
+test_little if not data.limit.reached with input as {"amount": 1}
+"""
+USING = """package uses_test
+
+test_ten_is_reached if data.uses.open == false with input as {"amount": 10}
+"""
+
+
+def test_what_only_tests_of_other_modules_notice_is_named_with_their_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "limit.rego").write_text(LIMIT, "utf-8")
+    (tmp_path / "limit_test.rego").write_text(LOOSE, "utf-8")
+    (tmp_path / "uses.rego").write_text(
+        "package uses\n\nopen := false if data.limit.reached\n", "utf-8"
+    )
+    (tmp_path / "uses_test.rego").write_text(USING, "utf-8")
+
+    report = mutate(read_policy(tmp_path), files=["limit.rego"], compared_on=0)
+
+    found = {
+        (item.mutant.after, item.killer, item.elsewhere)
+        for item in report.results
+        if item.elsewhere
+    }
+    changes = {">", "11"}
+    named = "data.uses_test.test_ten_is_reached", "uses_test.rego"
+    assert found == {(after, *named) for after in changes}
+    assert report.elsewhere == len(changes)
+    assert "2 of them only by tests of other modules" in report.text()
+
+
+def test_a_test_of_another_module_that_fails_as_it_is_notices_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "limit.rego").write_text(LIMIT, "utf-8")
+    (tmp_path / "limit_test.rego").write_text(LOOSE, "utf-8")
+    (tmp_path / "uses.rego").write_text(
+        "package uses\n\nopen := true if data.limit.reached\n", "utf-8"
+    )
+    (tmp_path / "uses_test.rego").write_text(USING, "utf-8")
+
+    report = mutate(read_policy(tmp_path), files=["limit.rego"], compared_on=0)
+
+    assert report.elsewhere == 0
+    assert report.survivors != ()
+
+
 def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
     written(tmp_path, tests=WEAK)
     (tmp_path / "other.rego").write_text("package other\n\nx := 1\n", "utf-8")
