@@ -92,6 +92,17 @@ MEANT: Final = (
         rest={"data__classes": _CLASSES},
         of="classes of data may hold technology, or are unknown",
     ),
+    *(
+        Meant(
+            rule=rule,
+            changed="data.ear.classification",
+            why="that nobody classified what holds no technology is an answer, as for EAR-04",
+            holds=_holds_no_technology,
+            rest={"data__classes": _CLASSES},
+            of="classes of data may hold technology, or are unknown",
+        )
+        for rule in ("EAR-02", "EAR-10")
+    ),
     Meant(
         rule="ITAR-01",
         changed="data.itar",
@@ -149,6 +160,18 @@ MEANT: Final = (
             why="the reach of the GDPR, as for GDPR-04",
         )
         for rule in ("GDPR-01", "GDPR-02", "GDPR-03")
+    ),
+    Meant(
+        rule="GDPR-04",
+        changed="tenant.contracts.training",
+        why="a contract that says something else goes before what the operator says of"
+        " everybody; where it says nothing, that is the answer",
+    ),
+    Meant(
+        rule="RES-02",
+        changed="tenant.retention_max_days",
+        why="the limit is the tenant's own demand, and no fact of the call: who sets none"
+        " demands none",
     ),
     Meant(
         rule="UK-01",

@@ -41,7 +41,9 @@ def silence(rule: str, changed: str, **facts: Any) -> Claim:
         (silence("EAR-04", "data.ear.us_origin"), False),
         (silence("EAR-01", "data.ear.classification"), True),
         (silence("EAR-01", "data.ear.classification", classes=["technical"]), False),
-        (silence("EAR-02", "data.ear.classification"), False),
+        (silence("EAR-02", "data.ear.classification"), True),
+        (silence("EAR-02", "data.ear.classification", classes=["technical"]), False),
+        (silence("EAR-03", "data.ear.classification"), False),
         (silence("ITAR-01", "data.itar", classes=["technical"]), False),
         (
             silence(
