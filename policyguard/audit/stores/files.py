@@ -40,7 +40,7 @@ from policyguard.audit.vault_reading import (
 )
 from policyguard.audit.versions import Versions
 from policyguard.canonical import parse_json
-from policyguard.errors import FormatError, TrailError
+from policyguard.errors import CutOffError, FormatError, TrailError
 from policyguard.signing.trust_file import TrustFile
 
 _BATCH: Final = 4_096
@@ -159,10 +159,14 @@ class FileLog:
     def is_remembered(self, *, origin: str) -> bool:
         """Say whether the lock database has a head of the log."""
         path = self.layout.head(self.slot)
-        # A process that a crash ended while it claimed the slot has left a blank one.
-        if is_blank(path, writing=False):
+        try:
+            # What a crash left of a slot that was being claimed is blank, or in the
+            # middle of its first change. Who could make that up could remove the file.
+            if is_blank(path, writing=False):
+                return False
+            known = find_known_head(path, origin=origin)
+        except CutOffError:
             return False
-        known = find_known_head(path, origin=origin)
         return known is not None and known.size > 0
 
     def outside(self) -> FolderCabinet:
