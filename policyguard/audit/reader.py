@@ -23,6 +23,7 @@ from policyguard.audit.vault import Sealed, pseudonym_of
 from policyguard.canonical import parse_canonical
 from policyguard.errors import (
     ConfigurationError,
+    CutOffError,
     FormatError,
     TamperedError,
     TrailError,
@@ -266,8 +267,14 @@ class TrailReader:
         """
         for slot in set(slots) - {log.slot for log in self.logs}:
             log, origin = self.source.log(slot), origin_of(self.name, slot)
+            try:
+                there = log.exists()
+            except CutOffError:
+                # A crash in the middle of its making, or somebody's word that it was
+                # one: whether there ever was a record the lock database knows.
+                there = False
             # Another trail's lock database knows nothing of this one.
-            there = log.exists() or (
+            there = there or (
                 self.source.remembered_name() == self.name
                 and log.is_remembered(origin=origin)
             )

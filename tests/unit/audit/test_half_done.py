@@ -16,7 +16,7 @@ from policyguard.audit.layout import Layout
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
-from policyguard.errors import CutOffError, NewerTrailError
+from policyguard.errors import CutOffError, NewerTrailError, TamperedError
 
 KILLED_WHILE_WRITING = """
 import os, signal, sqlite3, sys
@@ -104,3 +104,43 @@ def test_a_vault_of_the_first_version_is_brought_up_when_it_is_written(
         assert database.execute("PRAGMA user_version").fetchone() == (2,)
     assert before.logs[0][1] == 7
     assert verify_trail(directory).logs[0][1] == 9
+
+
+KILLED_WHILE_MAKING = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 2")
+database.execute("BEGIN IMMEDIATE")
+database.execute("CREATE TABLE first (body BLOB)")
+for _ in range(300):
+    database.execute("INSERT INTO first VALUES (zeroblob(2000))")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    "file", ["trail/logs/cli-1/log.sqlite", "trail.lock/cli-1.sqlite"]
+)
+def test_a_slot_whose_first_change_was_never_ended_keeps_nobody_from_reading(
+    tmp_path: Path, file: str
+) -> None:
+    made_trail(tmp_path / "trail", pairs=1)
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_MAKING, path], check=False)
+    assert path.with_name(f"{path.name}-journal").exists()
+
+    assert [log.slot for log in TrailReader.open(tmp_path / "trail").logs] == ["app-1"]
+
+
+def test_a_log_that_is_remembered_is_missed_though_it_looks_half_done(
+    tmp_path: Path,
+) -> None:
+    trail = made_trail(tmp_path / "trail", pairs=1)
+    path = trail / "logs/app-1/log.sqlite"
+    path.unlink()
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_MAKING, path], check=False)
+    (trail / "trust").write_text("")
+
+    with pytest.raises(TamperedError, match="app-1 has no key in the trust file"):
+        TrailReader.open(trail)
