@@ -255,7 +255,9 @@ class TrailReader:
                 raise TamperedError(
                     f"the log `{origin}` is missing from `{source.where}`: restore it"
                 )
-            logs.append(Log(source=source.log(slot), slot=slot, vkeys=vkeys))
+            log = source.log(slot)
+            if not _is_unbegun(source, log, name=name, origin=origin):
+                logs.append(Log(source=log, slot=slot, vkeys=vkeys))
         reader = cls(source=source, name=name, logs=tuple(logs), trust=trust)
         reader._require_keys(slots)
         return reader
@@ -365,3 +367,20 @@ def _in_files(source: LogSource) -> FileLog:
 
 def _not_in_files(where: str) -> TrailError:
     return TrailError(f"the trail at `{where}` is not in files: export it first")
+
+
+def _is_unbegun(source: TrailSource, log: LogSource, *, name: str, origin: str) -> bool:
+    """Say whether a crash came between a log's key, which is trusted, and its records.
+
+    INVARIANT: the lock database remembers each log that was ever begun. One that it does
+    not remember, and that has no record, has lost none.
+    """
+    try:
+        return (
+            not log.exists()
+            and source.remembered_name() == name
+            and not log.is_remembered(origin=origin)
+        )
+    except TrailError:
+        # Whoever reads it says what is wrong with it.
+        return False

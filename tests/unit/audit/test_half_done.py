@@ -144,3 +144,32 @@ def test_a_log_that_is_remembered_is_missed_though_it_looks_half_done(
 
     with pytest.raises(TamperedError, match="app-1 has no key in the trust file"):
         TrailReader.open(trail)
+
+
+def begun_by_two(directory: Path) -> Path:
+    """Make a trail of two logs, of which the second has lost its records."""
+    Trail.create(directory, name="acme.example").close()
+    both = [Trail.open(directory) for _ in range(2)]
+    for trail in both:
+        append_pair(trail)
+        trail.close()
+    for file in ("log", "vault"):
+        (directory / f"logs/app-2/{file}.sqlite").unlink()
+    return directory
+
+
+def test_a_log_whose_key_alone_was_made_before_a_crash_is_no_log_yet(
+    tmp_path: Path,
+) -> None:
+    directory = begun_by_two(tmp_path / "trail")
+    Layout.of(directory).head("app-2").unlink()
+
+    assert [log.slot for log in TrailReader.open(directory).logs] == ["app-1"]
+    assert len(verify_trail(directory).logs) == 1
+
+
+def test_a_log_that_is_remembered_has_lost_its_records(tmp_path: Path) -> None:
+    directory = begun_by_two(tmp_path / "trail")
+
+    with pytest.raises(TamperedError, match="app-2"):
+        verify_trail(directory)
