@@ -183,7 +183,11 @@ class PostgresLog:
 
     def is_remembered(self, *, origin: str) -> bool:
         """Say whether the lock database has a head of the log."""
-        return self.known_head(origin=origin).size > 0
+        if self.lock is None:
+            return False
+        with _reading(self.lock) as session:
+            known = read_remembered(session, server=self.lock).get(origin)
+        return known is not None and known.size > 0
 
     def outside(self) -> PostgresCabinet:
         """Return the table with what others have said about the log."""
