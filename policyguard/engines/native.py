@@ -12,13 +12,14 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 
 from policyguard.canonical import Json
 from policyguard.engines.library import IMPORT_NAME, installed_library
 from policyguard.engines.syntax import MAX_COLUMNS, MAX_LINES, MAX_MODULE_BYTES
+from policyguard.engines.threads import NativeEngine
 from policyguard.errors import ConfigurationError, EngineLoadError, EvaluationError
 
 T = TypeVar("T")
@@ -41,37 +42,6 @@ _REASONS: Final = (
     "`some .. in collection` expects array/set/object",
 )
 """Openings of messages that speak of the policy alone; no more of them is shown."""
-
-
-class NativeEngine(Protocol):
-    """Is as much of `regorus.Engine` as we use; it belongs to one thread."""
-
-    def add_policy(self, path: str, rego: str) -> str:
-        """Parse a module; the path is what errors name."""
-
-    def add_data_json(self, data: str) -> None:
-        """Merge a JSON object into `data`."""
-
-    def set_input_json(self, input: str) -> None:  # noqa: A002 -- the library's name
-        """Replace `input`."""
-
-    def eval_rule_as_json(self, rule: str) -> str:
-        """Evaluate a rule; undefined is a text like any other."""
-
-    def get_ast_as_json(self) -> str:
-        """Write the syntax trees of all modules."""
-
-    def clone(self) -> NativeEngine:
-        """Copy the engine; what is parsed is shared."""
-
-    def take_prints(self) -> list[str]:
-        """Return what `print` has written since, and forget it."""
-
-    def set_enable_coverage(self, enable: bool) -> None:  # noqa: FBT001 -- the library's
-        """Keep count of the lines that are reached."""
-
-    def get_coverage_report_as_json(self) -> str:
-        """Write which lines of each module were reached, and which were not."""
 
 
 @functools.cache
@@ -100,7 +70,7 @@ def new_engine() -> NativeEngine:
     engine.set_policy_length_config(
         max_col=MAX_COLUMNS, max_file_bytes=MAX_MODULE_BYTES, max_lines=MAX_LINES
     )
-    return cast("NativeEngine", engine)
+    return NativeEngine(engine)
 
 
 def compile_modules(modules: Mapping[str, str]) -> NativeEngine:

@@ -12,14 +12,10 @@ import orjson
 from policyguard.canonical import Json
 from policyguard.engines.golden import require_promises
 from policyguard.engines.joined import join_modules
-from policyguard.engines.native import (
-    NativeEngine,
-    compile_modules,
-    evaluate_on,
-    with_data,
-)
+from policyguard.engines.native import compile_modules, evaluate_on, with_data
 from policyguard.engines.pieces import data_text
 from policyguard.engines.protocol import PolicySet
+from policyguard.engines.threads import NativeEngine
 from policyguard.errors import EngineLoadError
 
 if TYPE_CHECKING:

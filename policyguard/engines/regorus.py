@@ -27,7 +27,6 @@ from policyguard.engines.library import installed_library
 from policyguard.engines.lint.policy import require_defined
 from policyguard.engines.lint.shapes import VIEW, shapes_of
 from policyguard.engines.native import (
-    NativeEngine,
     compile_modules,
     evaluate_on,
     in_slices,
@@ -43,6 +42,7 @@ from policyguard.engines.threads import (
     GENERATIONS,
     LIVE,
     THREAD,
+    NativeEngine,
     drop_stale,
 )
 from policyguard.engines.tree import read_tree

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from policyguard.engines.native import NativeEngine
+from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import Module, PolicyTree
 
 

@@ -17,8 +17,9 @@ from policyguard.engines.compiled.checked import compiled_or_not, translated_or_
 from policyguard.engines.compiled.names import Names
 from policyguard.engines.compiled.program import Running
 from policyguard.engines.joined import join_modules
-from policyguard.engines.native import NativeEngine, compile_modules, syntax_tree
+from policyguard.engines.native import compile_modules, syntax_tree
 from policyguard.engines.protocol import PolicySet
+from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import Module, Path, PolicyTree
 from policyguard.errors import EvaluationError
 from policyguard.testing.bodies import cut

@@ -15,7 +15,8 @@ from typing import Any, Final
 import orjson
 
 from policyguard.canonical import Json
-from policyguard.engines.native import NativeEngine, compile_modules
+from policyguard.engines.native import compile_modules
+from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import Module, Node
 from policyguard.testing.bodies import Body, Rule, Statement, rules_of, variables, whole
 from policyguard.testing.firing import Firing, asked, asking, contributes, telling, told

@@ -19,7 +19,8 @@ from typing import Final, Literal, TypeAlias
 import orjson
 
 from policyguard.canonical import Json
-from policyguard.engines.native import NativeEngine, compile_modules
+from policyguard.engines.native import compile_modules
+from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import Head, Module, PolicyTree
 from policyguard.errors import EngineLoadError
 from policyguard.testing.bodies import Rule, rules_of

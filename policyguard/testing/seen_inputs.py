@@ -17,7 +17,8 @@ from typing import Any, Final
 import orjson
 
 from policyguard.canonical import Json
-from policyguard.engines.native import NativeEngine, compile_modules
+from policyguard.engines.native import compile_modules
+from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import (
     FINDINGS,
     Module,

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from policyguard.canonical import Json
-from policyguard.engines.native import NativeEngine
+from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import Module, Path, PolicyTree, walk
 from policyguard.testing.bodies import rules_of
 from policyguard.testing.lookups import MARK, MISSED, Table

@@ -17,8 +17,9 @@ import orjson
 
 from policyguard.canonical import Json
 from policyguard.engines.joined import join_modules
-from policyguard.engines.native import NativeEngine, compile_modules
+from policyguard.engines.native import compile_modules
 from policyguard.engines.protocol import PolicySet
+from policyguard.engines.threads import NativeEngine
 from policyguard.errors import ConfigurationError
 from policyguard.settings import Settings, load_settings
 from policyguard.testing.moves import instant_of

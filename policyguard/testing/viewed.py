@@ -10,7 +10,8 @@ import orjson
 
 from policyguard.canonical import Json
 from policyguard.engines.joined import join_modules
-from policyguard.engines.native import NativeEngine, compile_modules
+from policyguard.engines.native import compile_modules
+from policyguard.engines.threads import NativeEngine
 from policyguard.testing.rego_tests import answer_of
 from policyguard.testing.slice_forms import ANY, SHAPE
 from policyguard.testing.trial import Trial

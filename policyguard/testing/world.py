@@ -13,7 +13,8 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from policyguard.engines.native import NativeEngine, compile_modules
+from policyguard.engines.native import compile_modules
+from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import FINDINGS, Module, Path, PolicyTree
 from policyguard.errors import BundleError, EngineLoadError
 from policyguard.testing.lookups import (

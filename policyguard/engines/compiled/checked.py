@@ -15,8 +15,9 @@ import orjson
 from policyguard.canonical import Json, canonical_bytes
 from policyguard.engines.compiled.program import Compiled
 from policyguard.engines.compiled.translate import Translated, translate
-from policyguard.engines.native import NativeEngine, evaluate_on
+from policyguard.engines.native import evaluate_on
 from policyguard.engines.protocol import Golden
+from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import Node
 from policyguard.errors import EvaluationError, NotTranslatedError
 

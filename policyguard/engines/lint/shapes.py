@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from policyguard.canonical import Json
-from policyguard.engines.native import NativeEngine, evaluate_on
+from policyguard.engines.native import evaluate_on
+from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import Path, PolicyTree
 from policyguard.errors import EngineError
 

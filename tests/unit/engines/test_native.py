@@ -19,6 +19,7 @@ from policyguard.engines import threads
 from policyguard.engines.native import compile_modules, evaluate_on, with_data
 from policyguard.engines.regorus import RegorusEngine, RegorusSnapshot
 from policyguard.engines.sampling import Sampling
+from policyguard.engines.threads import NativeEngine
 from policyguard.errors import EngineLoadError, EvaluationError
 
 TESTS = Path(__file__).parents[2]
@@ -170,6 +171,51 @@ def test_a_snapshot_loaded_in_one_thread_and_dropped_in_another_leaves_no_trace(
         gc.collect()
         done.set()
         thread.join()
+
+    assert _unraisable(work) == []
+
+
+class _Freed:
+    """Tells which thread frees it."""
+
+    def __init__(self, told: list[int]) -> None:
+        self.told = told
+
+    def __del__(self) -> None:
+        self.told.append(threading.get_ident())
+
+
+def test_an_engine_that_another_thread_lets_go_of_is_freed_by_its_own() -> None:
+    told: list[int] = []
+    held = [NativeEngine(_Freed(told))]
+
+    _in_a_thread(held.clear)
+    before = list(told)
+    NativeEngine(_Freed([]))
+
+    assert (held, before, told) == ([], [], [threading.get_ident()])
+
+
+def test_an_engine_is_not_freed_while_another_thread_is_letting_go_of_it() -> None:
+    told: list[int] = []
+    held = [NativeEngine(_Freed(told))]
+    still_used = held[0]._engine
+
+    _in_a_thread(held.clear)
+    NativeEngine(_Freed([]))
+    del still_used
+    before = list(told)
+    NativeEngine(_Freed([]))
+
+    assert (before, told) == ([], [threading.get_ident()])
+
+
+def test_an_engine_that_is_collected_by_another_thread_leaves_no_trace() -> None:
+    def work() -> None:
+        loop: list[object] = [compile_modules({"a.rego": "package t\n"})]
+        loop.append(loop)
+        del loop
+        _in_a_thread(gc.collect)
 
     assert _unraisable(work) == []
 
