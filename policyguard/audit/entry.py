@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from _thread import LockType
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -10,7 +11,6 @@ from pydantic import ValidationError
 from policyguard.audit.leaf import body_of
 from policyguard.audit.names import Names
 from policyguard.audit.people import salted
-from policyguard.audit.recorder import Waiting
 from policyguard.audit.vault import Sealed
 from policyguard.canonical import canonical_bytes
 from policyguard.errors import NotDurableError, PolicyGuardError
@@ -35,6 +35,49 @@ class DecisionEntry:
     whom it is about, the caller among them."""
     people: Sequence[str] = ()
     """The ids of those whom the call is about."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Waiting:
+    """Is a record on its way into the log."""
+
+    body: bytes
+    sealed: Sealed | None = None
+    make: Callable[[], bytes] | None = None
+    """Makes the body of a record that nobody waits for, when it is written."""
+    failed: Callable[[BaseException], None] | None = None
+    """Told of a failure that nobody waits for."""
+    origin: str = ""
+    index: int | None = None
+    """Where the record is in the log `origin`; `None`: not there yet."""
+    error: BaseException | None = None
+    wake: LockType | None = None
+    """Held while somebody waits; released when the record is settled, or to lead."""
+    follows: LockType | None = None
+    """Whom this waiter wakes when it is woken itself."""
+    leads: bool = False
+    gone: bool = False
+    """Whether who waited was interrupted; the record is written all the same."""
+    done: Callable[[], None] | None = None
+    """Called when the record is settled, by whoever wrote it; returns at once."""
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Say whether somebody is answered once the record is settled."""
+        return self.leads or self.wake is not None or self.done is not None
+
+    @property
+    def settled(self) -> bool:
+        """Say whether the record has a place or an error."""
+        return self.index is not None or self.error is not None
+
+    @property
+    def place(self) -> Place | None:
+        """Say where the record is; `None`: nowhere yet."""
+        # Of most records nobody asks.
+        if self.index is None:
+            return None
+        return Place(origin=self.origin, index=self.index)
 
 
 def waiting_of(entry: DecisionEntry, *, names: Names) -> Waiting:

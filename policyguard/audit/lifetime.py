@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
-from policyguard.audit.recorder import LogWriter
+from policyguard.audit.stores.protocol import LogWriter
 from policyguard.errors import TrailError
 
 

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from policyguard.audit.entry import DecisionEntry, settled_place, waiting_of
+from policyguard.audit.entry import DecisionEntry, Waiting, settled_place, waiting_of
 from policyguard.audit.names import Names
-from policyguard.audit.recorder import Recorder, Waiting
+from policyguard.audit.recorder import Recorder
 from policyguard.errors import NotDurableError
 from policyguard.vocabulary.decision import Place
 

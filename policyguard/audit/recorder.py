@@ -2,8 +2,9 @@
 
 Owner: one process; a forked child makes its own and must `leak` this one. Alone, a
 caller pays no hand-over to another thread; together, callers share one sync of the
-disk. One thread leads at a time: it writes, wakes the first of those whose records it
-wrote, who wakes the next, and makes the first who came since the next leader. Beside
+disk. One thread leads at a time: it waits a moment for those who were answered last,
+writes, wakes the first of those whose records it wrote, who wakes the next, and makes
+the first who came since the next leader. Beside
 those who wait there are records that nobody waits for: they go with the next commit, or
 a thread of the recorder's own writes them.
 
@@ -21,10 +22,10 @@ import time
 from _thread import LockType
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
-from policyguard.audit.vault import Sealed
+from policyguard.audit.entry import Waiting
+from policyguard.audit.stores.protocol import LogWriter
 from policyguard.errors import NotDurableError
 from policyguard.vocabulary.decision import Place
 
@@ -34,83 +35,25 @@ MOST_WAITING: Final = 1_000
 """With more that nobody waits for, whoever brings one writes first: back-pressure."""
 _IDLE_SECONDS: Final = 5.0
 _LINGER_SECONDS: Final = 0.005
-
-
-class LogWriter(Protocol):
-    """Is a claimed log of whatever store."""
-
-    @property
-    def origin(self) -> str:
-        """The log's name."""
-        ...
-
-    def append(self, bodies: Sequence[bytes], *, sealed: Sequence[Sealed]) -> int:
-        """Make records durable, and return the index of the first.
-
-        Any exception means that nobody knows whether they are, and that the writer
-        must not be used again.
-        """
-        ...
-
-    def close(self) -> None:
-        """Let another process claim the log."""
-        ...
-
-    def leak(self) -> None:
-        """Let go of the log in a forked child, without touching the parent's."""
-        ...
-
-
-@dataclass(slots=True, kw_only=True)
-class Waiting:
-    """Is a record on its way into the log."""
-
-    body: bytes
-    sealed: Sealed | None = None
-    make: Callable[[], bytes] | None = None
-    """Makes the body of a record that nobody waits for, when it is written."""
-    failed: Callable[[BaseException], None] | None = None
-    """Told of a failure that nobody waits for."""
-    origin: str = ""
-    index: int | None = None
-    """Where the record is in the log `origin`; `None`: not there yet."""
-    error: BaseException | None = None
-    wake: LockType | None = None
-    """Held while somebody waits; released when the record is settled, or to lead."""
-    follows: LockType | None = None
-    """Whom this waiter wakes when it is woken itself."""
-    leads: bool = False
-    gone: bool = False
-    """Whether who waited was interrupted; the record is written all the same."""
-    done: Callable[[], None] | None = None
-    """Called when the record is settled, by whoever wrote it; returns at once."""
-
-    @property
-    def settled(self) -> bool:
-        """Say whether the record has a place or an error."""
-        return self.index is not None or self.error is not None
-
-    @property
-    def place(self) -> Place | None:
-        """Say where the record is; `None`: nowhere yet."""
-        # Of most records nobody asks.
-        if self.index is None:
-            return None
-        return Place(origin=self.origin, index=self.index)
+"""So long at most a commit is put off for others who may come."""
 
 
 class Recorder:
     """Writes the records of one process to its log."""
 
     __slots__ = (
+        "_answered",
+        "_arrived",
         "_brought",
         "_flusher",
         "_flusher_lock",
         "_hurry",
         "_led",
         "_lock",
+        "_missing",
         "_mutex",
         "_open",
+        "_took",
         "_waiting",
         "_writer",
         "_written",
@@ -130,6 +73,13 @@ class Recorder:
         self._led = False
         self._hurry = False
         self._written = 0
+        # How many the last commit answered, how long it took, and how many of them the
+        # next leader waits for; `_arrived` is released when the last one is here.
+        self._answered = 0
+        self._took = 0.0
+        self._missing = 0
+        self._arrived = threading.Lock()
+        self._arrived.acquire()
         self._waiting: deque[Waiting] = deque()
         self._brought = threading.Event()
         self._flusher: threading.Thread | None = None
@@ -166,6 +116,7 @@ class Recorder:
             if self._led:
                 item.wake = threading.Lock()
                 item.wake.acquire()
+                self._tell_leader()
             else:
                 self._led = item.leads = True
         if item.wake is not None:
@@ -186,7 +137,9 @@ class Recorder:
         """
         with self._mutex:
             self._waiting.append(item)
-            if not self._led:
+            if self._led:
+                self._tell_leader()
+            else:
                 self._led = item.leads = True
         if item.leads:
             self._lead(item)
@@ -288,11 +241,36 @@ class Recorder:
 
     def _lead(self, item: Waiting) -> None:
         try:
+            self._gather()
             with self._lock:
                 while not item.settled:
                     self._commit()
         finally:
             self._hand_over()
+
+    def _gather(self) -> None:
+        """Wait for those who were answered last, no longer than that commit took.
+
+        Most of them come again, and what a commit costs is then shared by all. On a fast
+        disk they would find each commit begun without them, one after the other.
+        """
+        with self._mutex:
+            here = sum(item.is_waited_for for item in self._waiting)
+            self._missing = max(0, self._answered - here)
+        if self._missing:
+            try:
+                self._arrived.acquire(timeout=min(self._took, _LINGER_SECONDS))
+            finally:
+                with self._mutex:
+                    self._missing = 0
+                    self._arrived.acquire(blocking=False)
+
+    def _tell_leader(self) -> None:
+        """Tell a leader who waits for others that one has come; the mutex is held."""
+        if self._missing:
+            self._missing -= 1
+            if not self._missing:
+                self._arrived.release()
 
     def _hand_over(self) -> None:
         """Make the first who waits the next leader; the flusher, if none has a thread."""
@@ -310,6 +288,7 @@ class Recorder:
     def _settle(self, batch: list[Waiting]) -> None:
         following: LockType | None = None
         with self._mutex:
+            self._answered = sum(item.is_waited_for for item in batch)
             # From the last: each wakes the next, and the first is woken here. Woken all
             # at once they would stand in line for the interpreter's lock, and so would
             # whoever writes now.
@@ -327,12 +306,14 @@ class Recorder:
         with self._mutex:
             count = min(len(self._waiting), MOST_PER_COMMIT)
             batch = [self._waiting.popleft() for _ in range(count)]
+        began = time.monotonic()
         try:
             made = [item for item in batch if item.make is None or _is_made(item)]
             if made:
                 self._write(made)
         finally:
             self._written += 1
+            self._took = time.monotonic() - began
             self._settle(batch)
 
     def _write(self, batch: list[Waiting]) -> None:

@@ -39,9 +39,10 @@ from policyguard.tlog import open_checkpoint
 from policyguard.vocabulary.record import KeyRotateRecord
 
 if TYPE_CHECKING:
-    from policyguard.audit.recorder import LogWriter, Recorder
+    from policyguard.audit.recorder import Recorder
     from policyguard.audit.stores.fleet import Fleet
     from policyguard.audit.stores.postgres import PostgresWriter
+    from policyguard.audit.stores.protocol import LogWriter
     from policyguard.audit.writer import Writer
     from policyguard.signing.key_source import KeySource
     from policyguard.signing.signer import Signer

@@ -20,16 +20,17 @@ from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
 from policyguard.audit.creation import begin_trail, require_trail
-from policyguard.audit.entry import DecisionEntry
+from policyguard.audit.entry import DecisionEntry, Waiting
 from policyguard.audit.layout import Layout
 from policyguard.audit.leaf import body_of
 from policyguard.audit.lifetime import let_go, watch, weakly
 from policyguard.audit.names import Names
 from policyguard.audit.process import Process
-from policyguard.audit.recorder import LogWriter, Recorder, Waiting
+from policyguard.audit.recorder import Recorder
 from policyguard.audit.rotation import rotate_own
 from policyguard.audit.stores.fleet import Fleet, place_of
 from policyguard.audit.stores.place import Lock
+from policyguard.audit.stores.protocol import LogWriter
 from policyguard.audit.vault import Sealed
 from policyguard.audit.versions import Versions, VersionStore
 from policyguard.audit.writer import claim_writer

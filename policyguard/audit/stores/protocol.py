@@ -50,6 +50,31 @@ class KnownHead:
     note: str
 
 
+class LogWriter(Protocol):
+    """Is a claimed log of whatever store."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        ...
+
+    def append(self, bodies: Sequence[bytes], *, sealed: Sequence[Sealed]) -> int:
+        """Make records durable, and return the index of the first.
+
+        Any exception means that nobody knows whether they are, and that the writer
+        must not be used again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let another process claim the log."""
+        ...
+
+    def leak(self) -> None:
+        """Let go of the log in a forked child, without touching the parent's."""
+        ...
+
+
 class Cabinet(Protocol):
     """Keeps small named things of one log: what others have said about it.
 

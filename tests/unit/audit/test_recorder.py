@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ import pytest
 from guards import guard_in
 from trails import append_pair, decision, entries, kinds, outcome
 
+from policyguard.audit.entry import Waiting
 from policyguard.audit.heads import read_known_head
 from policyguard.audit.layout import Layout
 from policyguard.audit.reader import TrailReader
-from policyguard.audit.recorder import MOST_WAITING
+from policyguard.audit.recorder import MOST_WAITING, Recorder
 from policyguard.audit.stores.database import has_wal_reset_bug
 from policyguard.audit.stores.place import Lock
 from policyguard.audit.trail import Trail
@@ -291,6 +293,63 @@ def test_threads_that_wait_share_commits(trail: Trail) -> None:
     assert verified.checkpoints < 321
 
 
+class Sizes:
+    """Is a log that is in no file: it says how many records each commit had."""
+
+    origin = "sizes.example"
+
+    def __init__(self, *, first: threading.Barrier) -> None:
+        self.sizes: list[int] = []
+        self._first = first
+
+    def append(self, bodies: Sequence[bytes], *, sealed: Sequence[object]) -> int:
+        if not self.sizes:
+            # Until everybody else is in the queue.
+            self._first.wait()
+        # So long the others are waited for.
+        time.sleep(0.3)
+        self.sizes.append(len(bodies))
+        return sum(self.sizes) - len(bodies)
+
+    def close(self) -> None:
+        pass
+
+    leak = close
+
+
+@pytest.mark.parametrize(
+    ("again", "wanted"), [(3, [1, 3, 3]), (2, [1, 3, 2]), (1, [1, 3, 1])]
+)
+def test_who_was_answered_together_is_waited_for_as_long_as_a_commit_takes(
+    monkeypatch: pytest.MonkeyPatch, again: int, wanted: list[int]
+) -> None:
+    monkeypatch.setattr("policyguard.audit.recorder._LINGER_SECONDS", 60.0)
+    log = Sizes(first=threading.Barrier(2))
+    recorder = Recorder(lambda: log)
+
+    def work(*, twice: bool) -> None:
+        recorder.append(Waiting(body=b"x"))
+        if twice:
+            recorder.append(Waiting(body=b"y"))
+
+    leader = threading.Thread(target=lambda: recorder.append(Waiting(body=b"x")))
+    leader.start()
+    threads = [
+        threading.Thread(target=work, kwargs={"twice": number < again})
+        for number in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    while recorder.waiting != len(threads):
+        time.sleep(0.001)
+    log._first.wait()
+    for thread in (leader, *threads):
+        thread.join(timeout=10)
+
+    assert [thread for thread in threads if thread.is_alive()] == []
+    assert log.sizes == wanted
+
+
 def interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -325,6 +384,27 @@ def test_who_is_interrupted_while_waiting_leaves_nobody_waiting(
     ]
     assert not first.is_alive()
     assert sorted(stored) == ["first", "interrupted", "last"]
+
+
+def test_who_is_interrupted_while_waiting_for_others_leaves_nobody_waiting(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("policyguard.audit.recorder._LINGER_SECONDS", 60.0)
+    recorder = trail._process.recorder
+    # As if two had been answered by a commit that took a minute.
+    recorder._answered, recorder._took = 2, 60.0
+    old = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    with pytest.raises(KeyboardInterrupt):
+        trail.append(outcome("interrupted"))
+
+    signal.signal(signal.SIGALRM, old)
+    last = threading.Thread(target=trail.append, args=(outcome("last"),), daemon=True)
+    last.start()
+    last.join(timeout=10)
+    assert not last.is_alive()
+    assert kinds(trail.directory) == ["genesis", "outcome", "outcome"]
 
 
 @pytest.mark.parametrize("which", [0, 3, 5])
