@@ -4,8 +4,8 @@ What takes no longer than a hand-over to a thread would is done in the loop itse
 question that is put from a call's own arguments, and an answer that is remembered. What
 may take long or touch a file is not: a search, an evaluation, a refusal, a count.
 
-Any number of tasks wait for the same commits: the event loop's few threads evaluate and
-write, and whoever settles a record tells its loop. Where a server evaluates, the loop asks
+Any number of tasks wait for the same commits: the event loop's few threads evaluate, two of
+the process write what is remembered, and whoever settles a record tells its loop. Where a server evaluates, the loop asks
 it, so that no thread waits for its answer. A task that is cancelled before its
 call leaves a decision that may go ahead: its outcome is recorded as `cancelled`. If the
 loop ends with it, nobody is there to record that, and `policyguard audit gaps` lists it.
@@ -22,11 +22,13 @@ from functools import partial
 from time import perf_counter_ns as clock
 from typing import Any, Final, TypeAlias, TypeVar
 
+from policyguard.audit.entry import DecisionEntry
 from policyguard.errors import NotAllowed
 from policyguard.guard import recording, rerouting, running, wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.facts import Facts
+from policyguard.guard.handover import hand_over
 from policyguard.guard.outcomes import may_block, record_outcome
 from policyguard.guard.policy import Policy
 from policyguard.guard.recording import Ending
@@ -162,9 +164,11 @@ async def _answered_here(
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(arrived, place)
 
-    # Whoever writes says so to `settled`: for the thread itself nobody waits.
-    work = partial(_hand_over, core, decision, asking=asking, settled=settled)
-    loop.run_in_executor(None, work)
+    try:
+        entry = _entry_of(core, decision, asking=asking)
+        hand_over(partial(_append, core, entry, settled=settled))
+    except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
+        return told(error)
     try:
         return told(await recorded)
     except asyncio.CancelledError:
@@ -251,13 +255,24 @@ def _hand_over(
     """Hand a record over; return its decision and when that was."""
     began = clock()
     try:
-        entry = recording.entry_of(
-            decision, asking=asking, catalog=core.policies.catalog_of(decision)
-        )
+        entry = _entry_of(core, decision, asking=asking)
+    except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
+        settled(error)
+    else:
+        _append(core, entry, settled=settled)
+    return decision, began
+
+
+def _entry_of(core: Core, decision: Decision, *, asking: Asking) -> DecisionEntry:
+    catalog = core.policies.catalog_of(decision)
+    return recording.entry_of(decision, asking=asking, catalog=catalog)
+
+
+def _append(core: Core, entry: DecisionEntry, *, settled: _Settled) -> None:
+    try:
         core.trail.append_decision_soon(entry, settled=settled)
     except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
         settled(error)
-    return decision, began
 
 
 def _resolve(

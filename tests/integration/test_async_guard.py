@@ -16,8 +16,10 @@ from trails import entries
 
 from policyguard import Guard, NoDecision
 from policyguard.audit.verify import verify_trail
+from policyguard.guard import awaiting
 from policyguard.guard.describe import Described
 from policyguard.guard.facts import facts_of
+from policyguard.guard.handover import hand_over
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.record import DecisionRecord, OutcomeRecord
 
@@ -279,7 +281,7 @@ def test_a_task_whose_record_cannot_be_made_is_not_allowed(guard: Guard) -> None
 
 
 class Counted(ThreadPoolExecutor):
-    """Counts what is handed over to a thread."""
+    """Counts what is handed over to a loop's threads."""
 
     submitted = 0
 
@@ -289,26 +291,55 @@ class Counted(ThreadPoolExecutor):
         return super().submit(fn, *args, **kwargs)
 
 
-def test_a_remembered_call_is_handed_over_once(guard: Guard) -> None:
+def test_a_remembered_call_is_handed_over_once(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bound = guard.bind(**TICKETS)
     client = bound.protect(Upstream().aclient(FR))
     obligations = bound.check(question(guard)).obligations
+    own: list[Callable[[], None]] = []
 
-    async def main() -> list[int]:
+    def counted(work: Callable[[], None]) -> None:
+        own.append(work)
+        hand_over(work)
+
+    monkeypatch.setattr(awaiting, "hand_over", counted)
+
+    async def main() -> list[tuple[int, int]]:
         pool = Counted(2)
         asyncio.get_running_loop().set_default_executor(pool)
         found = []
         for _ in range(3):
-            before = pool.submitted
+            before, mine = pool.submitted, len(own)
             await bound.acall(
                 client.chat.completions.create, model="glm-5.2", messages=MESSAGES
             )
-            found.append(pool.submitted - before)
+            found.append((pool.submitted - before, len(own) - mine))
         return found
 
     # Obligations that are discharged already cost no thread.
     assert {item.type for item in obligations} == {"record_processing"}
-    assert asyncio.run(main())[1:] == [1, 1]
+    assert asyncio.run(main())[1:] == [(0, 1), (0, 1)]
+
+
+def test_a_remembered_call_that_no_thread_can_write_is_not_allowed(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = Upstream()
+    guard.check(question(guard))
+
+    def none_left(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(awaiting, "hand_over", none_left)
+
+    async def main() -> None:
+        with pytest.raises(NoDecision, match=r"trail\.not_durable"):
+            await call_in(guard, upstream)
+
+    run(main)
+
+    assert upstream.hosts == []
 
 
 def test_a_remembered_call_that_is_cancelled_has_an_outcome(guard: Guard) -> None:
