@@ -26,8 +26,8 @@ from policyguard.guard.describe import Described, Observed
 from policyguard.guard.refusal import DECISION, not_allowed
 from policyguard.integrations import httpx, sdk_methods
 from policyguard.integrations.wire_batch import contents_of, endpoint_in
-from policyguard.integrations.wire_body import host_of, path_of
 from policyguard.integrations.wire_document import BATCH
+from policyguard.integrations.wire_envelope import host_of, path_of
 from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:

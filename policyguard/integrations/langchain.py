@@ -31,7 +31,7 @@ from policyguard.guard.refusal import not_allowed
 from policyguard.guard.running import facts_here, found_in, question
 from policyguard.identity import new_id
 from policyguard.integrations.tools import ToolCall, Tools, described, sends_nothing
-from policyguard.integrations.wire_body import host_of, path_of
+from policyguard.integrations.wire_envelope import host_of, path_of
 from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,8 +19,8 @@ from policyguard.errors import UnclearError
 from policyguard.guard.describe import Described, Observed, adapter_of
 from policyguard.integrations import httpx
 from policyguard.integrations.wire_batch import contents_of, endpoint_in, upload_of
-from policyguard.integrations.wire_body import host_of, path_of
 from policyguard.integrations.wire_document import BATCH
+from policyguard.integrations.wire_envelope import host_of, path_of
 from policyguard.integrations.wire_stream import observed_in
 
 _DEEPEST: Final = 16
@@ -218,21 +218,20 @@ def _is_file(value: object) -> bool:
 
 
 def _named_in_query(client: Any, kwargs: Mapping[str, Any]) -> set[str]:
-    def named() -> Iterator[str]:
-        for query in (client.default_query, kwargs.get("extra_query")):
-            if isinstance(query, Mapping) and "model" in query:
-                yield str(query["model"])
-
-    return set(named())
+    queries = (client.default_query, kwargs.get("extra_query"))
+    return {
+        str(query["model"])
+        for query in queries
+        if isinstance(query, Mapping) and "model" in query
+    }
 
 
 def _has_host_header(*many: object) -> bool:
     """Say whether a server is told another host than the URL's, as proxies heed it."""
     return any(
-        str(name).lower() == "host"
+        "host" in [str(name).lower() for name in headers]
         for headers in many
         if isinstance(headers, Mapping)
-        for name in headers
     )
 
 

@@ -9,50 +9,31 @@ is not allowed.
 from __future__ import annotations
 
 import functools
-import re
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from policyguard.catalog.endpoints import endpoint_of, model_in_path
+from policyguard.catalog.endpoints import model_in_path
 from policyguard.errors import UnclearError
 from policyguard.guard.describe import Described
 from policyguard.integrations.wire_batch import (
     contents_of,
     contents_of_form,
-    endpoint_in,
 )
 from policyguard.integrations.wire_document import parse_object
+from policyguard.integrations.wire_envelope import Around, around_of, named_in_query
 from policyguard.integrations.wire_form import form_in
 from policyguard.integrations.wire_usage import NOTHING, Expected, expected_in
 
 if TYPE_CHECKING:
-    from httpx2 import URL, Request
+    from httpx2 import Request
 
 LONGEST_BODY: Final = 8 << 20
 """Bytes of a body that are read; a longer one is opaque."""
-_Headers: TypeAlias = Mapping[str, Sequence[str]]
-"""All values of each header that is read, by its name in lower case."""
-_TYPE: Final = "content-type"
-_RETRIES: Final = "x-stainless-retry-count"
-_READ: Final = {
-    name.encode("ascii"): name
-    for name in (
-        "content-encoding",
-        "content-length",
-        _TYPE,
-        "host",
-        "transfer-encoding",
-        "upgrade",
-        _RETRIES,
-    )
-}
-_MOST_ATTEMPTS: Final = 1_000_000
 _IN_QUERY: Final = "its query names another model"
-_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s;,\"']*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,40 +67,20 @@ def sent_by(request: Request, body: Body) -> Sent:
         request: A request of httpx or httpx2.
         body: Its body, as `read_body` or `aread_body` returns it.
     """
-    path, headers = path_of(request.url), _headers_of(request)
-    found, expected = _contents(request, body, path=path, headers=headers)
+    around = around_of(request)
+    found, expected = _contents(request, body, around)
     model, named = found.model, named_in_query(request.url)
     if model is None and not (found.opaque or found.calls or found.upload):
         # Bedrock's and Vertex' bodies have none.
-        model = model_in_path(path)
+        model = model_in_path(around.path)
     if named - {model}:
         found, model = Described(opaque=found.opaque, why=_IN_QUERY), None
     return Sent(
-        described=replace(
-            found, host=_one_host(request, headers), path=path, model=model
-        ),
-        attempt=_attempt(",".join(headers.get(_RETRIES, ()))),
-        text=_text_in(headers, body, found),
+        described=replace(found, host=around.host, path=around.path, model=model),
+        attempt=around.attempt,
+        text=_text_in(around, body, found),
         expected=expected,
     )
-
-
-def host_of(url: URL) -> str | None:
-    """Return the host that a client connects to for a URL, as `endpoint_of` does.
-
-    User information is left out: the URL is read already, and it is not the host.
-    """
-    return endpoint_of(f"{url.scheme}://{url.netloc.decode('ascii')}")
-
-
-def path_of(url: URL) -> str:
-    """Return the path of a URL as it is sent, without the query."""
-    return url.raw_path.decode("ascii").partition("?")[0]
-
-
-def named_in_query(url: URL) -> set[str]:
-    """Return the models that the query of a URL names."""
-    return set(url.params.get_list("model")) if url.query else set()
 
 
 def read_body(request: Request) -> Body:
@@ -161,30 +122,25 @@ async def aread_body(request: Request) -> Body:
     return _whole(request, chunks)
 
 
-def _headers_of(request: Request) -> _Headers:
-    """Return what headers say; a look-up in a client's own goes through all of them."""
-    found: dict[str, list[str]] = {}
-    for raw, value in request.headers.raw:
-        name = _READ.get(raw.lower())
-        if name is not None:
-            found.setdefault(name, []).append(value.decode("latin-1"))
-    return found
-
-
 def _contents(
-    request: Request, body: Body, *, path: str, headers: _Headers
+    request: Request, body: Body, around: Around
 ) -> tuple[Described, Expected]:
     """Return what is asked for, as far as it can be read in one way alone."""
-    why = _hidden(request, body, headers)
+    why = around.hidden
+    if body.content is None:
+        why = f"its body has more than {LONGEST_BODY >> 20} MiB"
+    elif not why and "target" in request.extensions:
+        why = "it is sent to another path than the URL's"
+    elif not why and body.content:
+        why = around.unreadable
     if why:
         return Described(opaque=True, why=why), NOTHING
     if not body.content:
         return Described(), NOTHING
-    endpoint = endpoint_in(path)
-    if _is_form(headers):
-        kind = ", ".join(headers[_TYPE])
+    endpoint = around.endpoint
+    if around.form:
         try:
-            form = form_in(body.content, content_type=kind)
+            form = form_in(body.content, content_type=around.form)
             return contents_of_form(form, endpoint=endpoint), NOTHING
         except UnclearError as unclear:
             return Described(opaque=True, why=str(unclear)), NOTHING
@@ -195,80 +151,13 @@ def _contents(
     return contents_of(document, endpoint=endpoint), expected_in(document)
 
 
-def _hidden(request: Request, body: Body, headers: _Headers) -> str:
-    """Say why nothing of a body is looked at; empty: it is."""
-    if body.content is None:
-        return f"its body has more than {LONGEST_BODY >> 20} MiB"
-    if "upgrade" in headers:
-        return "it asks for another protocol"
-    if not _has_one_length(headers):
-        return "its headers name two lengths of the body"
-    if "target" in request.extensions:
-        return "it is sent to another path than the URL's"
-    return _unreadable(headers) if body.content else ""
-
-
-def _unreadable(headers: _Headers) -> str:
-    """Say why the bytes of a body cannot be read as JSON or a form; empty: they can."""
-    if _is_coded(headers):
-        return "its body is compressed"
-    if not _is_utf_8(headers):
-        return "its body is in another character set than UTF-8"
-    return ""
-
-
-def _text_in(headers: _Headers, body: Body, found: Described) -> bytes | None:
+def _text_in(around: Around, body: Body, found: Described) -> bytes | None:
     """Return what is searched: files of calls are text, other files are not read."""
-    if not _is_form(headers) or body.content is None:
+    if not around.form or body.content is None:
         return body.content
     if not found.calls:
         return None
     return orjson.dumps(body.content.decode("utf-8", "replace"))
-
-
-def _one_host(request: Request, headers: _Headers) -> str | None:
-    """Return the host, unless URL, `Host` header and TLS name different ones."""
-    host = host_of(request.url)
-    named = headers.get("host", [])
-    if "sni_hostname" in request.extensions:
-        port = f":{request.url.port}" if request.url.port else ""
-        named = [*named, f"{_text(request.extensions['sni_hostname'])}{port}"]
-    others = {endpoint_of(f"{request.url.scheme}://{item}") for item in named}
-    return host if others <= {host} else None
-
-
-def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def _has_one_length(headers: _Headers) -> bool:
-    """Say whether all servers find the same end of the body."""
-    lengths = headers.get("content-length", [])
-    codings = headers.get("transfer-encoding", [])
-    return len(lengths) + len(codings) <= 1 and all(
-        item.strip().lower() == "chunked" for item in codings
-    )
-
-
-def _is_coded(headers: _Headers) -> bool:
-    return any(
-        item.lower() != "identity" for item in headers.get("content-encoding", ())
-    )
-
-
-def _is_utf_8(headers: _Headers) -> bool:
-    charset = [name for it in headers.get(_TYPE, ()) for name in _CHARSET.findall(it)]
-    return {item.lower() for item in charset} <= {"utf-8", "utf8", "us-ascii"}
-
-
-def _attempt(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        return 0
-    return min(int(text[:7]), _MOST_ATTEMPTS)
-
-
-def _is_form(headers: _Headers) -> bool:
-    return ", ".join(headers.get(_TYPE, ())).strip().lower().startswith("multipart/")
 
 
 def _readable(request: Request) -> bool:

@@ -61,11 +61,7 @@ def folded(document: Mapping[Any, Any]) -> list[str]:
 def parse_object(content: bytes) -> Mapping[str, Any] | None:
     """Return the JSON object in a body, or `None` if it is not plainly one."""
     try:
-        document = json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse,
-        )
+        document = _STRICT.decode(content.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
@@ -94,3 +90,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(name: str) -> Any:
     raise ValueError(f"`{name}` is not JSON")
+
+
+_STRICT: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)

@@ -19,6 +19,8 @@ from policyguard.guard.describe import Observed
 from policyguard.vocabulary.record import Deviation
 
 _LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+_ASKING: Final = frozenset({*_LIMITS, "inferenceConfig", "service_tier"})
+"""Fields of a body that ask something of its answer."""
 _OWN_TOOLS: Final = frozenset({None, "function", "custom"})
 """Types of tools that the caller runs."""
 _MANY_TURNS: Final = frozenset({"best_of", "mcp_servers", "web_search_options"})
@@ -45,6 +47,8 @@ NOTHING: Final = Expected()
 
 def expected_in(document: Mapping[str, Any]) -> Expected:
     """Return what the body of a call asks of its answer."""
+    if _ASKING.isdisjoint(document):
+        return NOTHING
     tier = document.get("service_tier")
     return Expected(
         most_output=_most_output(document),
