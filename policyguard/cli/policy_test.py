@@ -318,6 +318,7 @@ def _report(report: MutationReport) -> dict[str, Any]:
                 "before": item.mutant.before,
                 "after": item.mutant.after,
                 "input": None if item.witness is None else item.witness.input,
+                "data": {} if item.witness is None else dict(item.witness.data),
                 "rule": None if item.witness is None else item.witness.rule,
                 "mutant": None if item.witness is None else item.witness.mutant,
             }

@@ -9,8 +9,7 @@ condition from one that says nothing.
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,30 +18,30 @@ import orjson
 from policyguard.canonical import Json
 from policyguard.engines.native import compile_modules
 from policyguard.engines.threads import NativeEngine
-from policyguard.engines.tree import (
-    FINDINGS,
-    Module,
-    Node,
-    Path,
-    literal_of,
-    walk,
-)
+from policyguard.engines.tree import FINDINGS, Module, Path
 from policyguard.errors import EngineLoadError
-from policyguard.testing.bodies import rules_of
+from policyguard.testing.asked import (
+    Replaced,
+    asked_on,
+    asking,
+    contributing_to,
+    document,
+    name_of,
+    replaced_by_tests,
+)
 from policyguard.testing.mutants import Mutant
+from policyguard.testing.pruning import pruned
 from policyguard.testing.rego_tests import answer_of
+from policyguard.testing.varied import Asked, literals_of, varied
 from policyguard.testing.witnesses import Witness
-from policyguard.testing.world import Ground, tests_beside
+from policyguard.testing.world import Ground, path_of, tests_beside
 
 MAX_SEEN: Final = 200
 MAX_INPUTS: Final = 600
-_MARK: Final = "policyguard-seen "
-_MOST_NUMBERS: Final = 60
-_OWN: Final = frozenset({"policyguard", "policyguard_kit"})
-"""Data of ours, which no input is about."""
 _BATCH: Final = 250
 _FAILS: Final = "evaluation fails"
 _PROBE: Final = "data.policyguard_kit.compared.answers"
+_NOT_COMPARED: Final = Witness(input=None, rule=None, mutant=None)
 
 
 @dataclass(slots=True)
@@ -66,18 +65,18 @@ class SeenInputs:
     def difference(self, mutant: Mutant) -> Witness | None:
         """Return an input that tells a mutant from its rule, if one does.
 
-        A module that nobody asks by itself cannot be compared: whatever a mutant of it
-        does differently is then taken to matter.
+        A module that nobody asks by itself, or that answers nothing on any input, cannot
+        be compared: whatever a mutant of it does differently is then taken to matter.
         """
         if mutant.file not in self._by_file:
             self._by_file[mutant.file] = self._collected(mutant.file)
         compared = self._by_file[mutant.file]
         if compared is None:
-            return Witness(input=None, rule=None, mutant=None)
+            return _NOT_COMPARED
         return compared.difference(mutant)
 
-    def inputs(self, file: str) -> list[Json]:
-        """Return the inputs of a module; none where nobody asks it by itself."""
+    def inputs(self, file: str) -> list[Asked]:
+        """Return what a module is asked on; nothing where nobody asks it by itself."""
         if file not in self._by_file:
             self._by_file[file] = self._collected(file)
         compared = self._by_file[file]
@@ -102,39 +101,43 @@ class SeenInputs:
         observed = _observed(self.ground, module)
         if not observed:
             return None
-        seen = list(self._seen(module))
+        targets = replaced_by_tests(self.ground, module, observed=observed)
+        seen, targets = _told(self._seen(module, observed, targets), targets)
         if not seen:
             return None
-        literals = _literals(module.tree, self.ground.policy.data)
-        inputs = [*seen, *_varied(seen, literals, most=self.most - len(seen))]
+        literals = literals_of(module.tree, self.ground.policy.data)
+        inputs = [*seen, *varied(seen, literals, most=self.most - len(seen))]
         return _Compared(
-            ground=self.ground, module=module, observed=observed, inputs=inputs
+            ground=self.ground,
+            module=module,
+            observed=observed,
+            replaced=tuple(target for target, _ in targets),
+            inputs=inputs,
         )
 
-    def _seen(self, module: Module) -> Iterator[Json]:
-        """Yield each input that the tests of the policy give to a module, once."""
-        policy = self.ground.policy
-        texts = {
-            **policy.texts,
-            module.name: _telling(module, policy.modules[module.name]),
-        }
-        engine = _loaded(texts, policy.data)
+    def _seen(
+        self, module: Module, observed: Sequence[Path], targets: Sequence[Replaced]
+    ) -> list[Any]:
+        """Return each input that the tests of the policy give to a module, once."""
+        texts = asking(
+            self.ground,
+            module,
+            observed=observed,
+            read=[part for _, parts in targets for part in parts],
+        )
+        engine = _loaded(texts, self.ground.policy.data)
         tests = tests_beside(self.ground, module)
-        known: set[str] = set()
+        known: dict[str, None] = {}
         for test in self.ground.tests:
-            path = tuple(test.name.split(".")[1:])
-            if test.todo or path not in tests:
+            if test.todo or path_of(test) not in tests:
                 continue
             clone = engine.clone()
             clone.set_input_json("{}")
             answer_of(clone, test.name)
-            for line in clone.take_prints():
-                _, mark, text = line.partition(_MARK)
-                if mark and text not in known:
-                    known.add(text)
-                    yield json.loads(text)
+            known |= dict.fromkeys(asked_on(clone.take_prints()))
             if len(known) >= MAX_SEEN:
-                return
+                break
+        return [json.loads(text) for text in known]
 
 
 @dataclass(slots=True)
@@ -144,7 +147,8 @@ class _Compared:
     ground: Ground
     module: Module
     observed: tuple[Path, ...]
-    inputs: list[Json]
+    replaced: tuple[Path, ...]
+    inputs: list[Asked]
     _base: NativeEngine | None = None
     _expected: dict[int, dict[str, Json]] = field(default_factory=dict)
 
@@ -159,12 +163,22 @@ class _Compared:
             answers = self._answers(changed, start)
             for index, expected in self._expected[start].items():
                 if answers.get(index) != expected:
+                    asked = self.inputs[int(index)]
                     return Witness(
-                        input=self.inputs[int(index)],
+                        input=asked.input,
+                        data=asked.data,
                         rule=expected,
                         mutant=answers.get(index),
                     )
-        return None
+        # Where the rule itself answers nothing, a mutant that answers nothing is not told.
+        return None if self._says_something() else _NOT_COMPARED
+
+    def _says_something(self) -> bool:
+        return any(
+            isinstance(answer, dict) and any(answer.values())
+            for answers in self._expected.values()
+            for answer in answers.values()
+        )
 
     def all_answers(self, text: str, count: int) -> list[Json]:
         try:
@@ -184,21 +198,19 @@ class _Compared:
         return engine
 
     def _made(self) -> NativeEngine:
-        uses = self.ground.uses
-        contributing = {self.module.name}
-        reached = uses.reached(self.observed, contributing=contributing)
-        needed = uses.modules(reached, contributing=contributing)
-        texts = {
-            name: item
-            for name, item in self.ground.policy.texts.items()
-            if name in needed and name != self.module.name
-        }
-        texts["policyguard_kit_compared.rego"] = _probe(self.observed)
+        heads = (head.path for head in self.module.heads)
+        texts = pruned(
+            self.ground.policy.modules,
+            asked=[*self.observed, *heads],
+            contributing=contributing_to(self.ground, self.module),
+        )
+        del texts[self.module.name]
+        texts["policyguard_kit_compared.rego"] = _probe(self.observed, self.replaced)
         return _loaded(texts, self.ground.policy.data)
 
     def _answers(self, engine: NativeEngine, start: int) -> dict[str, Json]:
         batch = {
-            str(start + index): item
+            str(start + index): item.document()
             for index, item in enumerate(self.inputs[start : start + _BATCH])
         }
         answer, message = _asked(engine, batch)
@@ -217,9 +229,13 @@ def _asked(engine: NativeEngine, batch: Mapping[str, Json]) -> tuple[str, str]:
     return answer_of(engine, _PROBE)
 
 
-def _probe(observed: tuple[Path, ...]) -> str:
+def _probe(observed: Sequence[Path], targets: Sequence[Path]) -> str:
+    given = "with input as given.input" + "".join(
+        f" with {name_of(path)} as given.data[{json.dumps('.'.join(path))}]"
+        for path in targets
+    )
     asked = ",\n".join(
-        f"{json.dumps('.'.join(path))}: [value | value := data.{'.'.join(path)} with input as given]"
+        f"{json.dumps('.'.join(path))}: [value | value := {name_of(path)} {given}]"
         for path in observed
     )
     return (
@@ -250,97 +266,38 @@ def _observed(ground: Ground, module: Module) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(own))
 
 
-def _telling(module: Module, text: str) -> str:
-    """Return a module that prints its input at each evaluation of a public rule."""
-    data = text.encode("utf-8")
-    added = f"print({json.dumps(_MARK)}, json.marshal(input)); "
-    for head, rule in reversed(
-        list(zip(module.heads, rules_of(module, text), strict=True))
-    ):
-        if head.function or head.path[-1].startswith("_"):
-            continue
-        if not rule.bodies or not rule.bodies[0].braced:
-            continue
-        place = rule.bodies[0].statements[0].start
-        data = data[:place] + added.encode("utf-8") + data[place:]
-    return data.decode("utf-8")
+def _told(
+    lines: Sequence[Any], targets: Sequence[Replaced]
+) -> tuple[list[Asked], list[Replaced]]:
+    """Return what was printed, and the documents that can stand in for others.
+
+    A document that is no JSON, or was not there, cannot be given once more as it was.
+    """
+    targets = [
+        (target, parts)
+        for target, parts in targets
+        if target not in parts or all(said[name_of(target)] for _, said in lines)
+    ]
+    seen = [
+        Asked(
+            input=given,
+            data={
+                ".".join(target): document(
+                    [
+                        (part[len(target) :], value)
+                        for part in parts
+                        for value in said[name_of(part)]
+                    ]
+                )
+                for target, parts in targets
+            },
+        )
+        for given, said in lines
+    ]
+    return seen, targets
 
 
 def _loaded(texts: Mapping[str, str], data: Mapping[str, Json]) -> NativeEngine:
     engine = compile_modules(texts)
     engine.add_data_json(orjson.dumps(dict(data)).decode("utf-8"))
     return engine
-
-
-def _literals(tree: Node, data: Mapping[str, Json]) -> dict[type, list[Json]]:
-    """Return the texts and numbers that a module and its data name, and their neighbours."""
-    texts: dict[Json, None] = {}
-    numbers: dict[Json, None] = {}
-    for node in walk(tree):
-        text = literal_of(node) if node.keys() & {"String", "RawString"} else None
-        if text is not None:
-            texts[text] = None
-        number = node.get("Number")
-        if number is not None and isinstance(number["value"], int):
-            numbers |= dict.fromkeys(number["value"] + step for step in (-1, 0, 1))
-    for _, value in _leaves({k: v for k, v in data.items() if k not in _OWN}, ()):
-        if type(value) is int and len(numbers) < _MOST_NUMBERS:
-            numbers |= dict.fromkeys(value + step for step in (-1, 0, 1))
-    return {str: list(texts), int: list(numbers), bool: [True, False]}
-
-
-def _varied(
-    seen: list[Json], literals: Mapping[type, list[Json]], *, most: int
-) -> list[Json]:
-    """Return inputs of which one fact is unknown, missing, or another's; none twice."""
-    chooser = random.Random(0)  # noqa: S311 -- the same inputs each time, no secret
-    values: dict[tuple[str, ...], list[Any]] = {}
-    for item in seen:
-        for path, value in _leaves(item, ()):
-            there = values.setdefault(path, [None])
-            if value not in there:
-                there.append(value)
-    found: dict[str, Json] = {}
-    for _ in range(most * 3):
-        if len(found) >= most:
-            break
-        item = json.loads(json.dumps(chooser.choice(seen)))
-        for _ in range(chooser.choice((1, 1, 2))):
-            path, value = chooser.choice(list(_leaves(item, ())))
-            known = values.get(path, [None]) + literals.get(type(value), [])
-            others = [other for other in known if other != value]
-            new = chooser.choice(others or [None])
-            if isinstance(value, list) and isinstance(new, list):
-                # Two elements are what a rule that looks at the first alone is seen by.
-                new = chooser.choice((new, value + new, new + value, value[1:]))
-            _set(item, path, new)
-        found.setdefault(json.dumps(item, sort_keys=True), item)
-    return list(found.values())
-
-
-def _leaves(
-    value: Any, above: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield each fact with its path; places in lists count as one."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            if key not in {"status", "lists"} or above:
-                yield from _leaves(item, (*above, key))
-        if above:
-            yield above, value
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for index, item in enumerate(value):
-            yield from _leaves(item, (*above, str(index)))
-        yield above, value
-    else:
-        yield above, value
-
-
-def _set(value: Any, path: tuple[str, ...], new: Any) -> None:
-    for part in path[:-1]:
-        value = value[int(part)] if isinstance(value, list) else value[part]
-    last = path[-1]
-    if isinstance(value, list):
-        value[int(last)] = new
-    else:
-        value[last] = new

@@ -26,6 +26,7 @@ from policyguard.errors import BundleError, EngineLoadError
 from policyguard.testing.mutants import Mutant, mutants_of, shown_only
 from policyguard.testing.seen_inputs import MAX_INPUTS, SeenInputs
 from policyguard.testing.sources import PolicySource
+from policyguard.testing.varied import Asked
 from policyguard.testing.world import ground_of, world_of
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -34,12 +35,12 @@ SUITE: Final = "policyguard_suite_test.rego"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteCase:
-    """Is one input, and what the rule answers on it."""
+    """Is what a rule is asked on, and what it answers."""
 
     file: str
     """The module that it is about."""
     name: str
-    input: Json = field(repr=False)
+    asked: Asked = field(repr=False)
     answer: Mapping[str, Json] = field(repr=False)
     notices: int
     """How many mutants it notices."""
@@ -159,13 +160,17 @@ def text_of(cases: Sequence[SuiteCase], modules: Sequence[Module]) -> str:
         by_file.setdefault(case.file, []).append(case)
     for number, (file, group) in enumerate(sorted(by_file.items()), start=1):
         names = sorted({name for case in group for name in case.answer})
+        given = "".join(
+            f" with data.{name} as case.data[{json.dumps(name)}]"
+            for name in group[0].asked.data
+        )
         lines += ["", f"# {file}", f"test_suite_{number}[name] if {{"]
         lines += [f"\tsome name, case in _cases_{number}"]
         for place, name in enumerate(names):
             ids = json.dumps(own[file]) if name.endswith(f".{FINDINGS}") else None
-            lines += _statements(name, ids=ids, place=place)
+            lines += _statements(name, ids=ids, place=place, given=given)
         document = {
-            case.name: {"input": case.input, "answer": dict(case.answer)}
+            case.name: {**case.asked.document(), "answer": dict(case.answer)}
             for case in group
         }
         shown = json.dumps(document, indent="\t", ensure_ascii=False)
@@ -173,16 +178,16 @@ def text_of(cases: Sequence[SuiteCase], modules: Sequence[Module]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _statements(name: str, *, ids: str | None, place: int) -> list[str]:
+def _statements(name: str, *, ids: str | None, place: int, given: str) -> list[str]:
     """Return what says that a name has the values that a case has of it."""
     wanted = f"case.answer[{json.dumps(name)}]"
     if ids is None:
         return [
-            f"\tfound_{place} := [_told(v) | v := data.{name} with input as case.input]",
+            f"\tfound_{place} := [_told(v) | v := data.{name} with input as case.input{given}]",
             f"\tfound_{place} == {wanted}",
         ]
     return [
-        f"\tall_{place} := data.{name} with input as case.input",
+        f"\tall_{place} := data.{name} with input as case.input{given}",
         f"\tfound_{place} := {{_told(v) | some v in all_{place}; v.id in {ids}}}",
         f"\tfound_{place} == {{v | some v in {wanted}[0]}}",
     ]
@@ -227,7 +232,7 @@ def _cases(
         SuiteCase(
             file=module.name,
             name=f"case {number}, which notices {len(kills[index])} faults",
-            input=inputs[index],
+            asked=inputs[index],
             answer=expected[index],
             notices=len(kills[index]),
         )

@@ -85,9 +85,7 @@ def uses_of(tree: PolicyTree) -> Uses:
     for module in tree.modules:
         for head, node in zip(module.heads, module.tree["rules"], strict=True):
             uses = {
-                path
-                for name in _mentioned(module, node)
-                for path in _meant(name, below)
+                path for name in mentioned(module, node) for path in _meant(name, below)
             }
             by_path.setdefault(head.path, []).append(
                 Definition(module=module.name, head=head, uses=frozenset(uses))
@@ -110,7 +108,8 @@ def _meant(name: Path, below: Mapping[Path, AbstractSet[Path]]) -> AbstractSet[P
     return below[()] if not name else set()
 
 
-def _mentioned(module: Module, node: Any) -> Iterator[Path]:
+def mentioned(module: Module, node: Any) -> Iterator[Path]:
+    """Yield the names below `data` that a node of a module begins its references with."""
     stack = [node]
     while stack:
         item = stack.pop()

@@ -7,6 +7,7 @@ them unknown, missing, or as it is in another input.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -25,14 +26,17 @@ class Witness:
     input: Json = field(repr=False)
     rule: Json
     mutant: Json
+    data: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    """Documents that stood in for those of the policy, by name."""
 
     def text(self) -> str:
         """Return what a person reads."""
         if self.input is None:
             return "nobody asks this module by itself: it was not compared"
+        given = "".join(f" with another `data.{name}`" for name in self.data)
         return (
             f"the rule answers {_said(self.rule)}, the mutant {_said(self.mutant)}\n"
-            f"on {_short(known_of(self.input))}"
+            f"on {_short(known_of(self.input))}{given}"
         )
 
 

@@ -50,6 +50,24 @@ def test_few_inputs_notice_all_and_none_of_them_is_idle(
         assert not kills[index] <= rest
 
 
+def test_a_suite_gives_the_documents_that_the_tests_gave(tmp_path: Path) -> None:
+    (tmp_path / "own.rego").write_text(
+        "package own\n\nlow := input.level < data.limits.most\n", "utf-8"
+    )
+    (tmp_path / "own_test.rego").write_text(
+        """package own_test
+
+test_low if data.own.low with input as {"level": 9} with data.limits as {"most": 10}
+""",
+        "utf-8",
+    )
+
+    found = suite(read_policy(tmp_path))
+
+    assert (found.killed != (), found.missed) == (True, ())
+    assert 'with data.limits as case.data["limits"]' in found.text
+
+
 def test_few_cases_notice_each_fault_that_any_input_shows(
     made: tuple[Path, Suite], tmp_path: Path
 ) -> None:
