@@ -51,6 +51,7 @@ test_cn_01_important_data_and_critical_infrastructure_need_a_security_assessment
 	important := {"data": {"classes": ["confidential"], "important_data": true}}
 	fixture.effects("CN-01", _cn_01_sending("standard_contract", important)) == {"deny"}
 	fixture.of("CN-01", _cn_01_sending("security_assessment", important)) == set()
+	fixture.of("CN-01", _cn_01_sending("security_assessment", {"data": {"classes": ["biometric"]}})) == set()
 	critical := {"tenant": {"sectors": ["ciio_cn"]}}
 	fixture.effects("CN-01", _cn_01_sending("standard_contract", critical)) == {"deny"}
 }
@@ -66,6 +67,8 @@ test_cn_01_an_exemption_is_for_a_person_to_confirm_and_covers_no_important_data 
 test_cn_01_in_china_nothing_leaves_and_hong_kong_is_abroad if {
 	asked := _cn_01("none", ["biometric"], [0, 0, 1])
 	fixture.of_in("CN-01", asked, _uk_01_moved("CN")) == set()
+	nowhere := object.union(asked, {"exporter": {"establishment": null}})
+	fixture.of_in("CN-01", nowhere, _uk_01_moved("CN")) == set()
 	fixture.effects_in("CN-01", asked, _uk_01_moved("HK")) == {"deny"}
 }
 
@@ -95,10 +98,16 @@ test_cn_01_what_is_not_known_is_named if {
 	fixture.missing("CN-01", _cn_01("none", ["pii"], [null, 0, 1])) == {"rolling.china_since_january"}
 	fixture.missing("CN-01", _cn_01("standard_contract", ["biometric"], [0, null, 1])) == {"rolling.china_since_january"}
 	fixture.missing("CN-01", _cn_01(null, ["biometric"], [0, 0, 1])) == {"contract.local_tools.china"}
+	fixture.effects("CN-01", _cn_01(null, ["biometric"], [0, 0, 1])) == {"indeterminate"}
+	fixture.of("CN-01", _cn_01("standard_contract", ["pii"], [0, null, 1])) == set()
+	fixture.of("CN-01", _cn_01("none", ["pii"], [0, 9999, 1])) == set()
+	fixture.missing("CN-01", _cn_01("standard_contract", ["pii"], [0, 0, null])) == {"data.persons"}
 	fixture.of("CN-01", _cn_01_sending("security_assessment", unknown)) == set()
 }
 
 test_cn_01_places_in_china_that_are_a_habit_are_no_promise if {
 	habit := fixture.catalog_with("deployments", "glm-5.2@us", {"processing_scope": null, "processing_countries": ["CN"]})
 	fixture.missing_in("CN-01", _cn_01("none", ["pii"], [0, 0, 1]), habit) == {"deployment.processing_scope"}
+	elsewhere := fixture.catalog_with("deployments", "glm-5.2@us", {"processing_scope": null})
+	fixture.of_in("CN-01", _cn_01("none", ["pii"], [0, 0, 1]), elsewhere) == set()
 }

@@ -26,25 +26,27 @@ test_ru_01_data_of_russian_citizens_first_recorded_abroad_is_denied if {
 }
 
 test_ru_01_a_later_transfer_is_possible_after_notice if {
-	some finding in fixture.of("RU-01", _ru_01({"collection_at_source": false}))
+	[finding] := [one | some one in fixture.of("RU-01", _ru_01({"collection_at_source": false}))]
 	finding.effect == "oblige"
 	finding.obligation == {"type": "record_keeping", "properties": {"article": "152-FZ Art. 12"}}
 	contains(finding.msg, "is given notice of a cross-border transfer first")
 }
 
 test_ru_01_in_russia_it_may_be_recorded if {
-	known := object.union(
-		fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", {"processing_countries": ["RU"], "storage_countries": ["RU"]}),
-		{},
-	)
-	russian := object.union(_ru_01({}), {"tenant": {"contracts": [fixture.papers("scaleway", {"remote_access_countries": ["RU"]})]}})
-	fixture.of_in("RU-01", russian, known) == set()
+	known := fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", {"processing_countries": ["RU"], "storage_countries": ["RU"]})
+	papers := {"tenant": {"contracts": [fixture.papers("scaleway", {"remote_access_countries": ["RU"]})]}}
+	every patch in [{}, {"collection_at_source": false}, {"citizenships": null}, {"collection_at_source": null}] {
+		fixture.of_in("RU-01", object.union(_ru_01(patch), papers), known) == set()
+	}
 	vague := object.union(known, {"deployments": {"glm-5.2@api.scaleway.ai": {"processing_scope": null}}})
-	fixture.missing_in("RU-01", russian, vague) == {"deployment.processing_scope"}
+	fixture.missing_in("RU-01", object.union(_ru_01({}), papers), vague) == {"deployment.processing_scope"}
+	fixture.of_in("RU-01", object.union(_ru_01({"citizenships": ["DE"]}), papers), vague) == set()
 }
 
 test_ru_01_citizens_of_other_countries_are_not_meant_wherever_they_are if {
-	fixture.of("RU-01", _ru_01({"citizenships": ["DE"]})) == set()
+	every patch in [{"citizenships": ["DE"]}, {"citizenships": ["DE"], "collection_at_source": null}, {"classes": ["none"]}, {"classes": ["none"], "citizenships": null}] {
+		fixture.of("RU-01", _ru_01(patch)) == set()
+	}
 }
 
 test_ru_01_who_is_neither_in_russia_nor_of_a_russian_establishment_is_out_of_scope if {
@@ -56,7 +58,9 @@ test_ru_01_who_is_neither_in_russia_nor_of_a_russian_establishment_is_out_of_sco
 test_ru_01_what_is_not_known_is_named if {
 	fixture.missing("RU-01", _ru_01({"citizenships": null})) == {"data.citizenships"}
 	fixture.missing("RU-01", _ru_01({"collection_at_source": null})) == {"data.collection_at_source"}
+	fixture.effects("RU-01", _ru_01({"collection_at_source": null})) == {"indeterminate"}
 	fixture.missing("RU-01", _ru_01({"subjects": null})) == {"data.subjects"}
+	fixture.missing("RU-01", _ru_01({"subjects": null, "citizenships": null})) == {"data.subjects"}
 	fixture.of("RU-01", _ru_01({"subjects": null, "citizenships": ["DE"]})) == set()
 	fixture.of("RU-01", _ru_01({"subjects": null, "collection_at_source": false})) == set()
 }

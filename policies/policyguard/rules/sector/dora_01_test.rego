@@ -42,9 +42,14 @@ test_dora_01_others_are_not_bound if {
 	every patch in [
 		{"tenant": {"sectors": []}},
 		{"data": {"classes": ["public"]}},
+		{"data": {"classes": null}},
 		{"exporter": {"establishment": "US"}},
+		{"tenant": {"sectors": [], "contracts": null}},
+		{"tenant": {"sectors": []}, "exporter": {"establishment": null}},
 	] {
-		fixture.of("DORA-01", _dora_01({"dora_clause": false}, patch)) == set()
+		every clause in [true, false, null] {
+			fixture.of("DORA-01", _dora_01({"dora_clause": clause}, patch)) == set()
+		}
 	}
 }
 
@@ -54,5 +59,19 @@ test_dora_01_what_is_not_known_is_named if {
 	fixture.missing("DORA-01", _dora_01({"dora_clause": false}, {"tenant": {"sectors": null}})) == {"tenant.sectors"}
 	nowhere := {"exporter": {"establishment": null}}
 	fixture.missing("DORA-01", _dora_01({"dora_clause": false}, nowhere)) == {"exporter.establishment"}
-	fixture.missing("DORA-01", _dora_01({"dora_clause": true}, nowhere)) == set()
+	fixture.effects("DORA-01", _dora_01({"dora_clause": false}, nowhere)) == {"indeterminate"}
+	fixture.of("DORA-01", _dora_01({"dora_clause": true}, nowhere)) == set()
+	fixture.of("DORA-01", _dora_01({"dora_clause": true}, {"tenant": {"sectors": null}})) == set()
+}
+
+test_dora_01_every_contract_of_the_route_is_looked_at if {
+	effects := {true: "oblige", false: "deny", null: "indeterminate"}
+	every one, _ in effects {
+		every other, _ in effects {
+			fixture.effects("DORA-01", _dora_01({}, {
+				"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@us"],
+				"tenant": {"contracts": [fixture.papers("scaleway", {"dora_clause": one}), fixture.papers("baseten", {"dora_clause": other})]},
+			})) == {effects[one], effects[other]}
+		}
+	}
 }

@@ -46,8 +46,21 @@ test_hipaa_01_others_are_not_bound if {
 		{"data": {"classes": ["pii"]}},
 		{"data": {"anonymous_evidence": "expert determination 12"}},
 		{"exporter": {"establishment": "DE"}, "data": {"subjects": ["DE"]}},
+		{"tenant": {"sectors": [], "contracts": null}},
 	] {
-		fixture.of("HIPAA-01", _hipaa_01({"baa": false}, patch)) == set()
+		every agreement in [false, null] {
+			fixture.of("HIPAA-01", _hipaa_01({"baa": agreement}, patch)) == set()
+		}
+	}
+}
+
+test_hipaa_01_it_follows_the_establishment_or_the_people if {
+	every patch in [
+		{"data": {"subjects": ["DE"]}},
+		{"data": {"subjects": ["DE"]}, "exporter": {"establishment": null}},
+		{"exporter": {"establishment": "DE"}},
+	] {
+		fixture.effects("HIPAA-01", _hipaa_01({"baa": false}, patch)) == {"deny"}
 	}
 }
 
