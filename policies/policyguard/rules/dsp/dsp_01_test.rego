@@ -66,6 +66,12 @@ test_dsp_01_data_of_several_categories_counts_by_the_lowest_number if {
 	] == [set(), {"deny"}]
 }
 
+test_dsp_01_other_data_beside_it_is_not_counted if {
+	every finding in fixture.of("DSP-01", _dsp_01_sent(["genomic", "technical"], {"genomic": 101}, {})) {
+		finding.facts["rolling.us_twelve_months"] == {"genomic": 0}
+	}
+}
+
 test_dsp_01_pseudonyms_and_encryption_change_nothing if {
 	asked := _dsp_01_sent(["genomic"], {"genomic": 101}, {"data": {"anonymous_evidence": "keyed pseudonyms"}})
 	fixture.effects("DSP-01", asked) == {"deny"}
@@ -131,6 +137,15 @@ test_dsp_01_a_designated_company_of_the_united_states_is_covered if {
 	contains(finding.msg, "Baseten, a designated covered person")
 }
 
+test_dsp_01_to_whom_nobody_objects_any_number_may_go if {
+	every sold in [true, null] {
+		every number in [100001, null] {
+			asked := _dsp_01_sent(["genomic", "pii"], {"genomic": number, "pii": number}, {"data": {"brokerage": sold}})
+			fixture.of("DSP-01", object.union(asked, fixture.to("glm-5.2@us"))) == set()
+		}
+	}
+}
+
 test_dsp_01_people_in_a_country_of_concern_are_access_as_well if {
 	some finding in _dsp_01_at({}, {"deployments": {"glm-5.2@us": {"remote_access_countries": ["CN"]}}})
 	[finding.effect, finding.facts.counterparty] == ["deny", "baseten"]
@@ -179,7 +194,7 @@ test_dsp_01_a_known_number_above_it_denies_whatever_else_is_unknown if {
 
 test_dsp_01_the_duties_are_those_of_us_persons if {
 	_dsp_01_of_genomes(101, {"exporter": {"establishment": "DE"}}) == set()
-	_dsp_01_of_genomes(101, {"exporter": {"establishment": null}}) == {"indeterminate"}
+	[_dsp_01_of_genomes(number, {"exporter": {"establishment": null}}) | some number in [100, 101]] == [set(), {"indeterminate"}]
 	sale := {"data": {"brokerage": true}, "exporter": {"establishment": null}}
 	fixture.missing("DSP-01", _dsp_01_sent(["government_related"], {}, sale)) == {"exporter.establishment"}
 }
@@ -229,6 +244,10 @@ test_dsp_01_every_hop_is_looked_at if {
 	startswith(sale, "glm-5.2 at open.bigmodel.cn would sell or license bulk sensitive data")
 	some access in messages
 	startswith(access, "glm-5.2 at open.bigmodel.cn would give Zhipu BigModel")
+	some people in messages
+	startswith(people, "glm-5.2 at open.bigmodel.cn would give people in CN")
+	unknown := _dsp_01_sent(["pii"], {"pii": null}, {"data": {"brokerage": true}})
+	fixture.missing("DSP-01", object.union(unknown, _dsp_01_twice)) == {"data.counts.pii"}
 	every sold in [true, false] {
 		asked := _dsp_01_sent(["genomic"], {"genomic": null}, {"data": {"brokerage": sold}})
 		fixture.missing("DSP-01", object.union(asked, _dsp_01_twice)) == {"data.counts.genomic"}
