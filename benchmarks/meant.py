@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from policyguard.canonical import Json
-from policyguard.testing.claims import REACHABLE, Claim
+from policyguard.testing.claims import REACHABLE, Claim, Counterexample
 
 _TECHNOLOGY: Final = ("source_code", "technical", "confidential")
 _CLASSES: Final[Sequence[Json]] = (
@@ -161,17 +161,28 @@ MEANT: Final = (
         )
         for rule in ("GDPR-01", "GDPR-02", "GDPR-03")
     ),
-    Meant(
-        rule="GDPR-04",
-        changed="tenant.contracts.training",
-        why="a contract that says something else goes before what the operator says of"
-        " everybody; where it says nothing, that is the answer",
+    *(
+        Meant(
+            rule=rule,
+            changed=changed,
+            why="a contract that says something else goes before what the operator says of"
+            " everybody; where it says nothing, that is the answer",
+        )
+        for rule, changed in (
+            ("GDPR-04", "tenant.contracts.training"),
+            ("GDPR-04", "tenant.contracts.retention_days"),
+            ("RES-02", "tenant.contracts.retention_days"),
+            ("RES-02", "tenant.contracts"),
+        )
     ),
-    Meant(
-        rule="RES-02",
-        changed="tenant.retention_max_days",
-        why="the limit is the tenant's own demand, and no fact of the call: who sets none"
-        " demands none",
+    *(
+        Meant(
+            rule=rule,
+            changed="tenant.retention_max_days",
+            why="the limit is the tenant's own demand, and no fact of the call: who sets none"
+            " demands none",
+        )
+        for rule in ("GDPR-04", "RES-02")
     ),
     Meant(
         rule="UK-01",
@@ -202,18 +213,31 @@ UNREACHED: Final[Mapping[str, str]] = {
 
 
 def why_meant(claim: Claim) -> str | None:
-    """Return why a violation is meant; nothing: it is open.
+    """Return why a violation is meant; nothing: some call that breaks it is open.
+
+    Args:
+        claim: A claim that is violated.
+    """
+    found = [why for _, why in reasons(claim)]
+    return None if None in found else "; ".join(dict.fromkeys(map(str, found)))
+
+
+def reasons(claim: Claim) -> list[tuple[Counterexample | None, str | None]]:
+    """Return each call that shows a violation, and why it is meant; nothing: it is open.
 
     Args:
         claim: A claim that is violated.
     """
     if claim.property == REACHABLE:
-        return UNREACHED.get(claim.rule)
-    shown = claim.counterexample
-    if shown is None or claim.property != "fail_closed":
-        return None
+        return [(None, UNREACHED.get(claim.rule))]
+    if claim.property != "fail_closed" or claim.counterexample is None:
+        return [(claim.counterexample, None)]
+    return [(found, _why(claim.rule, found)) for found in claim.counterexamples()]
+
+
+def _why(rule: str, shown: Counterexample) -> str | None:
     for item in MEANT:
-        if (item.rule, item.changed) == (claim.rule, shown.changed) and item.holds(
+        if (item.rule, item.changed) == (rule, shown.changed) and item.holds(
             shown.call
         ):
             return item.why

@@ -16,10 +16,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from benchmarks.meant import MEANT, why_meant
+from benchmarks.meant import MEANT, reasons, why_meant
 from policyguard.engines.protocol import PolicySet
 from policyguard.settings import Settings
-from policyguard.testing.claims import ALLOW, DECIDED, Claim, Effort, Proof
+from policyguard.testing.claims import (
+    ALLOW,
+    DECIDED,
+    Claim,
+    Counterexample,
+    Effort,
+    Proof,
+)
 from policyguard.testing.policies import configured_policy
 from policyguard.testing.properties import PROPERTIES
 from policyguard.testing.prove import prove
@@ -96,11 +103,11 @@ def page(proof: Proof, rest: Mapping[str, Claim]) -> str:
     lines += ["", "## What breaks, and what is not proved", "", *_WHY, ""]
     for claim in proof.claims:
         if claim.tier == "VIOLATED":
-            why = why_meant(claim)
-            lines.append(
-                f"- **{claim.rule}** `{claim.property}`: {_broken(claim)}."
+            lines += [
+                f"- **{claim.rule}** `{claim.property}`: {_broken(found)}."
                 f" {'**Open**.' if why is None else f'Meant: {why}.'}"
-            )
+                for found, why in reasons(claim)
+            ]
     for claim in proof.claims:
         if claim.tier == "CHECKED":
             lines.append(
@@ -117,7 +124,7 @@ def page(proof: Proof, rest: Mapping[str, Claim]) -> str:
     lines += [
         f"| {item.rule} | {item.of} | {_cell(rest[item.rule])} |"
         for item in MEANT
-        if item.rule in rest
+        if item.rest
     ]
     return "\n".join(lines) + "\n"
 
@@ -134,8 +141,7 @@ def _number(cases: int) -> str:
     return f"{cases:,}" if cases < _LARGE else f"{cases:.0e}".replace("e+", "e")
 
 
-def _broken(claim: Claim) -> str:
-    found = claim.counterexample
+def _broken(found: Counterexample | None) -> str:
     if found is None:
         return "no call of the catalog makes it find anything"
     facts = ", ".join(
@@ -144,6 +150,7 @@ def _broken(claim: Claim) -> str:
     return (
         f"{', '.join(found.before)} → nothing, where {facts}, when `{found.changed}` ="
         f" `{json.dumps(found.value)}`"
+        + ("" if found.cases is None else f" ({_number(found.cases)} calls)")
     )
 
 

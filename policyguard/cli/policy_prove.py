@@ -63,6 +63,15 @@ _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
     help="How many whole evaluations are compared with what was decided.",
 )
 @click.option(
+    "--kinds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="How many kinds of call are shown that break one property: they differ in the"
+    " fact that changes, or in what the rule found before.",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(1),
     metavar="N",
@@ -85,6 +94,7 @@ def prove(
     views: int,
     samples: int,
     crosschecks: int,
+    kinds: int,
     jobs: int | None,
     config: str | None,
     as_json: bool,
@@ -115,7 +125,9 @@ def prove(
             policy,
             properties=properties,
             rules=rules,
-            effort=Effort(views=views, samples=samples, crosschecks=crosschecks),
+            effort=Effort(
+                views=views, samples=samples, crosschecks=crosschecks, kinds=kinds
+            ),
             jobs=jobs or os.cpu_count() or 1,
             progress=bar.advance,
         )
@@ -176,20 +188,23 @@ def _print_broken(claim: Claim, text: str) -> None:
     console = output()
     console.print(f"  not so: {text}")
     console.print(f"  {claim.broken:,} of {claim.cases:,} calls that it can tell apart")
-    found = claim.counterexample
-    if found is None:
+    if claim.counterexample is None:
         console.print("  no call of the space makes it find anything")
         return
-    facts = " · ".join(
-        f"{name} = {_text(value)}" for name, value in found.facts.items()
-    )
-    console.print(f"  smallest: {facts}", soft_wrap=True)
-    console.print(
-        f"  {', '.join(found.before) or 'nothing'} →"
-        f" {', '.join(found.after) or 'nothing'}, when {found.changed} ="
-        f" {_text(found.value)}",
-        soft_wrap=True,
-    )
+    for place, found in enumerate(claim.counterexamples()):
+        facts = " · ".join(
+            f"{name} = {_text(value)}" for name, value in found.facts.items()
+        )
+        word = "another kind" if place else "smallest"
+        console.print(f"  {word}: {facts or 'as it is'}", soft_wrap=True)
+        # Of calls that were drawn nothing was counted.
+        counted = "" if found.cases is None else f" ({found.cases:,} calls)"
+        console.print(
+            f"  {', '.join(found.before) or 'nothing'} →"
+            f" {', '.join(found.after) or 'nothing'}, when {found.changed} ="
+            f" {_text(found.value)}{counted}",
+            soft_wrap=True,
+        )
 
 
 def _text(value: Any) -> str:
@@ -217,6 +232,7 @@ def _document(proof: Proof) -> dict[str, Any]:
                 "bound": claim.bound,
                 "why": claim.why,
                 "counterexample": _counterexample(claim.counterexample),
+                "others": [_counterexample(found) for found in claim.others],
             }
             for claim in proof.claims
         ],
@@ -232,5 +248,6 @@ def _counterexample(found: Counterexample | None) -> dict[str, Any] | None:
         "value": found.value,
         "before": list(found.before),
         "after": list(found.after),
+        "cases": found.cases,
         "input": found.call,
     }

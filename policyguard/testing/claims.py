@@ -44,6 +44,8 @@ class Effort:
     where it is not known who else objects."""
     crosschecks: int = 5_000
     """How many whole evaluations the tables are compared with."""
+    kinds: int = 3
+    """How many kinds of counterexample are shown of one claim at most."""
     seed: int = 0
     """What the draws depend on."""
 
@@ -61,6 +63,9 @@ class Counterexample:
     """What it is changed to."""
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    cases: int | None = None
+    """How many cases are of its kind: the same fact is changed, and the same was found
+    before; nothing where that was not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,13 @@ class Claim:
     why: str = ""
     """Why it is not proved."""
     counterexample: Counterexample | None = None
+    """The smallest that was found."""
+    others: tuple[Counterexample, ...] = ()
+    """The smallest of each other kind, which changes another fact or another finding."""
+
+    def counterexamples(self) -> tuple[Counterexample, ...]:
+        """Return all that are shown, the smallest first."""
+        return (*([self.counterexample] if self.counterexample else []), *self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ class Change:
     dim: Dim
     to: int
     """Which value of the dimension, in the whole space."""
+    kept: Found | None = None
+    """What the rule has to find before; nothing: whatever breaks a property."""
 
     def breaks(self, choice: Choice, breaks: Breaks) -> tuple[Found, Found] | None:
         """Return what is found before and after, if that breaks a property."""
@@ -44,6 +46,8 @@ class Change:
         if before is None:
             return None
         one = before.get(self.rule, frozenset())
+        if self.kept not in {None, one}:
+            return None
         return (one, other) if breaks(one, other) else None
 
     def smallest(
@@ -74,12 +78,19 @@ class Change:
             },
             changed=self.dim.name,
             value=self.dim.values[self.to],
-            before=_shown(shown[0]),
-            after=_shown(shown[1]),
+            before=words_of(shown[0]),
+            after=words_of(shown[1]),
         )
 
 
-def change_of(analyst: Analyst, table: Table | Sample, dim: Dim, to: int) -> Change:
+def change_of(
+    analyst: Analyst,
+    table: Table | Sample,
+    dim: Dim,
+    to: int,
+    *,
+    kept: Found | None = None,
+) -> Change:
     """Return a change of a slice as one of the whole space.
 
     Args:
@@ -87,9 +98,10 @@ def change_of(analyst: Analyst, table: Table | Sample, dim: Dim, to: int) -> Cha
         table: Of the rule, with its slice.
         dim: The slice's dimension.
         to: Which of its values.
+        kept: What the rule has to find before.
     """
     whole = analyst.space.dim(dim.name)
-    return Change(analyst, table.rule, whole, whole.values.index(dim.values[to]))
+    return Change(analyst, table.rule, whole, whole.values.index(dim.values[to]), kept)
 
 
 def translated(
@@ -113,5 +125,6 @@ def smaller(
     return min(one, other, key=lambda found: len(found.facts))
 
 
-def _shown(found: Found) -> tuple[str, ...]:
+def words_of(found: Found) -> tuple[str, ...]:
+    """Return what is found as a person reads it."""
     return tuple(sorted(f"{rule} {effect}" for rule, effect in found))

@@ -9,18 +9,24 @@ left: what a search finds is never claimed with a weaker word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from random import Random
 from typing import Final
 
 from policyguard.testing.claims import REACHABLE, Claim, Counterexample
-from policyguard.testing.counterexamples import Change, change_of, smaller, translated
+from policyguard.testing.counterexamples import (
+    Change,
+    change_of,
+    smaller,
+    translated,
+    words_of,
+)
 from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.holding import value_at
 from policyguard.testing.properties import Property, opened
-from policyguard.testing.rule_table import Table, objects
+from policyguard.testing.rule_table import Found, Table, objects
 from policyguard.testing.space import Dim
 from policyguard.testing.tables import Analyst
 
@@ -36,6 +42,8 @@ class _Lost:
     to: int
     allowed: tuple[int, ...]
     count: int
+    before: Found | None = None
+    """What the rule finds before; nothing: whatever it finds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +64,12 @@ class _Settled:
     with_rules: tuple[str, ...] = ()
     counterexample: Counterexample | None = None
     left: _Left | None = None
-    """Where neither is known."""
+    """Where neither is known, or where only a search has found one."""
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether it is not known that others always object."""
+        return self.left is not None or self.counterexample is not None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +96,9 @@ class Guards:
         return self.joint[key]
 
 
-def decide(analyst: Analyst, table: Table, prop: Property, guards: Guards) -> Claim:
+def decide(
+    analyst: Analyst, table: Table, prop: Property, guards: Guards, *, kinds: int = 1
+) -> Claim:
     """Decide a property of a rule.
 
     Args:
@@ -91,6 +106,7 @@ def decide(analyst: Analyst, table: Table, prop: Property, guards: Guards) -> Cl
         table: The rule for every call.
         prop: The property.
         guards: Tables of several rules.
+        kinds: How many kinds of counterexample are looked for at most.
     """
     cases = table.space.size
     if prop.name == REACHABLE:
@@ -100,31 +116,107 @@ def decide(analyst: Analyst, table: Table, prop: Property, guards: Guards) -> Cl
             cases=cases, broken=0 if reached else cases,
         )  # fmt: skip
     lost = _lost_by(table, prop)
-    draws = -(-guards.samples // max(1, len(lost)))
-    others: set[str] = set()
-    silent: dict[str, int] = {}
-    best: Counterexample | None = None
-    for item in lost:
-        settled = _settled(analyst, table, prop, item, guards)
-        others |= set(settled.with_rules)
-        found = settled.counterexample
-        if settled.left:
-            found = _searched(settled.left, count=draws, seed=guards.seed)
-        best = smaller(best, found)
-        if settled.left or found:
-            silent[item.dim.name] = silent.get(item.dim.name, 0) + item.count
-    facts = ", ".join(sorted(silent))
+    search = _Search(
+        analyst=analyst, table=table, prop=prop, guards=guards,
+        draws=-(-guards.samples // max(1, len(lost))),
+    )  # fmt: skip
+    settled = [search.settled(item) for item in lost]
+    silent = [item for item, found in zip(lost, settled, strict=True) if found.is_open]
     if not silent:
+        others = {rule for found in settled for rule in found.with_rules}
         why = f"with {', '.join(sorted(others))}" if others else ""
         return Claim(
             property=prop.name, rule=table.rule, tier="PROVED", cases=cases, why=why
         )
+    shown = search.kinds(silent, [found.counterexample for found in settled], kinds)
+    facts = ", ".join(sorted({item.dim.name for item in silent}))
     return Claim(
-        property=prop.name, rule=table.rule, tier="VIOLATED" if best else "CHECKED",
-        cases=cases, broken=sum(silent.values()), counterexample=best,
+        property=prop.name, rule=table.rule, tier="VIOLATED" if shown else "CHECKED",
+        cases=cases, broken=sum(item.count for item in silent),
+        counterexample=shown[0] if shown else None, others=tuple(shown[1:]),
         why=f"it falls silent by {facts}"
-        + ("" if best else "; another rule objects in each call tried"),
+        + ("" if shown else "; another rule objects in each call tried"),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Search:
+    """Looks for calls that break one property of one rule."""
+
+    analyst: Analyst
+    table: Table
+    prop: Property
+    guards: Guards
+    draws: int
+
+    def settled(self, lost: _Lost) -> _Settled:
+        """Return what becomes of a change once other rules are looked at."""
+        found = _settled(self.analyst, self.table, self.prop, lost, self.guards)
+        if found.left is not None:
+            found.counterexample = _searched(
+                found.left, count=self.draws, seed=self.guards.seed
+            )
+        return found
+
+    def kinds(
+        self,
+        silent: Sequence[_Lost],
+        found: Sequence[Counterexample | None],
+        most: int,
+    ) -> list[Counterexample]:
+        """Return the smallest call of each kind, of all the smallest first.
+
+        A fact that was not shown yet goes before another finding of one that was.
+        """
+        by_fact: dict[str, Counterexample] = {}
+        for one in found:
+            if one is not None and one.changed is not None:
+                best = smaller(by_fact.get(one.changed), one)
+                by_fact[one.changed] = best or one
+        shown = sorted(by_fact.values(), key=_size)[:most]
+        counts = [_by_finding(self.table, self.prop, item) for item in silent]
+        for item, own in zip(silent, counts, strict=True):
+            for before in sorted(own, key=words_of):
+                known = {(one.changed, one.before) for one in shown}
+                if (item.dim.name, words_of(before)) in known:
+                    continue
+                if item.dim.name not in by_fact or len(shown) >= most:
+                    break
+                more = self.settled(replace(item, before=before)).counterexample
+                shown += [more] if more is not None else []
+        return [
+            replace(one, cases=_cases(one, silent, counts))
+            for one in sorted(shown, key=_size)
+        ]
+
+
+def _size(shown: Counterexample) -> int:
+    return len(shown.facts)
+
+
+def _cases(
+    shown: Counterexample,
+    silent: Sequence[_Lost],
+    counts: Sequence[Mapping[Found, int]],
+) -> int:
+    """Return how many cases are of the kind of one."""
+    return sum(
+        number
+        for item, own in zip(silent, counts, strict=True)
+        for before, number in own.items()
+        if (item.dim.name, words_of(before)) == (shown.changed, shown.before)
+    )
+
+
+def _by_finding(table: Table, prop: Property, lost: _Lost) -> dict[Found, int]:
+    """Return by what the rule finds before how often a change breaks a property."""
+    level = table.space.dims.index(lost.dim)
+    broken = _broken(table, prop, level, lost.to, lost.allowed)
+    root = table.diagrams.joined(
+        table.root, broken, lambda place, here: place + 1 if here else 0
+    )
+    counts = table.diagrams.counts(root)
+    return {table.outcomes[leaf - 1]: n for leaf, n in counts.items() if leaf}
 
 
 def _lost_by(table: Table, prop: Property) -> list[_Lost]:
@@ -140,8 +232,13 @@ def _lost_by(table: Table, prop: Property) -> list[_Lost]:
     return found
 
 
-def _broken(
-    table: Table, prop: Property, level: int, to: int, allowed: Sequence[int]
+def _broken(  # noqa: PLR0913, PLR0917 -- the words of one change
+    table: Table,
+    prop: Property,
+    level: int,
+    to: int,
+    allowed: Sequence[int],
+    found: Found | None = None,
 ) -> Root:
     """Return where a change breaks a property, as a function that is 1 there."""
     diagrams, outcomes = table.diagrams, table.outcomes
@@ -153,7 +250,10 @@ def _broken(
     root = diagrams.joined(
         table.root,
         after,
-        lambda one, other: int(prop.breaks(outcomes[one], outcomes[other])),
+        lambda one, other: int(
+            found in {None, outcomes[one]}
+            and prop.breaks(outcomes[one], outcomes[other])
+        ),
     )
     return diagrams.joined(
         root, diagrams.among(level, allowed), lambda one, other: one & other
@@ -166,7 +266,7 @@ def _settled(
     """Look for a call to which nobody objects, or for the rules that always do."""
     rules = [table.rule]
     tables: tuple[Table, ...] = (table,)
-    change = change_of(analyst, table, lost.dim, lost.to)
+    change = change_of(analyst, table, lost.dim, lost.to, kept=lost.before)
     for _ in range(_MOST):
         own = tables[0]
         rest = _left(tables, prop, lost)
@@ -222,7 +322,7 @@ def _left(tables: Sequence[Table], prop: Property, lost: _Lost) -> Root:
     to = dim.values.index(lost.dim.values[lost.to])
     allowed = next(a for t, a in prop.moves_of(dim) if t == to)
     values = [i for i in range(len(dim.values)) if allowed(i)]
-    rest = _broken(own, prop, level, to, values)
+    rest = _broken(own, prop, level, to, values, lost.before)
     diagrams: Diagrams = own.diagrams
     for other in others:
         after = diagrams.at(other.objecting, level, to)

@@ -158,7 +158,7 @@ def _group(
         if isinstance(table, Table):
             checked += _crosscheck(analyst, table, work.effort, crosschecks)
         claims += [
-            decide(analyst, table, prop, guards)
+            decide(analyst, table, prop, guards, kinds=work.effort.kinds)
             if isinstance(table, Table)
             else _sampled(analyst, table, prop, work.effort)
             for prop in work.properties

@@ -61,6 +61,37 @@ def test_a_rule_that_never_finds_anything_is_shown(tmp_path: Path) -> None:
     assert "no call of the space makes it find anything" in done.stdout
 
 
+def test_each_kind_of_call_that_breaks_a_property_is_shown(tmp_path: Path) -> None:
+    other = OWN.partition("\n\n")[2].replace('"deny"', '"unavailable"')
+    (tmp_path / "own.rego").write_text(
+        OWN.replace('kind == "train"', "competes == true")
+        + other.replace('kind == "train"', "publishes == true"),
+        encoding="utf-8",
+    )
+    command = (
+        "policy", "prove", str(tmp_path), "--rule", "ACME-01",
+        "--property", "fail_closed", "--crosschecks", "0",
+    )  # fmt: skip
+
+    text = run(*command)
+    (claim,) = json.loads(run(*command, "--json").stdout)["claims"]
+    (first,) = json.loads(run(*command, "--json", "--kinds", "1").stdout)["claims"]
+
+    assert text.exit_code == 1
+    assert text.stdout.splitlines()[-5:] == [
+        "  4 of 18 calls that it can tell apart",
+        "  smallest: purpose.competes = true",
+        "  ACME-01 deny → nothing, when purpose.competes = null (2 calls)",
+        "  another kind: purpose.publishes = true",
+        "  ACME-01 unavailable → nothing, when purpose.publishes = null (2 calls)",
+    ]
+    assert claim["counterexample"]["changed"] == "purpose.competes"
+    assert [(c["changed"], c["cases"]) for c in claim["others"]] == [
+        ("purpose.publishes", 2)
+    ]
+    assert first["others"] == []
+
+
 def test_an_unknown_rule_is_a_usage_error() -> None:
     done = run("policy", "prove", "--rule", "NONE-01")
 

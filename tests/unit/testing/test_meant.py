@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from benchmarks.meant import MEANT, UNREACHED, why_meant
+from benchmarks.meant import MEANT, UNREACHED, reasons, why_meant
 from policyguard.assembly import bundle_of
 from policyguard.settings import Settings
 from policyguard.testing.claims import Claim, Counterexample
@@ -88,6 +89,19 @@ def test_only_the_calls_that_are_meant_are_an_exception(
     claim: Claim, *, meant: bool
 ) -> None:
     assert (why_meant(claim) is not None) is meant
+
+
+def test_one_call_that_is_open_leaves_the_whole_claim_open() -> None:
+    meant = silence("EAR-04", "data.ear.classification")
+    other = silence("EAR-04", "data.ear.us_origin").counterexample
+    assert meant.counterexample is not None
+    assert other is not None
+
+    claim = replace(meant, others=(other,))
+
+    assert [why is None for _, why in reasons(claim)] == [False, True]
+    assert why_meant(claim) is None
+    assert why_meant(replace(meant, others=(meant.counterexample,))) == why_meant(meant)
 
 
 def test_a_rule_that_nothing_reaches_is_open_unless_it_is_known_why() -> None:

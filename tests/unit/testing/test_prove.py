@@ -105,6 +105,51 @@ def test_a_hole_is_shown_by_the_smallest_call() -> None:
     ]
 
 
+DENIED = ("purpose.competes", ("ACME-01 deny",), 5)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "body", "shown"),
+    [
+        (1, "input.data.china_exemption == null", [DENIED]),
+        (
+            3,
+            "input.data.china_exemption == null",
+            [DENIED, ("purpose.publishes", ("ACME-01 unavailable",), 2)],
+        ),
+        (
+            3,
+            "input.purpose.competes == true",
+            [
+                ("purpose.competes", ("ACME-01 deny",), 2),
+                ("purpose.competes", ("ACME-01 deny", "ACME-01 unavailable"), 1),
+            ],
+        ),
+    ],
+)
+def test_each_kind_of_call_that_breaks_a_property_is_shown_and_counted(
+    kinds: int, body: str, shown: list[tuple[str, tuple[str, ...], int]]
+) -> None:
+    place = "input.countries[input.exporter.establishment].eea"
+    other = OWN.partition("\n\n")[2].replace('"deny"', '"unavailable"')
+    text = OWN.replace(place, "input.purpose.competes == true") + other.replace(
+        place, f"input.purpose.publishes == true\n\t{body}"
+    )
+    policy = replace(shipped(), modules=dict(shipped().modules) | {"own.rego": text})
+
+    (claim,) = prove(
+        policy,
+        space=space(),
+        rules=["ACME-01"],
+        properties=["fail_closed"],
+        effort=replace(FEW, kinds=kinds),
+    ).claims
+
+    found = claim.counterexamples()
+    assert [(item.changed, item.before, item.cases) for item in found] == shown
+    assert claim.broken == (7 if "exemption" in body else 3)
+
+
 @pytest.mark.parametrize(("samples", "tier"), [(0, "CHECKED"), (20, "VIOLATED")])
 def test_a_silence_that_another_rule_hides_in_the_first_call_is_searched_for(
     samples: int, tier: str
