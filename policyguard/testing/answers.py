@@ -8,7 +8,7 @@ what they would do is what is asked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from policyguard.bundle.rulebook import (
     rulebook_document,
 )
 from policyguard.canonical import Json
+from policyguard.engines.compiled.checked import translated_or_not
 from policyguard.engines.native import compile_modules, syntax_tree
 from policyguard.engines.protocol import PolicySet
 from policyguard.engines.regorus import RegorusEngine
@@ -40,17 +41,58 @@ class Answer:
 
     verdict: str
     """One of `VERDICTS`, or `UNANSWERED`."""
-    objecting: tuple[tuple[str, str], ...] = ()
-    """Rules that object with their effects, the strictest first."""
-    obligations: tuple[str, ...] = ()
-    """Rules that oblige."""
-    why: str = ""
+    effects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By rule the effects that count, after status, overrides and approvals, sorted."""
+    softened: frozenset[str] = frozenset()
+    """Rules of which an override or an approval has taken something."""
+    why: str = field(default="", compare=False)
     """What the engine said, where there is no verdict."""
+
+    @property
+    def objecting(self) -> tuple[tuple[str, str], ...]:
+        """Return the rules that object with their effects, the strictest first."""
+        found = {
+            (rule, effect)
+            for rule, effects in self.effects.items()
+            for effect in effects
+            if effect in OBJECTING
+        }
+        return tuple(sorted(found, key=lambda i: (-VERDICTS.index(i[1]), i[0])))
 
     @property
     def rules(self) -> tuple[str, ...]:
         """Return the rules that object, the strictest first."""
         return tuple(dict.fromkeys(rule for rule, _ in self.objecting))
+
+    @property
+    def obligations(self) -> tuple[str, ...]:
+        """Return the rules that oblige."""
+        return tuple(
+            sorted(r for r, found in self.effects.items() if "oblige" in found)
+        )
+
+
+def answer_in(decision: Any, *, why: str = "") -> Answer:
+    """Return what a decision document says.
+
+    Args:
+        decision: What the entrypoint answers; nothing where the engine fails.
+        why: What the engine said then.
+    """
+    if not isinstance(decision, Mapping) or "verdict" not in decision:
+        return Answer(verdict=UNANSWERED, why=why or "the policy has no answer to it")
+    effects: dict[str, list[str]] = {}
+    for item in decision["findings"]:
+        effects.setdefault(item["id"], []).append(item["effect"])
+    answer = Answer(
+        verdict=decision["verdict"],
+        effects={rule: tuple(sorted(found)) for rule, found in effects.items()},
+        softened=frozenset(i["id"] for i in decision["findings"] if i.get("softened")),
+    )
+    if answer.verdict in OBJECTING and not answer.objecting:
+        # The bundle's own default: the question has no whole answer.
+        return Answer(verdict=UNANSWERED, why="the policy has no answer to it")
+    return answer
 
 
 class Asker:
@@ -58,11 +100,17 @@ class Asker:
 
     Args:
         policy: Rules and catalog, as an engine takes them.
+        compiled: Whether compiled policy answers, as in a guard; else the interpreter,
+            which what was decided with compiled policy is checked against.
     """
 
-    def __init__(self, policy: PolicySet) -> None:
-        self.policy = with_own_rules(policy)
-        self._snapshot = RegorusEngine().admit(self.policy)
+    def __init__(self, policy: PolicySet, *, compiled: bool = True) -> None:
+        tree = syntax_tree(compile_modules(policy.modules))
+        self.policy = with_own_rules(policy, held=read_tree(tree).finding_ids())
+        program = (
+            translated_or_not(tree, entrypoint=policy.entrypoint) if compiled else None
+        )
+        self._snapshot = RegorusEngine().admit(self.policy, translated=program)
         self._known: dict[bytes, Answer] = {}
 
     @property
@@ -79,31 +127,22 @@ class Asker:
 
     def _asked(self, question: bytes) -> Answer:
         try:
-            document: Any = self._snapshot.evaluate(question)
+            return answer_in(self._snapshot.evaluate(question))
         except EvaluationError as error:
-            return Answer(verdict=UNANSWERED, why=str(error))
-        found = {(item["id"], item["effect"]) for item in document["findings"]}
-        objecting = sorted(
-            ((rule, effect) for rule, effect in found if effect in OBJECTING),
-            key=lambda item: (-VERDICTS.index(item[1]), item[0]),
-        )
-        if document["verdict"] in OBJECTING and not objecting:
-            # The bundle's own default: the question has no whole answer.
-            return Answer(verdict=UNANSWERED, why="the policy has no answer to it")
-        return Answer(
-            verdict=document["verdict"],
-            objecting=tuple(objecting),
-            obligations=tuple(sorted({i["id"] for i in document["obligations"]})),
-        )
+            return answer_in(None, why=str(error))
 
 
-def with_own_rules(policy: PolicySet) -> PolicySet:
+def with_own_rules(
+    policy: PolicySet, *, held: Iterable[str] | None = None
+) -> PolicySet:
     """Return a policy whose rulebook lists every rule that its modules hold.
 
     Args:
         policy: One whose rulebook may lack an author's own rules.
+        held: Ids of the rules in its modules; without them they are read.
     """
-    held = read_tree(syntax_tree(compile_modules(policy.modules))).finding_ids()
+    if held is None:
+        held = read_tree(syntax_tree(compile_modules(policy.modules))).finding_ids()
     own: Any = policy.data.get("policyguard") or {}
     book: Any = own.get("rulebook") or {
         "rules": {},

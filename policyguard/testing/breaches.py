@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from policyguard.canonical import Json
+from policyguard.testing.answers import Answer
 from policyguard.testing.changes import Changed, changed
 from policyguard.testing.firing import known_of
 from policyguard.testing.properties import Property
 from policyguard.testing.rule_table import OBJECTS, Found, objects
 from policyguard.testing.space_values import LEFT_OUT
-from policyguard.testing.trial import Answer, Trial
+from policyguard.testing.trial import Trial
 
 MOST_CHANGES: Final = 200
 """Changes of one call that are looked at."""

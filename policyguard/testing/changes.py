@@ -17,9 +17,9 @@ import orjson
 
 from policyguard.canonical import Json
 from policyguard.engines.tree import Path
+from policyguard.testing.instants import instant
 from policyguard.testing.moves import derived_instants, instant_of
 from policyguard.testing.properties import Property
-from policyguard.testing.space import instant
 from policyguard.testing.trial import Trial
 
 _OFFSETS: Final = (

@@ -101,7 +101,7 @@ def forced(
             fault of the kit.
     """
     ground = Ground.of(policy, call)
-    asker = Asker(policy)
+    asker = Asker(policy, compiled=False)
     asked = ground.apply()
     answer = asker.ask(asked)
     if answer.verdict == UNANSWERED:

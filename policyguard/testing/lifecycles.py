@@ -36,6 +36,7 @@ from hypothesis.stateful import (
 
 from policyguard.canonical import Json
 from policyguard.catalog.document import with_views
+from policyguard.testing.answers import UNANSWERED, VERDICTS, Answer
 from policyguard.testing.catalogs import (
     Catalog,
     listed,
@@ -46,9 +47,9 @@ from policyguard.testing.catalogs import (
     unlisted,
     withdrawn,
 )
-from policyguard.testing.space import instant
+from policyguard.testing.instants import instant
 from policyguard.testing.strategies import inputs
-from policyguard.testing.trial import Answer, Trial
+from policyguard.testing.trial import Trial
 
 Call: TypeAlias = dict[str, Any]
 
@@ -60,8 +61,8 @@ _MOST_ASKED: Final = 20
 _REPLAYED: Final = 4
 """How many records are replayed after a step: the first ones and the last ones."""
 _COUNTRIES: Final = ("CN", "DE", "US")
-_WEIGHT: Final = {"allow": 0, "require_approval": 1, "unavailable": 2, "deny": 3}
-"""How much a verdict refuses."""
+_ORDER: Final = (*VERDICTS, UNANSWERED)
+"""Verdicts by how much they refuse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +205,7 @@ class CatalogLifecycle(RuleBasedStateMachine):
         self.named.add((name, party))
         after = self.answers(calls, self.catalog)
         for call, one, other in zip(calls, before, after, strict=True):
-            if _WEIGHT[other.verdict] < _WEIGHT[one.verdict]:
+            if _ORDER.index(other.verdict) < _ORDER.index(one.verdict):
                 raise _broken(
                     f"{name} names {party}: {other.verdict} and not {one.verdict}", call
                 )

@@ -15,7 +15,8 @@ from typing import Final, TypeAlias
 
 from policyguard.canonical import Json
 from policyguard.catalog.views import LIVES
-from policyguard.testing.space import Dim, Space, instant
+from policyguard.testing.instants import instant
+from policyguard.testing.space import Dim, Space
 
 Move: TypeAlias = tuple[int, Callable[[int], bool]]
 """To which value a fact is changed, and from which others."""

@@ -98,11 +98,8 @@ def policy_with(source: PolicySource, settings: Settings) -> PolicySet:
     whole = any(name.startswith(_FACTS) for name in source.modules)
     own = source.modules if whole else _below_tenant(source.modules)
     modules = {**({} if whole else base.modules), **own}
-    data = {
-        **({} if whole else _with_rulebook(base, modules)),
-        **source.data,
-        "catalog": base.data["catalog"],
-    }
+    given = {**({} if whole else base.data), **source.data}
+    data = {**_with_rulebook(given, modules), "catalog": base.data["catalog"]}
     return PolicySet(
         modules=modules,
         data=data,
@@ -118,16 +115,21 @@ def _below_tenant(modules: Mapping[str, str]) -> dict[str, str]:
     return {f"{_TENANT}/{name}": text for name, text in modules.items()}
 
 
-def _with_rulebook(base: PolicySet, modules: Mapping[str, str]) -> dict[str, Json]:
-    """Return the data of a bundle, of whose rulebook added rules are a part.
+def _with_rulebook(
+    data: Mapping[str, Json], modules: Mapping[str, str]
+) -> Mapping[str, Json]:
+    """Return the data of a bundle, whose rulebook is of these modules.
 
-    A rule that is being written has no METADATA and no place in it; whoever asks for its
-    status says what that means.
+    The one in a directory that is being worked on may be of yesterday. A rule that is
+    being written has no METADATA and no place in it; whoever asks for its status says
+    what that means.
     """
-    ours: Any = base.data["policyguard"]
+    ours: Any = data.get("policyguard")
+    if not ours or "rulebook" not in ours:
+        return data
     book = rulebook_document(
         revision=ours["rulebook"]["revision"],
         rules=read_rules(modules.items()),
-        overrides=read_overrides(base.data),
+        overrides=read_overrides(data),
     )
-    return {**base.data, "policyguard": {**ours, "rulebook": book}}
+    return {**data, "policyguard": {**ours, "rulebook": book}}

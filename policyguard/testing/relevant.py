@@ -20,9 +20,10 @@ import orjson
 
 from policyguard.canonical import Json
 from policyguard.engines.tree import Path
+from policyguard.testing.instants import WINDOW, boundaries_in
 from policyguard.testing.slice_forms import ANY, SHAPE, THERE, Reads
 from policyguard.testing.space import Dim, Space, concerned
-from policyguard.testing.space_values import boundaries_in, numbers_in
+from policyguard.testing.space_values import numbers_in
 
 _COUNTRY: Final = re.compile(r'"([A-Z]{2})"')
 _ROWS: Final = ("catalog", "views", "countries")
@@ -168,6 +169,10 @@ class Relevance:
     def _edges(self) -> set[int]:
         """Return the instants at which what is read says something else."""
         found = set(boundaries_in(self._read_data()))
+        for path in self.reads.data:
+            # No view ends there: rules compare these with the instant themselves.
+            if path and path[-1] in WINDOW:
+                found |= {end for end in _under(self.data, path) if type(end) is int}
         below: dict[Path, list[Path]] = {}
         for path in self.reads.data:
             for place, part in enumerate(path):

@@ -12,7 +12,6 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final, Literal, TypeAlias
 
@@ -23,6 +22,7 @@ from policyguard.engines.protocol import PolicySet
 from policyguard.engines.tree import Path
 from policyguard.errors import ConfigurationError
 from policyguard.testing.calm import calm_call
+from policyguard.testing.instants import instant
 from policyguard.testing.space_values import Values, schema_facts
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.names import add_name_keys
@@ -230,11 +230,6 @@ def _alike(one: Path, other: Path) -> bool:
         left == right or "*" in {left, right}
         for left, right in zip(one, other, strict=False)
     )
-
-
-def instant(seconds: int) -> str:
-    """Return an instant as the vocabulary writes it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _base(values: Values) -> dict[str, Json]:

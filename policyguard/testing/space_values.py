@@ -17,12 +17,14 @@ import orjson
 from policyguard.canonical import Json
 from policyguard.engines.protocol import PolicySet
 from policyguard.engines.tree import Path
+from policyguard.testing.instants import WINDOW, instant, instants_in, items_of
 
 _COUNTRY: Final = re.compile(r'"([A-Z]{2})"')
 _REGION: Final = re.compile(r'"([A-Z]{2}-[A-Z0-9]{1,3})"')
 _EAR_CLASS: Final = re.compile(r'"([0-9][A-E][0-9]{3}(?:\.[a-z0-9.]+)?)"')
 _COMMENT: Final = re.compile(r"(?m)^\s*#.*$")
 _NUMBER: Final = re.compile(r'(?<![\w".-])([0-9]{2,})(?![\w".-])')
+_LITERAL: Final = r'"(?:[^"\\]|\\.)*"'
 _DAY: Final = 86_400
 LEFT_OUT: Final = frozenset({("approvals",), ("tenant", "id"), ("tenant", "assumed"), ("data", "people"), ("caller", "id")})  # fmt: skip
 """Facts with one value: no approval, one tenant, nothing assumed, nobody's id."""
@@ -34,7 +36,7 @@ class Values:
     """Holds what policy and catalog name."""
 
     at: tuple[int, ...]
-    """Each boundary of rulebook and catalog, and the second before it."""
+    """Each instant at which rulebook or catalog say something else, and the second before."""
     countries: tuple[str, ...]
     regions: tuple[str, ...]
     ear_classes: tuple[str, ...]
@@ -44,15 +46,17 @@ class Values:
     texts: Mapping[str, tuple[str, ...]] = field(repr=False)
     """Texts of the catalog by the name of their list."""
     recipients: Mapping[str, str] = field(repr=False)
+    rules: str = field(repr=False)
+    """The text of all rules, without comments."""
 
     @classmethod
     def of(cls, policy: PolicySet) -> Values:
         """Read them of a policy."""
         catalog: Any = policy.data["catalog"]
         rules = "\n".join(_COMMENT.sub("", text) for text in policy.modules.values())
-        boundaries = sorted(set(boundaries_in(policy.data)))
+        instants = set(instants_in(policy.data))
         return cls(
-            at=tuple(sorted({b + step for b in boundaries for step in (-1, 0)}))
+            at=tuple(sorted({second + step for second in instants for step in (-1, 0)}))
             or (1_767_225_600,),
             countries=_countries(catalog, rules),
             regions=tuple(
@@ -79,6 +83,7 @@ class Values:
                 name: entry["intervals"][-1]["recipient"] or "nobody"
                 for name, entry in catalog["views"]["deployments"].items()
             },
+            rules=rules,
         )
 
     def of_fact(self, path: Path, form: str, detail: Any) -> list[Any]:
@@ -102,7 +107,7 @@ class Values:
         """Return the values of what the catalog or the route decides."""
         names = self.names
         by_path: dict[Path, list[Any]] = {
-            ("at",): [_instant(seconds) for seconds in self.at],
+            ("at",): [instant(seconds) for seconds in self.at],
             ("model",): [None, *names["model"]],
             ("route",): [[None], *([name] for name in names["deployment"])],
             ("asked", "model"): [None, "x"],
@@ -170,18 +175,39 @@ class Values:
         del path, detail
         last = self.at[-1]
         return [
-            _instant(last - 800 * _DAY),
-            _instant(last - _DAY),
+            instant(last - 800 * _DAY),
+            instant(last - _DAY),
             "2199-01-01T00:00:00Z",
         ]
 
     def _text(self, path: Path, detail: Any) -> list[Any]:
-        del path, detail
-        return ["x"]
+        del detail
+        return ["x", *self._compared(path)]
 
     def _texts(self, path: Path, detail: Any) -> list[Any]:
         del detail
-        return [[], *([text] for text in ("x", *self.texts.get(path[-1], ())))]
+        named = {**dict.fromkeys(self.texts.get(path[-1], ())), **self._compared(path)}
+        return [[], *([text] for text in ("x", *named))]
+
+    def _compared(self, path: Path) -> dict[str, None]:
+        """Return the texts that a rule compares with a fact where it names both.
+
+        `x` stands for all others.
+        """
+        # Of a list of owners a rule takes some `owner`.
+        above = [part for part in path[:-1] if part != "*"][-1:]
+        one = above[0].removesuffix("s") if path[-2:-1] == ("*",) else "".join(above)
+        name = rf"{one}\.{path[-1]}"
+        here = rf"[\w.\[\]]*\b{name}\b"
+        forms = (
+            rf"{here}\s*[!=]=\s*({_LITERAL})",
+            rf"({_LITERAL})\s*(?:[!=]=|\bin)\s+{here}",
+            rf"{here}\s+in\s+\{{([^}}:]*)\}}",
+            rf"\b(?:startswith|endswith|contains)\({here},\s*({_LITERAL})\)",
+        )
+        found = (text for form in forms for text in re.findall(form, self.rules))
+        literals = (item for text in found for item in re.findall(_LITERAL, text))
+        return dict.fromkeys(sorted(orjson.loads(item) for item in literals))
 
     def _object(self, path: Path, detail: Any) -> list[Any]:
         del path
@@ -312,44 +338,17 @@ def _countries(catalog: Any, rules: str) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def boundaries_in(value: Any) -> Iterator[int]:
-    """Yield each instant at which a document says something else, in seconds."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key == "boundaries":
-                yield from item
-            else:
-                yield from boundaries_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from boundaries_in(item)
-
-
 def numbers_in(value: Any) -> Iterator[int]:
     """Yield each number of a document that is no instant."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key not in {"boundaries", "since", "until", "relief_since"}:
-                yield from numbers_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from numbers_in(item)
-    elif type(value) is int:
+    if type(value) is int:
         yield value
+    for key, item in items_of(value):
+        if key != "boundaries" and key not in WINDOW:
+            yield from numbers_in(item)
 
 
 def _under(value: Any, name: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if name in key and isinstance(item, list):
-                yield from (text for text in item if isinstance(text, str))
-            yield from _under(item, name)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _under(item, name)
-
-
-def _instant(seconds: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for key, item in items_of(value):
+        if key is not None and name in key and isinstance(item, list):
+            yield from (text for text in item if isinstance(text, str))
+        yield from _under(item, name)

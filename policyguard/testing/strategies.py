@@ -19,9 +19,10 @@ from pydantic import ValidationError
 
 from policyguard.canonical import Json
 from policyguard.testing.changes import Place, set_in, without
+from policyguard.testing.instants import instant
 from policyguard.testing.moves import derived_instants
 from policyguard.testing.seeds import call_of, seeds_of
-from policyguard.testing.space import Dim, instant
+from policyguard.testing.space import Dim
 from policyguard.testing.trial import Trial
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.names import without_name_keys

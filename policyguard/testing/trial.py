@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,8 @@ from policyguard.engines.protocol import PolicySet
 from policyguard.engines.threads import NativeEngine
 from policyguard.errors import ConfigurationError
 from policyguard.settings import Settings, load_settings
+from policyguard.testing.answers import Answer, answer_in, with_own_rules
+from policyguard.testing.instants import instants_in
 from policyguard.testing.moves import instant_of
 from policyguard.testing.policies import configured_policy, policy_with
 from policyguard.testing.rego_tests import answer_of
@@ -29,24 +31,13 @@ from policyguard.testing.relevant import slice_of
 from policyguard.testing.rule_table import Found
 from policyguard.testing.sources import read_policy
 from policyguard.testing.space import Dim, Space
-from policyguard.testing.space_values import boundaries_in
 from policyguard.testing.tables import Analyst
 
 NO_VIEW: Final[Mapping[str, Found]] = {"view": frozenset({("view", "deny")})}
 """What is found of a call that cannot even be looked at: the guard denies it."""
 _MOST_KEPT: Final = 20_000
-_IN_FORCE: Final = {"status": "in_force", "verified": True}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Is what a policy says of one call."""
-
-    verdict: str
-    effects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By rule the effects that count, after status, overrides and approvals."""
-    softened: frozenset[str] = frozenset()
-    """Rules of which an override or an approval has taken something."""
+_SOFTENING: Final = frozenset({"suspended", "contested", "proposed"})
+"""Statuses in which what a rule objects to counts for less."""
 
 
 class Trial:
@@ -68,9 +59,9 @@ class Trial:
         space: Space | None = None,
         rules: Iterable[str] = (),
     ) -> None:
-        self.policy = policy
         self.space = Space.from_catalog(policy) if space is None else space
         self.analyst = Analyst(policy, self.space)
+        self.policy = with_own_rules(policy, held=self.analyst.rules)
         chosen = sorted(set(rules)) or sorted(self.analyst.rules)
         odd = [rule for rule in chosen if rule not in self.analyst.rules]
         if odd:
@@ -165,11 +156,7 @@ class Trial:
     @cached_property
     def boundaries(self) -> tuple[int, ...]:
         """Return the seconds at which bundle or catalog say something else."""
-        catalog: Any = self.policy.data["catalog"]
-        terms = (model["access_terms"] for model in catalog["models"].values())
-        # No view ends there: rules compare these with the instant themselves.
-        limits = {item["since"] for item in terms if item and item["since"] is not None}
-        return tuple(sorted({*boundaries_in(self.policy.data), *limits}))
+        return tuple(sorted({*instants_in(self.policy.data)}))
 
     def found(self, call: Json) -> Mapping[str, Found]:
         """Return by rule what it finds, before its status and any softening."""
@@ -197,24 +184,12 @@ class Trial:
         asked = engine or self._engine
         asked.set_input_json(orjson.dumps(call).decode("utf-8"))
         text, message = answer_of(asked, self.policy.entrypoint)
-        decision: Any = {} if message else orjson.loads(text)
-        if not isinstance(decision, dict):
-            decision = {}
-        effects: dict[str, tuple[str, ...]] = {}
-        softened = set()
-        for item in decision.get("findings", ()):
-            effects[item["id"]] = (*effects.get(item["id"], ()), item["effect"])
-            if item.get("softened"):
-                softened.add(item["id"])
-        return Answer(
-            verdict=str(decision.get("verdict", "deny")),
-            effects=effects,
-            softened=frozenset(softened),
-        )
+        return answer_in(None if message else orjson.loads(text), why=message)
 
     def in_force(self, call: Json) -> frozenset[str]:
         """Return the rules that are in force at the instant of a call."""
-        book: Any = self._document.get("policyguard", {}).get("rulebook")
+        own: Any = self.policy.data.get("policyguard") or {}
+        book = own.get("rulebook")
         at = instant_of(call.get("at")) if isinstance(call, Mapping) else None
         if book is None or at is None:
             return frozenset()
@@ -222,7 +197,7 @@ class Trial:
         return frozenset(
             rule
             for rule, standing in book["intervals"][index].items()
-            if standing["status"] == "in_force"
+            if standing["status"] not in _SOFTENING
         )
 
     def engine(self, *, turned: bool = False) -> NativeEngine:
@@ -234,7 +209,7 @@ class Trial:
         modules = join_modules(self.policy.modules).modules
         order = sorted(modules, reverse=turned)
         engine = compile_modules({name: modules[name] for name in order})
-        engine.add_data_json(orjson.dumps(self._document).decode("utf-8"))
+        engine.add_data_json(orjson.dumps(dict(self.policy.data)).decode("utf-8"))
         return engine
 
     def engine_over(self, catalog: Mapping[str, Json]) -> NativeEngine:
@@ -251,7 +226,7 @@ class Trial:
     def _without_catalog(self) -> NativeEngine:
         engine = compile_modules(join_modules(self.policy.modules).modules)
         rest = {
-            name: item for name, item in self._document.items() if name != "catalog"
+            name: item for name, item in self.policy.data.items() if name != "catalog"
         }
         engine.add_data_json(orjson.dumps(rest).decode("utf-8"))
         return engine
@@ -259,27 +234,6 @@ class Trial:
     @cached_property
     def _engine(self) -> NativeEngine:
         return self.engine()
-
-    @cached_property
-    def _document(self) -> dict[str, Any]:
-        """Return the base document, with rules in force that no rulebook knows yet.
-
-        A rule that is being written has no METADATA; without a status its findings
-        would all be one denial.
-        """
-        data: Any = orjson.loads(orjson.dumps(dict(self.policy.data)))
-        book = data.get("policyguard", {}).get("rulebook")
-        new = [
-            rule
-            for rule in self.analyst.rules
-            if book is not None and rule not in book["rules"]
-        ]
-        for rule in new:
-            book["rules"][rule] = {"locked": False}
-            for interval in book["intervals"]:
-                interval[rule] = _IN_FORCE
-        found: dict[str, Any] = data
-        return found
 
 
 def _once(values: Iterable[Json]) -> tuple[Json, ...]:

@@ -33,11 +33,11 @@ from policyguard.engines.protocol import PolicySet
 from policyguard.engines.regorus import RegorusEngine
 from policyguard.settings import Settings
 from policyguard.testing.changes import places, set_in
+from policyguard.testing.instants import instant
 from policyguard.testing.moves import derived_instants, instant_of
 from policyguard.testing.policies import configured_policy
 from policyguard.testing.rego_tests import answer_of
 from policyguard.testing.rule_table import OBJECTS
-from policyguard.testing.space import instant
 from policyguard.testing.strategies import calls
 from policyguard.testing.trial import Trial
 

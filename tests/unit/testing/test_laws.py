@@ -7,6 +7,7 @@ from unit.testing.trials import FIRST_ONLY, OWN, changed, own, space, trial
 
 from policyguard.errors import ConfigurationError
 from policyguard.testing import laws
+from policyguard.testing.answers import UNANSWERED, Answer
 from policyguard.testing.breaches import breach_of
 from policyguard.testing.changes import changed as changes_of
 from policyguard.testing.moves import widened
@@ -171,12 +172,12 @@ def test_an_unknown_property_and_an_unknown_rule_are_refused() -> None:
         Trial(trial().policy, space=space(), rules=["NONE-01"])
 
 
-def test_a_call_without_an_instant_is_denied_and_breaks_nothing() -> None:
+def test_a_call_without_an_instant_has_no_answer_and_breaks_nothing() -> None:
     call = trial().space.call({})
     del call["at"]
 
     assert breach_of(property_named("allow_iff_nothing_objects"), trial(), call) is None
-    assert trial().answer(call).verdict == "deny"
+    assert trial().answer(call) == Answer(verdict=UNANSWERED)
 
 
 def test_each_law_is_one_line() -> None:

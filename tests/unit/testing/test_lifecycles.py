@@ -10,8 +10,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from unit.testing.trials import shipped
 
 from policyguard.engines.protocol import PolicySet
+from policyguard.testing.answers import Answer
 from policyguard.testing.lifecycles import CatalogLifecycle, Recorded, lifecycle
-from policyguard.testing.trial import Answer, Trial
+from policyguard.testing.trial import Trial
 
 FEW = settings(
     max_examples=8,

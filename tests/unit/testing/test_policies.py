@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from unit.testing.trials import OWN, shipped, written
 
 from policyguard.errors import BundleError
 from policyguard.settings import Settings
+from policyguard.testing.answers import Asker
 from policyguard.testing.policies import policy_in
 from policyguard.testing.trial import Trial
 
@@ -77,3 +79,28 @@ def test_an_id_that_a_shipped_rule_has_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BundleError, match="`GDPR-01` is also in"):
         policy_in(written(tmp_path, text), Settings())
+
+
+def test_a_bundle_whose_rulebook_is_of_yesterday_has_that_of_its_modules(
+    tmp_path: Path,
+) -> None:
+    whole = tmp_path / "bundle"
+    shutil.copytree(Path(__file__).parents[3] / "policies", whole)
+    rule = whole / "policyguard/rules/licence/lic_06.rego"
+    text = rule.read_text("utf-8")
+    rule.write_text(text.replace("severity: ", "severity: low #", 1), "utf-8")
+
+    found = rulebook(policy_in(whole, Settings()))["rules"]["LIC-06"]
+
+    assert found == {**rulebook(shipped())["rules"]["LIC-06"], "severity": "low"}
+
+
+def test_a_rule_without_a_description_counts_as_our_own_policy(tmp_path: Path) -> None:
+    trial = Trial(policy_in(written(tmp_path, OWN), Settings()), rules=["ACME-02"])
+    call = trial.space.call({})
+    call["purpose"]["publishes"] = True
+    call["data"]["classes"] = ["source_code"]
+
+    assert "ACME-02" in trial.in_force(call)
+    assert trial.answer(call) == Asker(trial.policy).ask(call)
+    assert trial.answer(call).objecting[0] == ("ACME-02", "deny")
