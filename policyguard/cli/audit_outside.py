@@ -20,7 +20,8 @@ from policyguard.cli.trail_option import log_option, trail_of, trail_option
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from policyguard.audit.outside.monitor import Monitor, Watch, Watched
+    from policyguard.audit.outside.monitor import Monitor, Watch
+    from policyguard.audit.outside.watched import Watched
     from policyguard.signing.keyring import VerifierKey
 
 _TAMPERED: Final = 1
@@ -104,7 +105,15 @@ def anchor(
     "--trust",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The public keys, witnesses and quorum that you trust; for --exported.",
+    help="The public keys, witnesses and quorum that you trust, whatever the settings"
+    " name; --exported needs it.",
+)
+@click.option(
+    "--minimum",
+    metavar="INDEX",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Tiles in --exported may lack records below this: they were pruned.",
 )
 @click.option(
     "--state",
@@ -131,6 +140,7 @@ def monitor(
     *,
     exported: Path | None,
     trust: Path | None,
+    minimum: int,
     state: Path | None,
     max_age: int | None,
     every: int | None,
@@ -157,6 +167,7 @@ def monitor(
                 place,
                 exported=exported,
                 trust=trust,
+                minimum=minimum,
                 state=state,
                 max_age=max_age,
             )
@@ -178,12 +189,14 @@ def _watcher(
     *,
     exported: Path | None,
     trust: Path | None,
+    minimum: int,
     state: Path | None,
     max_age: int | None,
 ) -> tuple[Monitor, list[Watched]]:
     from policyguard.audit.creation import keys_by_origin, read_trust
-    from policyguard.audit.outside.monitor import LocalLog, Monitor
-    from policyguard.cli.outside_settings import vouchers_of
+    from policyguard.audit.outside.monitor import Monitor
+    from policyguard.audit.outside.watched import LocalLog
+    from policyguard.cli.outside_settings import vouchers_given, vouchers_of
     from policyguard.cli.trail_reading import opened
     from policyguard.settings import load_settings
 
@@ -194,23 +207,28 @@ def _watcher(
                 "give the file of trusted keys with --trust: not the one that came with"
                 " the export, which proves nothing"
             )
-        trusted = read_trust(trust)
-        logs = _exported(exported, keys=keys_by_origin(trusted))
+        given = read_trust(trust)
+        vouchers = vouchers_given(given)
+        logs = _exported(exported, keys=keys_by_origin(given), minimum=minimum)
     else:
         reader = opened(place)
-        trusted = read_trust(trust) if trust is not None else reader.trust
+        vouchers = (
+            vouchers_given(read_trust(trust))
+            if trust is not None
+            else vouchers_of(reader.trust)
+        )
         logs = [LocalLog(log=log) for log in reader.logs]
     hours = load_settings().outside.max_age_hours
     watcher = Monitor(
         state=state or _default_state(place),
-        vouchers=vouchers_of(trusted),
+        vouchers=vouchers,
         patience=timedelta(seconds=max_age) if max_age else timedelta(hours=hours),
     )
     return watcher, logs
 
 
 def _exported(
-    folder: Path, *, keys: Mapping[str, Sequence[VerifierKey]]
+    folder: Path, *, keys: Mapping[str, Sequence[VerifierKey]], minimum: int
 ) -> list[Watched]:
     """Return the logs of an export, and those that it should have.
 
@@ -218,7 +236,7 @@ def _exported(
         TrailError: there is a log of which no key is known, or none at all: passed over,
             it would look as if it were watched.
     """
-    from policyguard.audit.outside.monitor import ExportedLog
+    from policyguard.audit.outside.watched import ExportedLog
     from policyguard.errors import TrailError
 
     found = [
@@ -241,7 +259,7 @@ def _exported(
             " file"
         )
     return [
-        ExportedLog(directory=place, origin=origin, vkeys=keys[origin])
+        ExportedLog(directory=place, origin=origin, vkeys=keys[origin], minimum=minimum)
         for origin, place in found + missing
     ]
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     "--trust",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The public keys, witnesses and quorum that you trust; PATH needs it.",
+    help="The public keys, witnesses and quorum that you trust, whatever the settings"
+    " name; PATH needs it.",
 )
 @click.option(
     "--timestamp-roots",
@@ -132,13 +133,13 @@ def verified_trail(
     from policyguard.audit.reader import source_of
     from policyguard.audit.verify import verify_trail
     from policyguard.cli.erasing import known_erasers
-    from policyguard.cli.outside_settings import vouchers_of
+    from policyguard.cli.outside_settings import vouchers_given, vouchers_of
     from policyguard.cli.trail_reading import lock_of, passphrase_set
     from policyguard.settings import load_settings
 
     vouchers: Vouchers | None = None
     if trust is not None:
-        vouchers = vouchers_of(read_trust(trust), roots=roots)
+        vouchers = vouchers_given(read_trust(trust), roots=roots)
     elif roots is not None or load_settings().outside.is_set:
         source = source_of(place)
         source.require_present()
@@ -168,9 +169,9 @@ def _handed_out(
             Proved(origin=origin, records=count, size=newest.size, root=newest.root)
             for origin, (newest, count) in sorted(found.items())
         ]
-    from policyguard.cli.outside_settings import vouchers_of
+    from policyguard.cli.outside_settings import vouchers_given
 
-    vouchers = vouchers_of(trusted, roots=roots)
+    vouchers = vouchers_given(trusted, roots=roots)
     return _exported(path, vouchers=vouchers, minimum=minimum, bar=bar)
 
 
@@ -182,7 +183,7 @@ def _exported(
     from policyguard.audit.export.jsonl import RECORDS, verify_jsonl
     from policyguard.audit.export.tiles import verify_tiles
     from policyguard.audit.log_chain import require_continued
-    from policyguard.audit.outside.monitor import ExportedLog, verified_attestations
+    from policyguard.audit.outside.watched import ExportedLog, verified_attestations
     from policyguard.audit.verify import Verified
     from policyguard.errors import ConfigurationError, TamperedError
 
@@ -222,7 +223,6 @@ def _exported(
                 ),
                 new=item,
                 vouchers=vouchers,
-                every=True,
             ),
         )
         for item, place in zip(found, exports, strict=True)

@@ -16,21 +16,35 @@ if TYPE_CHECKING:
 
 
 def vouchers_of(trust: TrustFile, *, roots: Path | None = None) -> Vouchers:
-    """Return which witnesses and authorities are trusted.
+    """Return which witnesses and authorities are trusted where nobody says otherwise.
 
     Args:
-        trust: The trail's own trust file, or the one that a person has given: used
-            where the settings name no witnesses.
+        trust: The trail's own trust file, whose witnesses count where the settings name
+            none.
         roots: Certificates of authorities; without them as the settings say.
 
     Raises:
         ConfigurationError: the settings cannot be used.
         TrailError: a file that they name cannot be read.
     """
-    outside = load_settings().outside
+    trusted = witnesses_of(load_settings().outside, trust=trust)
+    return vouchers_given(trusted, roots=roots)
+
+
+def vouchers_given(trust: TrustFile, *, roots: Path | None = None) -> Vouchers:
+    """Return what a person trusts who has given a trust file: its witnesses alone count.
+
+    Args:
+        trust: The file. One that names no witness asks for none, whatever settings do.
+        roots: Certificates of authorities; without them as the settings say.
+
+    Raises:
+        ConfigurationError: the settings cannot be used.
+        TrailError: the file of certificates cannot be read.
+    """
     return Vouchers(
-        trust=witnesses_of(outside, trust=trust),
-        roots=roots_of(roots or outside.timestamp_roots),
+        trust=trust,
+        roots=roots_of(roots or load_settings().outside.timestamp_roots),
     )
 
 

@@ -236,3 +236,25 @@ def test_an_export_is_pruned_after_its_time_alone(tmp_path: Path) -> None:
     )
     assert told.exit_code == 0
     assert "records below 256 may be missing" in told.stdout
+
+
+def test_an_export_that_was_pruned_is_verified_and_watched_from_its_minimum_on(
+    tmp_path: Path,
+) -> None:
+    trail = Trail.create(tmp_path / "trail", name="acme.example")
+    for _ in range(600):
+        trail.append_later(outcome("x"), failed=lambda _: None)
+    trail.close()
+    out, trust = tmp_path / "out", tmp_path / "trail/trust"
+    run("audit", "export", out, "--trail", tmp_path / "trail")
+    (out / "app-1/tile/entries/001").unlink()
+
+    for asked in (
+        ("audit", "verify", out, "--trust", trust, "--json"),
+        ("audit", "monitor", "--exported", out, "--trust", trust, "--json"),
+    ):
+        said = [
+            json.loads(run(*asked, "--minimum", minimum).stdout)["intact"]
+            for minimum in ("0", "511", "512")
+        ]
+        assert said == [False, False, True], asked

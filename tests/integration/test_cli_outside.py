@@ -213,6 +213,42 @@ def test_an_export_of_lines_is_held_to_the_quorum(world: World) -> None:
     assert json.loads(altered.stdout)["intact"] is False
 
 
+def test_a_trust_file_that_is_given_counts_and_not_what_the_settings_name(
+    world: World,
+) -> None:
+    out, mine = world.folder / "out", world.folder / "mine"
+    (log,) = TrailReader.open(world.trail).logs
+    with witness_for(world.trail, world.folder / "other.json") as (_, other):
+        asked = {"none": "", "another": quorum_of(other).format()}
+
+    def lacking(witnesses: str) -> list[bool]:
+        mine.write_text(f"log {log.vkey.format()}\n{witnesses}")
+        done = [
+            run(*command, "--trust", mine, "--json")
+            for command in (
+                ("audit", "verify"),
+                ("audit", "verify", out),
+                ("audit", "monitor", "--max-age", "1d"),
+                ("audit", "monitor", "--max-age", "1d", "--exported", out),
+            )
+        ]
+        documents = [json.loads(item.stdout) for item in done]
+        found = [
+            *(item["outside"]["acme.example/app-1"] for item in documents[:2]),
+            *(item["logs"][0]["outside"] for item in documents[2:]),
+        ]
+        return [not item["quorum"] for item in found]
+
+    run("audit", "export", out)
+    before = lacking(asked["none"])
+    run("audit", "anchor")
+    run("audit", "export", out)
+    after = lacking(asked["another"])
+
+    # The settings ask for the quorum of one that has cosigned nothing at first.
+    assert (before, after) == ([False] * 4, [True] * 4)
+
+
 def test_an_export_takes_cosignatures_and_stamps_along(world: World) -> None:
     out = world.folder / "out"
     trust = out / "trust"

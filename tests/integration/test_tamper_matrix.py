@@ -22,7 +22,8 @@ from trails import append_pair, copied, made_trail, outcome
 
 from policyguard.audit.outside.anchor import Outside
 from policyguard.audit.outside.attested import Vouchers
-from policyguard.audit.outside.monitor import LocalLog, Monitor
+from policyguard.audit.outside.monitor import Monitor
+from policyguard.audit.outside.watched import LocalLog
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail

@@ -5,26 +5,23 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from outsiders import quorum_of, taken, witness_for
-from trails import append_pair, copied, made_trail
+from trails import append_pair, copied, made_trail, outcome
 
 from policyguard.audit.export.jsonl import RECORDS, export_jsonl
 from policyguard.audit.export.tiles import export_tiles
 from policyguard.audit.outside.anchor import Outside
 from policyguard.audit.outside.attested import Vouchers
-from policyguard.audit.outside.monitor import (
-    ExportedLog,
-    LocalLog,
-    Monitor,
-    Watch,
-    Watched,
-)
+from policyguard.audit.outside.monitor import Monitor, Watch
+from policyguard.audit.outside.watched import ExportedLog, LocalLog, Watched
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import TamperedError, TrailError
+from policyguard.identity import new_id
 
 NOW = datetime.now(UTC)
 ORIGIN = "acme.example/app-1"
@@ -43,6 +40,13 @@ def trail(made: Path, tmp_path: Path) -> Path:
 def grown(directory: Path) -> None:
     trail = Trail.open(directory)
     append_pair(trail)
+    trail.close()
+
+
+def append_all(directory: Path, count: int) -> None:
+    trail = Trail.open(directory)
+    for _ in range(count):
+        trail.append(outcome(new_id()))
     trail.close()
 
 
@@ -227,7 +231,7 @@ def test_a_changed_state_is_not_believed(trail: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [0, 7])
-@pytest.mark.parametrize("form", ["trail", "lines"])
+@pytest.mark.parametrize("form", ["trail", "lines", "tiles"])
 def test_a_record_that_was_changed_under_its_checkpoint_is_found(
     trail: Path, tmp_path: Path, form: str, before: int
 ) -> None:
@@ -239,13 +243,58 @@ def test_a_record_that_was_changed_under_its_checkpoint_is_found(
             return [LocalLog(log=log)]
         return [ExportedLog(directory=out, origin=log.origin, vkeys=log.vkeys)]
 
-    export_jsonl(TrailReader.open(trail).logs[0], out)
+    (export_tiles if form == "tiles" else export_jsonl)(
+        TrailReader.open(trail).logs[0], out
+    )
     if before:
         look(state, logs())
-    place = trail / "logs/app-1/log.sqlite" if form == "trail" else out / RECORDS
+    place = {
+        "trail": trail / "logs/app-1/log.sqlite",
+        "lines": out / RECORDS,
+        "tiles": out / "tile/entries/000.p/7",
+    }[form]
     data = place.read_bytes()
     assert b"inference" in data
     place.write_bytes(data.replace(b"inference", b"interfere", 1))
 
-    with pytest.raises(TamperedError, match="not the one of the checkpoint"):
+    said = "entry 1 of" if form == "tiles" else "not the one of the checkpoint"
+    with pytest.raises(TamperedError, match=said):
         look(state, logs())
+
+
+def test_a_record_of_tiles_that_was_changed_before_they_grew_is_found(
+    trail: Path, tmp_path: Path
+) -> None:
+    state, out = tmp_path / "state.json", tmp_path / "out"
+    look(state, logs_of(trail, exported=out))
+    grown(trail)
+    logs = logs_of(trail, exported=out)
+    bundle = out / "app-1/tile/entries/000.p/9"
+    bundle.write_bytes(bundle.read_bytes().replace(b"inference", b"interfere", 1))
+
+    with pytest.raises(TamperedError, match="entry 1 of"):
+        look(state, logs)
+
+
+def test_tiles_that_are_outgrown_while_they_are_read_are_read_anew(
+    trail: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    (export,) = logs_of(trail, exported=out)
+
+    class Overtaken(ExportedLog):
+        def require_growth(self, *given: Any, **how: Any) -> None:
+            if not rounds:
+                rounds.append(1)
+                # What the checkpoint that was just read covers is taken away.
+                append_all(trail, 260)
+                logs_of(trail, exported=out)
+                assert not (out / "app-1/tile/entries/000.p").exists()
+            super().require_growth(*given, **how)
+
+    rounds: list[int] = []
+    overtaken = Overtaken(directory=out / "app-1", origin=ORIGIN, vkeys=export.vkeys)
+
+    (watch,) = look(tmp_path / "state.json", [overtaken])
+
+    assert watch.size == 267
