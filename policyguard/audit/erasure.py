@@ -221,7 +221,7 @@ def _erase_files(plan: Plan, *, layout: Layout) -> None:
         finally:
             vault.close()
     if plan.callers:
-        known = Callers(layout.callers)
+        known = Callers(layout)
         try:
             known.erase(plan.callers)
         finally:

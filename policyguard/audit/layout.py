@@ -20,11 +20,12 @@
     LOCK/trail.json             the same name, and whether its creation was finished
     LOCK/<slot>.sqlite          the newest head of the log: the lock database
     LOCK/policy.json            the bundle that was in use last
+    LOCK/<name>.begun           `DIR/<name>.sqlite` was begun: callers, people, counters
     LOCK/<slot>.closed          the log's key was compromised: it is never claimed again
     LOCK/gate                   locked while a trail or a log is created
 
-INVARIANT: LOCK remembers every log that was ever begun. A log that it remembers and
-DIR has not is missing, never new.
+INVARIANT: LOCK remembers every log that was ever begun, and each file that all writers
+share. What it remembers and DIR has not is missing, never new.
 """
 
 from __future__ import annotations
@@ -139,6 +140,10 @@ class Layout:
     def next_key(self, slot: str) -> Path:
         """Return the private key that takes a log over, while its rotation lasts."""
         return self.directory / "keys" / f"{slot}.next.pem"
+
+    def begun(self, shared: Path) -> Path:
+        """Return the lock database's memory of a file that all writers share."""
+        return self.lock / f"{shared.stem}.begun"
 
     def closed(self, slot: str) -> Path:
         """Return the file that says that a log is never claimed again."""

@@ -51,7 +51,7 @@ class Names:
                 self._callers = (
                     self._place.callers()
                     if isinstance(self._place, Fleet)
-                    else Callers(self._place.callers)
+                    else Callers(self._place)
                 )
             return self._callers.pseudonym(caller)
 

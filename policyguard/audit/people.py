@@ -22,7 +22,7 @@ from policyguard.audit.stores.database import (
     is_begun,
     leak,
     open_for_reading,
-    open_for_writing,
+    open_shared,
     rows_of,
 )
 from policyguard.audit.vault import (
@@ -89,7 +89,8 @@ def read_vault_key(path: Path) -> bytes:
 def _own_vault_key(layout: Layout) -> bytes:
     """Return the vault key, made on the first use; never once anybody has a key."""
     path = layout.vault_key
-    if not path.exists() and not layout.people.exists():
+    known = layout.people.exists() or layout.begun(layout.people).exists()
+    if not path.exists() and not known:
         # Of two processes that make one, the second uses the first's.
         with suppress(ConfigurationError):
             create_key_file(path, data=f"{new_key().hex()}\n".encode())
@@ -105,12 +106,12 @@ class People:
         """Open the people of a trail.
 
         Raises:
-            TrailError: they cannot be opened, or the vault key is missing.
+            TrailError: they cannot be opened, or they or the vault key were lost.
         """
         self._vault_key = _own_vault_key(layout)
         self._path = layout.people
-        self._connection = open_for_writing(
-            layout.people, schema=_SCHEMA, journal="DELETE"
+        self._connection = open_shared(
+            self._path, schema=_SCHEMA, memory=layout.begun(self._path)
         )
 
     def persons(self, names: Collection[str]) -> list[Person]:

@@ -164,7 +164,7 @@ class Tally:
                 key = require_order(record, trail=trail, erasers=self._erasers)
             self.orders[key.key_name] += 1
             self.ordered.update(record.records)
-            self.forgotten.update(record.callers)
+            self.forgotten.update(record.callers, record.people)
 
     def _verify_content(self, batch: _Batch) -> None:
         """Open each commitment whose content the vault still has."""

@@ -34,11 +34,13 @@ from policyguard.audit.stores.database import (
     insert_rows,
     leak,
     open_for_writing,
+    open_shared,
 )
 from policyguard.errors import TrailError
 from policyguard.vocabulary.record import Commitment
 
 if TYPE_CHECKING:
+    from policyguard.audit.layout import Layout
     from policyguard.audit.redo import Ahead
 
 SALT_BYTES: Final = 32
@@ -271,18 +273,16 @@ class Callers:
 
     __slots__ = ("_connection", "_known", "_path", "_seen")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, layout: Layout) -> None:
         """Open the callers of a trail.
 
         Raises:
-            TrailError: they cannot be opened.
+            TrailError: they cannot be opened, or were lost.
         """
-        # Several processes write here, each caller once: the old journal, because
-        # many writers of one WAL can lose data in SQLite before 3.51.3.
-        self._connection = open_for_writing(
-            path, schema=_CALLER_SCHEMA, journal="DELETE"
+        self._path = layout.callers
+        self._connection = open_shared(
+            self._path, schema=_CALLER_SCHEMA, memory=layout.begun(self._path)
         )
-        self._path = path
         self._known: dict[str, str] = {}
         self._seen = (0, 0)
 

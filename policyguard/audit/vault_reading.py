@@ -95,6 +95,16 @@ def read_records_about(path: Path, *, people: Collection[str]) -> set[str]:
     return {record for record, person in rows if person in people}
 
 
+def read_persons(path: Path) -> set[str]:
+    """Read the pseudonyms of all whom records are about.
+
+    Raises:
+        TrailError: they cannot be read.
+    """
+    query = "SELECT DISTINCT person FROM about"
+    return {person for (person,) in _rows(path, query, types=(str,))}
+
+
 def read_kept(path: Path) -> set[str]:
     """Read of which records anything is kept.
 

@@ -54,7 +54,8 @@ class Verified:
     missing: int
     """Records whose content is gone from the vault, and nobody has ordered that."""
     nameless: int
-    """Callers who are gone from behind their pseudonyms, and nobody has ordered that."""
+    """Callers and people who are gone from behind their pseudonyms, and nobody has
+    ordered that."""
     unfinished: int
     """Records whose content was ordered to be erased and is still there."""
     memory: bool
@@ -158,14 +159,17 @@ def verify_trail(  # noqa: PLR0913 -- where it is, and whose word counts
 
 
 def _nameless(reader: TrailReader, tallies: Sequence[Tally]) -> int:
-    """Count the callers of records who are gone without an order.
+    """Count the callers and people of records who are gone without an order.
 
-    Read after the records: a caller is known before a record names him.
+    Read after the records: somebody is known before a record names them.
     """
     named = {name.decode() for item in tallies for name in item.callers}
+    named |= set().union(*(log.source.persons() for log in reader.logs))
     named -= set().union(*(item.forgotten for item in tallies))
     for known, _, _ in reader.source.callers():
         named.discard(known)
+    for person in reader.source.people():
+        named.discard(person.pseudonym)
     return len(named)
 
 

@@ -79,7 +79,7 @@ def verify(
 
     Exits with 0 if it is intact, with 1 if something was changed, which is named, and
     with 2 if it cannot be told: there is no trail, it may not be read or its server is
-    away, content or callers are gone that nobody has ordered to erase, an order to erase
+    away, content, callers or people are gone that nobody has ordered to erase, an order
     was not carried out, a power failure cut the log off and it was not opened since, a
     newer version of policyguard has made a part of the trail, or too few witnesses have
     cosigned for the quorum in the trust file.

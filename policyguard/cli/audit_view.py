@@ -189,8 +189,8 @@ def _remarks(verified: Verified) -> list[str]:
         )
     if verified.nameless:
         lines.append(
-            f"callers who are gone from behind their pseudonyms: {verified.nameless},"
-            " and nobody has ordered that"
+            f"callers and people who are gone from behind their pseudonyms:"
+            f" {verified.nameless}, and nobody has ordered that"
         )
     if verified.unfinished:
         lines.append(

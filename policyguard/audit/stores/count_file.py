@@ -17,7 +17,7 @@ from typing import Final
 
 from policyguard.audit.counters import KEY_BYTES, SETTLED, Share
 from policyguard.audit.layout import Layout, read_small
-from policyguard.audit.stores.database import open_for_writing
+from policyguard.audit.stores.database import open_shared
 from policyguard.errors import ConfigurationError, TrailError
 from policyguard.signing.key_file import create_key_file
 
@@ -105,9 +105,9 @@ class CountFile:
             run("DELETE FROM unnamed WHERE reservation = ?", (reservation,))
 
     def _anybody(self) -> bool:
-        """Say whether somebody was counted under a key."""
+        """Say whether somebody was counted under a key, or the counts were lost."""
         if not self.layout.counters.exists():
-            return False
+            return self.layout.begun(self.layout.counters).exists()
         with self._transaction() as connection:
             row = connection.execute("SELECT EXISTS (SELECT 1 FROM seen)").fetchone()
         return bool(row[0])
@@ -115,8 +115,8 @@ class CountFile:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         path = self.layout.counters
-        # The old journal: many writers of one WAL can lose data in SQLite before 3.51.3.
-        connection = open_for_writing(path, schema=_SCHEMA, journal="DELETE")
+        # One that was lost must not count from nothing: a call would pass a threshold.
+        connection = open_shared(path, schema=_SCHEMA, memory=self.layout.begun(path))
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection

@@ -35,6 +35,7 @@ from policyguard.audit.vault_reading import (
     read_content,
     read_contents,
     read_kept,
+    read_persons,
     read_prompt,
     read_records_about,
 )
@@ -147,6 +148,10 @@ class FileLog:
         if not people or not self.has_vault():
             return set()
         return read_records_about(self.layout.vault(self.slot), people=people)
+
+    def persons(self) -> set[str]:
+        """Return the pseudonyms of all whom records are about."""
+        return read_persons(self.layout.vault(self.slot)) if self.has_vault() else set()
 
     def kept(self) -> set[str]:
         """Return the ids of the records of which the vault has anything."""

@@ -164,6 +164,13 @@ class PostgresLog:
         )
         return self._ids(query, self.slot, list(people))
 
+    def persons(self) -> set[str]:
+        """Return the pseudonyms of all whom records are about."""
+        query: LiteralString = (
+            "SELECT DISTINCT person FROM policyguard.about WHERE slot = %s"
+        )
+        return self._ids(query, self.slot)
+
     def kept(self) -> set[str]:
         """Return the ids of the records of which the vault has anything."""
         return self._ids(_KEPT, *[self.slot] * 3)

@@ -164,6 +164,10 @@ class LogSource(Protocol):
         """Return the ids of the records that are about somebody, by pseudonyms."""
         ...
 
+    def persons(self) -> set[str]:
+        """Return the pseudonyms of all whom records are about."""
+        ...
+
     def kept(self) -> set[str]:
         """Return the ids of the records of which the vault has anything."""
         ...
