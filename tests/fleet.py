@@ -9,11 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import psycopg
-from services import Postgres
+import pytest
+from services import Postgres, binaries
 
 from policyguard.audit.reader import TrailReader
 from policyguard.signing.key_source import FileKeys
@@ -22,6 +24,7 @@ TESTS: Final = Path(__file__).parent
 SECRET: Final = b"what the fleet's writers share"
 KEYS: Final = FileKeys(passphrase=lambda: SECRET)
 NAME: Final = "fleet.example"
+_NUMBERS: Final = count()
 
 WRITE: Final = """
 import logging, sys
@@ -42,8 +45,25 @@ if len(sys.argv) > 3:
 """
 
 
-def database(server: Postgres, name: str, *, like: str = "template1") -> str:
-    """Make a database like another one, and return its URI as its owner."""
+def needs_postgres(otherwise: str) -> pytest.MarkDecorator:
+    """Skip a module where there is no server, and say what was not tested then."""
+    return pytest.mark.skipif(
+        binaries() is None, reason=f"PostgreSQL is missing: {otherwise}"
+    )
+
+
+def database(
+    server: Postgres, name: str | None = None, *, like: str = "template1"
+) -> str:
+    """Make a database, and return its URI as its owner.
+
+    Args:
+        server: Where.
+        name: Without it one that nobody has.
+        like: The name or the URI of the database that it is a copy of.
+    """
+    name = name or f"made{next(_NUMBERS)}"
+    like = like.rpartition("/")[2]
     with psycopg.connect(server.url(), autocommit=True) as session:
         session.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
     return server.url(name)

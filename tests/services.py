@@ -120,7 +120,8 @@ class Postgres:
     def _answers(self) -> bool:
         ready = [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", self.port]
         command = [str(item) for item in ready]
-        for _ in range(200):
+        # After a power failure it recovers first, on a busy machine for a while.
+        for _ in range(1_200):
             if self.process is None or self.process.poll() is not None:
                 time.sleep(0.05)
                 return False

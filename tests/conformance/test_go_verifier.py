@@ -16,17 +16,18 @@ import pytest
 from outsiders import quorum_of, shelf_of, taken, witness_for
 from trails import outcome
 
-from policyguard.audit.export.tiles import export_tiles
+from policyguard.audit.export.tiles import export_tiles, verify_tiles
 from policyguard.audit.layout import Layout
 from policyguard.audit.outside.anchor import Outside
 from policyguard.audit.reader import Log, TrailReader
 from policyguard.audit.trail import Trail
+from policyguard.audit.verify import verify_trail
 from policyguard.audit.writer import claim_writer
 from policyguard.canonical import canonical_bytes
 from policyguard.identity import new_id
 from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.keyring import VerifierKey
-from policyguard.tlog import leaf_hash
+from policyguard.tlog import leaf_hash, verify_inclusion
 from policyguard.tlog.tile import decode_bundle, encode_bundle
 
 SOURCE = Path(__file__).with_name("goverify")
@@ -40,7 +41,9 @@ ENVIRONMENT = {
     "GOFLAGS": "-mod=readonly -buildvcs=false",
 }
 # Size 0 cannot be exported: a log that has a head begins with its genesis record.
-SIZES = (1, 2, 255, 256, 257, 65_537)
+SIZES = (1, 2, 255, 256, 257)
+# Around 256 x 256: at the second, a level of the tiles begins.
+EDGE = (65_535, 65_536, 65_537)
 
 Verify = Callable[[Path, VerifierKey], subprocess.CompletedProcess[str]]
 
@@ -112,6 +115,45 @@ def test_go_verifies_every_entry_of_an_export(
         f"{size} entries, root {root}\n",
         "",
     )
+
+
+def test_go_and_we_verify_a_log_that_grows_past_a_full_tile_of_tiles(
+    verify: Verify, tmp_path: Path
+) -> None:
+    log, out = made_log(tmp_path / "trail", size=EDGE[0]), tmp_path / "out"
+    said = []
+
+    for size in EDGE:
+        if log.head().size < size:
+            trail = Trail.open(tmp_path / "trail")
+            trail.append(outcome(new_id()))
+            trail.close()
+        signed = export_tiles(log, out).checkpoint
+        by_go = verify(out, log.vkey).stdout
+        tiles = verify_tiles(out, vkeys=[log.vkey])
+        whole = verify_trail(tmp_path / "trail").logs
+        (newest,) = log.entries(start=size - 1)
+        proof = log.proof(size - 1).hashes
+        verify_inclusion(
+            index=size - 1,
+            size=size,
+            leaf_hash=newest.leaf,
+            root=signed.root,
+            proof=proof,
+        )
+        assert tiles == signed
+        assert whole == ((log.origin, size, signed.root),)
+        said.append((by_go, len(proof)))
+
+    roots = [line.rpartition(" ")[2] for line, _ in said]
+    assert [(line.split(",")[0], length) for line, length in said] == [
+        ("65535 entries", 15),
+        ("65536 entries", 16),
+        ("65537 entries", 1),
+    ]
+    assert len(set(roots)) == 3
+    assert sorted(path.name for path in (out / "tile/2/000.p").iterdir()) == ["1"]
+    assert len(list((out / "tile/1").iterdir())) == 1
 
 
 def test_go_verifies_an_export_that_has_grown(verify: Verify, tmp_path: Path) -> None:

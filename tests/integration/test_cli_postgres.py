@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from fleet import KEYS, NAME, SECRET, database
+from fleet import KEYS, NAME, SECRET, database, needs_postgres
 from integration.program import refused, run
 from integration.test_cli_approve import Desk
-from services import Postgres, binaries, postgres
+from services import Postgres
 from trails import CALLER, append_pair
 
 from policyguard.audit.stores.postgres_erasing import erase_rows
@@ -21,16 +20,7 @@ from policyguard.errors import TrailError
 from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.keyring import VerifierKey
 
-pytestmark = pytest.mark.skipif(
-    binaries() is None,
-    reason="PostgreSQL is missing: no command was tried on a trail in a database",
-)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgres() as running:
-        yield running
+pytestmark = needs_postgres("no command was tried on a trail in a database")
 
 
 def test_a_database_is_prepared_written_listed_verified_and_exported(

@@ -11,14 +11,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fleet import NAME, SECRET, database
+from fleet import NAME, SECRET, database, needs_postgres
 from guards import SUMMER, TICKETS, guard_in, settings
 from integration.program import run
-from services import Postgres, binaries, postgres
+from services import Postgres
 
 from policyguard import Guard, NoDecision
 from policyguard.audit.reader import TrailReader
@@ -86,14 +85,7 @@ def test_the_next_process_writes_on_in_the_log_of_a_killed_one(tmp_path: Path) -
     assert run("audit", "verify", "--trail", tmp_path / "trail").exit_code == 0
 
 
-@pytest.fixture
-def server() -> Iterator[Postgres]:
-    if binaries() is None:
-        pytest.skip("PostgreSQL is missing: no server was away")
-    with postgres() as running:
-        yield running
-
-
+@needs_postgres("no server was away")
 def test_while_its_server_is_away_a_guard_calls_nothing(
     server: Postgres, tmp_path: Path
 ) -> None:

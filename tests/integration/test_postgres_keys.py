@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
-from fleet import KEYS, NAME, SECRET, as_user, database, logins, tamper, wire_to
+from fleet import KEYS, NAME, SECRET, as_user, needs_postgres, tamper, wire_to
 from integration.program import run
-from services import Postgres, binaries, postgres
+from services import Postgres
 from trails import append_pair
 
 from policyguard.audit.creation import keys_by_origin
 from policyguard.audit.reader import TrailReader
-from policyguard.audit.stores.postgres_schema import prepare_database
 from policyguard.audit.stores.postgres_server import Server
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import ConfigurationError, TamperedError
 from policyguard.signing.key_source import FileKeys
 
-pytestmark = pytest.mark.skipif(
-    binaries() is None,
-    reason="PostgreSQL is missing: no key in a database was handed over",
-)
-NUMBERS = count()
+pytestmark = needs_postgres("no key in a database was handed over")
 APP, NEXT = f"{NAME}/app-1", f"{NAME}/app-2"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgres() as running:
-        made, lock = database(running, "prepared"), database(running, "prepared_lock")
-        prepare_database(Server(url=made), lock=Server(url=lock), name=NAME)
-        logins(made)
-        yield running
-
-
-@pytest.fixture
-def pair(server: Postgres) -> tuple[str, str]:
-    """A database with a trail and its lock database, as their owner."""
-    number = next(NUMBERS)
-    return (
-        database(server, f"keys{number}", like="prepared"),
-        database(server, f"keys{number}_lock", like="prepared_lock"),
-    )
 
 
 @pytest.fixture

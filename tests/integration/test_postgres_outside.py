@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
-from fleet import KEYS, NAME, SECRET, as_user, database, logins, tamper
+from fleet import KEYS, NAME, SECRET, as_user, database, needs_postgres, tamper
 from guards import FR, MESSAGES, TICKETS, settings
 from integration.program import run
 from offline import Upstream
 from outsiders import OPENSSL, Authority, quorum_of, shelf_of, taken, witness_for
-from services import Postgres, binaries, postgres
+from services import Postgres
 from trails import append_pair
 
 from policyguard import Guard
@@ -23,8 +21,6 @@ from policyguard.audit.outside.anchor import Outside, take_log
 from policyguard.audit.outside.attested import Vouchers
 from policyguard.audit.outside.sinks import DirectorySink
 from policyguard.audit.reader import TrailReader
-from policyguard.audit.stores.postgres_schema import prepare_database
-from policyguard.audit.stores.postgres_server import Server
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import TamperedError, TrailError
@@ -33,27 +29,14 @@ from policyguard.settings import SigningSettings, TrailSettings
 from policyguard.tlog import Note
 from policyguard.trail_settings import OutsideSettings, SinkSettings
 
-pytestmark = pytest.mark.skipif(
-    binaries() is None,
-    reason="PostgreSQL is missing: nobody outside has seen a trail in a database",
-)
-NUMBERS = count()
+pytestmark = needs_postgres("nobody outside has seen a trail in a database")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgres() as running:
-        made = database(running, "prepared")
-        prepare_database(Server(url=made), name=NAME)
-        logins(made)
-        grow(made)
-        yield running
-
-
-@pytest.fixture
-def owned(server: Postgres) -> str:
-    """A database with a trail of a few records, as its owner."""
-    return database(server, f"outside{next(NUMBERS)}", like="prepared")
+def prepared(prepared: tuple[str, str]) -> tuple[str, str]:
+    """A trail of a few records, and a lock database that is not its own."""
+    grow(prepared[0])
+    return prepared
 
 
 @pytest.fixture
@@ -140,7 +123,7 @@ def test_a_witness_refuses_a_database_that_was_put_back(
 ) -> None:
     with witness_for(url, tmp_path / "witness.json") as (_, known):
         outside = Outside(trust=quorum_of(known))
-        old = database(server, f"old{next(NUMBERS)}", like=owned.rpartition("/")[2])
+        old = database(server, like=owned)
         grow(owned)
         assert taken(url, outside).is_whole
 
@@ -157,7 +140,7 @@ def test_a_monitor_finds_the_log_of_a_database_that_was_put_back(
     server: Postgres, owned: str, tmp_path: Path
 ) -> None:
     state = str(tmp_path / "state.json")
-    old = database(server, f"older{next(NUMBERS)}", like=owned.rpartition("/")[2])
+    old = database(server, like=owned)
     grow(owned)
 
     first = run("audit", "monitor", "--state", state, "--trail", owned)

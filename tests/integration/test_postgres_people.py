@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from fleet import (
-    KEYS,
-    NAME,
-    SECRET,
-    as_user,
-    database,
-    logins,
-    tamper,
-    terminate,
-)
+from fleet import KEYS, SECRET, as_user, database, needs_postgres, tamper, terminate
 from guards import CN, FR, MESSAGES, SUMMER, TICKETS, settings
 from integration.program import run
 from integration.test_cli_replay import question
 from offline import Upstream
-from services import Postgres, binaries, postgres
+from services import Postgres
 from unit.audit.test_erasure import (
     ALICE,
     BOB,
@@ -45,7 +34,6 @@ from policyguard.audit.retention import Keeping
 from policyguard.audit.stores import postgres_erasing
 from policyguard.audit.stores.fleet import place_of
 from policyguard.audit.stores.postgres_people import PostgresPeople
-from policyguard.audit.stores.postgres_schema import prepare_database
 from policyguard.audit.stores.postgres_server import Server
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
@@ -59,36 +47,11 @@ from policyguard.settings import SigningSettings, TrailSettings
 from policyguard.signing.key_source import FileKeys
 from policyguard.vocabulary.record import DecisionRecord
 
-pytestmark = pytest.mark.skipif(
-    binaries() is None,
-    reason="PostgreSQL is missing: no person and no prompt was kept in a database",
-)
-NUMBERS = count()
+pytestmark = needs_postgres("no person and no prompt was kept in a database")
 
 
 def secret() -> bytes:
     return SECRET
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgres() as running:
-        made = database(running, "prepared")
-        prepare_database(Server(url=made), name=NAME)
-        logins(made)
-        yield running
-
-
-@pytest.fixture
-def owned(server: Postgres) -> str:
-    """A database with a trail that nobody has used, as its owner."""
-    return database(server, f"people{next(NUMBERS)}", like="prepared")
-
-
-@pytest.fixture
-def url(owned: str) -> str:
-    """The same, as somebody who only writes."""
-    return as_user(owned, "app")
 
 
 def opened(url: str, **given: Any) -> Trail:
@@ -155,6 +118,17 @@ def flushed(owned: str) -> None:
         session.execute("CHECKPOINT")
 
 
+def test_people_who_are_gone_are_counted_not_hidden(owned: str, url: str) -> None:
+    trail = opened(url)
+    append(trail, caller=ALICE, about=(BOB, CAROL))
+    trail.close()
+    before = verify_trail(as_user(owned, "auditor"))
+
+    tamper(owned, "DELETE FROM policyguard.person")
+
+    assert (before.nameless, verify_trail(url).nameless) == (0, 2)
+
+
 def test_a_prompt_is_kept_sealed_and_opens_in_its_place(
     server: Postgres, owned: str, url: str
 ) -> None:
@@ -173,7 +147,7 @@ def test_a_prompt_is_kept_sealed_and_opens_in_its_place(
 def test_what_was_erased_is_in_no_table_and_the_write_ahead_log_has_it_still(
     server: Postgres, owned: str, by: str
 ) -> None:
-    canary = f"canary-{next(NUMBERS)}-fact"
+    canary = f"canary-{by}-fact"
     trail = opened(owned)
     one = append(
         trail, caller=ALICE, about=(BOB,), prompt=b"canary" * 50, secret=canary
@@ -213,7 +187,7 @@ def test_one_of_two_people_is_enough_to_close_a_prompt_in_a_backup(
     both = append(trail, about=(ALICE, BOB), prompt=b"canary-both")
     one = append(trail, about=(BOB,), prompt=b"canary-one")
     trail.close()
-    backup = database(server, f"b{next(NUMBERS)}", like=owned.rpartition("/")[2])
+    backup = database(server, like=owned)
 
     erased(owned, people=(ALICE,))
 

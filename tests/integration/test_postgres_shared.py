@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 import pytest
 from approving import BOB, approve_all, line, refused_call, with_people
-from fleet import NAME, SECRET, as_user, database, kept, logins, tamper
+from fleet import SECRET, as_user, database, kept, needs_postgres, tamper
 from guards import FR, MESSAGES, NOWHERE, SUMMER, TICKETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from integration.test_counters import LIMIT
 from integration.test_own_policy import with_rules
 from offline import Upstream
-from services import Postgres, binaries, postgres
+from services import Postgres
 from unit.audit.test_counters import KEY, in_files, reserve, seen, share
 from unit.authority.test_approvals import SCOPE, approval, revocation
 
@@ -30,41 +28,14 @@ from policyguard.audit.counters import Counters
 from policyguard.audit.layout import make_folder
 from policyguard.audit.shared import approvals_at, counters_at
 from policyguard.audit.stores.fleet import place_of
-from policyguard.audit.stores.postgres_schema import prepare_database
-from policyguard.audit.stores.postgres_server import Server
 from policyguard.audit.verify import verify_trail
 from policyguard.authority.approvals import Approvals
 from policyguard.authority.people import People
 from policyguard.errors import AuthorityError, TrailError
 from policyguard.settings import SigningSettings, TrailSettings
 
-pytestmark = pytest.mark.skipif(
-    binaries() is None,
-    reason="PostgreSQL is missing: nothing was tested of what a fleet shares",
-)
+pytestmark = needs_postgres("nothing was tested of what a fleet shares")
 TESTS: Final = Path(__file__).parent.parent
-NUMBERS = count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgres() as running:
-        made = database(running, "prepared")
-        prepare_database(Server(url=made), name=NAME)
-        logins(made)
-        yield running
-
-
-@pytest.fixture
-def owned(server: Postgres) -> str:
-    """A database with a trail that nobody has used, as its owner."""
-    return database(server, f"shared{next(NUMBERS)}", like="prepared")
-
-
-@pytest.fixture
-def url(owned: str) -> str:
-    """The same, as somebody who only writes."""
-    return as_user(owned, "app")
 
 
 def counting(url: str) -> Counters:
@@ -145,17 +116,21 @@ def counted(counters: Counters, steps: list[Any]) -> list[Any]:
 @settings(max_examples=40, deadline=None)
 @given(steps=STEPS)
 def test_a_server_counts_as_files_do(
-    server: Postgres, tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
+    server: Postgres,
+    prepared: tuple[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[Any],
 ) -> None:
     directory = tmp_path_factory.mktemp("counts") / "trail"
     make_folder(directory / "keys")
-    name = f"law{next(NUMBERS)}"
-    url = as_user(database(server, name, like="prepared"), "app")
+    made = database(server, like=prepared[0])
 
-    assert counted(counting(url), steps) == counted(in_files(directory), steps)
+    assert counted(counting(as_user(made, "app")), steps) == counted(
+        in_files(directory), steps
+    )
 
     with psycopg.connect(server.url(), autocommit=True) as session:
-        session.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        session.execute(f'DROP DATABASE "{made.rpartition("/")[2]}" WITH (FORCE)')
 
 
 def test_hosts_count_each_person_once(url: str) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
 
 import psycopg
 import pytest
-from fleet import KEYS, NAME, as_user, database, logins
+from fleet import KEYS, NAME, as_user, database, logins, needs_postgres
 from integration.program import run
-from services import Postgres, binaries, postgres
+from services import Postgres
 from trails import append_pair
 
 from policyguard.audit.reader import TrailReader
@@ -22,10 +21,7 @@ from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import ConfigurationError, TrailError
 
-pytestmark = pytest.mark.skipif(
-    binaries() is None, reason="PostgreSQL is missing: no older tables were brought up"
-)
-NUMBERS = count()
+pytestmark = needs_postgres("no older tables were brought up")
 LATER = """
 DROP TABLE policyguard.approval, policyguard.count_key, policyguard.seen,
   policyguard.unnamed, policyguard.shelf, policyguard.vault_key, policyguard.person,
@@ -44,16 +40,10 @@ ORDER BY 1
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgres() as running:
-        yield running
-
-
 @pytest.fixture
 def older(server: Postgres) -> str:
     """A database of the first version with three records, as its owner."""
-    url = database(server, f"older{next(NUMBERS)}")
+    url = database(server)
     trail = Trail.create(url, name=NAME, keys=KEYS)
     append_pair(trail)
     trail.close()
@@ -83,7 +73,7 @@ def tables(url: str) -> list[str]:
 def test_prepared_again_an_older_database_has_what_a_fresh_one_has(
     server: Postgres, older: str
 ) -> None:
-    fresh = database(server, f"fresh{next(NUMBERS)}")
+    fresh = database(server)
     prepare_database(server_of(fresh), name=NAME)
     before = [entry.body for entry in TrailReader.open(older).logs[0].entries()]
 
@@ -174,7 +164,7 @@ def test_only_the_owner_brings_tables_up_and_only_of_the_trail_that_is_meant(
 def test_a_lock_database_that_never_knew_the_trail_is_not_taken_for_its_memory(
     server: Postgres, older: str
 ) -> None:
-    other = database(server, f"other{next(NUMBERS)}")
+    other = database(server)
 
     with pytest.raises(TrailError, match="has never remembered this trail"):
         bring_up(server_of(older), lock=server_of(other))
@@ -183,7 +173,7 @@ def test_a_lock_database_that_never_knew_the_trail_is_not_taken_for_its_memory(
 
 
 def test_whoever_writes_meanwhile_loses_nothing(server: Postgres, older: str) -> None:
-    older = database(server, f"written{next(NUMBERS)}", like=older.rpartition("/")[2])
+    older = database(server, like=older)
     bring_up(server_of(older))
     execute(older, "DROP TABLE policyguard.prompt, policyguard.about")
     trail = Trail.open(as_user(older, "app"), keys=KEYS)

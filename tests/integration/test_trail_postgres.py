@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -20,13 +18,13 @@ from fleet import (
     as_user,
     database,
     kept,
-    logins,
+    needs_postgres,
     sizes,
     start,
     tamper,
 )
 from integration.program import CALL
-from services import Postgres, binaries, postgres
+from services import Postgres
 from trails import CALLER, append_pair, decision, outcome
 
 from policyguard import Guard, Settings
@@ -45,10 +43,7 @@ from policyguard.settings import SigningSettings, TrailSettings
 from policyguard.signing.key_source import FileKeys
 from policyguard.vocabulary.call import ModelCall
 
-pytestmark = pytest.mark.skipif(
-    binaries() is None,
-    reason="PostgreSQL is missing: nothing was tested of trails in a database",
-)
+pytestmark = needs_postgres("nothing was tested of trails in a database")
 TABLES = (
     "trail",
     "trust",
@@ -63,40 +58,16 @@ TABLES = (
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgres() as running:
-        yield running
-
-
-NUMBERS = count()
-
-
-@pytest.fixture(scope="module")
-def prepared(server: Postgres) -> str:
-    """A database with a trail that nobody writes."""
-    made = database(server, "prepared")
-    Trail.create(made, name=NAME, keys=KEYS).close()
-    logins(made)
-    return made
+def prepared(prepared: tuple[str, str]) -> tuple[str, str]:
+    """A trail of one record, and a lock database that is not its own."""
+    Trail.open(prepared[0], keys=KEYS).close()
+    return prepared
 
 
 @pytest.fixture
 def empty(server: Postgres) -> str:
     """A database without a trail, as its owner."""
-    return database(server, f"empty{next(NUMBERS)}")
-
-
-@pytest.fixture
-def owned(server: Postgres, prepared: str) -> str:
-    """A database with a trail of one record, as its owner."""
-    assert prepared
-    return database(server, f"trail{next(NUMBERS)}", like="prepared")
-
-
-@pytest.fixture
-def url(owned: str) -> str:
-    """The same, as somebody who only writes."""
-    return as_user(owned, "app")
+    return database(server)
 
 
 def test_a_record_is_stored_read_and_verified(url: str) -> None:
@@ -207,7 +178,7 @@ def test_a_command_line_has_a_log_of_its_own(url: str) -> None:
     ["UPDATE policyguard.{} SET {} = {}", "DELETE FROM policyguard.{}", "TRUNCATE {}"],
 )
 def test_a_writer_changes_and_removes_nothing(
-    prepared: str, table: str, statement: str
+    prepared: tuple[str, str], table: str, statement: str
 ) -> None:
     column = {"trail": "name", "trust": "text", "caller": "id", "version": "kind"}.get(
         table, "slot"
@@ -217,7 +188,7 @@ def test_a_writer_changes_and_removes_nothing(
     )
 
     with (
-        psycopg.connect(as_user(prepared, "app")) as session,
+        psycopg.connect(as_user(prepared[0], "app")) as session,
         pytest.raises(psycopg.Error) as refused,
     ):
         session.execute(filled)
@@ -231,11 +202,14 @@ def test_a_writer_changes_and_removes_nothing(
     ["UPDATE policyguard.{0} SET {1} = {1}", "DELETE FROM policyguard.{0}"],
 )
 def test_not_even_the_owner_changes_a_row_by_mistake(
-    prepared: str, table: str, statement: str
+    prepared: tuple[str, str], table: str, statement: str
 ) -> None:
     column = "version" if table == "trust" else "slot"
 
-    with psycopg.connect(prepared) as session, pytest.raises(psycopg.Error) as refused:
+    with (
+        psycopg.connect(prepared[0]) as session,
+        pytest.raises(psycopg.Error) as refused,
+    ):
         session.execute(statement.format(table, column))
 
     assert "never changed or removed" in str(refused.value)
@@ -358,7 +332,7 @@ OLDER = (
 def test_a_log_that_was_put_back_shows_in_the_lock_database_alone(
     server: Postgres, empty: str
 ) -> None:
-    lock = database(server, f"{empty.rpartition('/')[2]}lock")
+    lock = database(server)
     trail = Trail.create(empty, lock=lock, name=NAME, keys=KEYS)
     append_pair(trail)
     with psycopg.connect(empty) as session:
@@ -379,7 +353,7 @@ def test_a_log_that_was_put_back_shows_in_the_lock_database_alone(
 def test_a_log_that_the_lock_database_knows_is_never_begun_anew(
     server: Postgres, empty: str
 ) -> None:
-    lock = database(server, f"{empty.rpartition('/')[2]}lock")
+    lock = database(server)
     Trail.create(empty, lock=lock, name=NAME, keys=KEYS).close()
 
     tamper(

@@ -12,35 +12,35 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from itertools import count
 
 import psycopg
 import pytest
-from fleet import KEYS, NAME, database, kept, start, tamper, terminate, wire_to
-from services import Postgres, binaries, postgres
+from fleet import (
+    KEYS,
+    NAME,
+    database,
+    kept,
+    needs_postgres,
+    start,
+    tamper,
+    terminate,
+    wire_to,
+)
+from services import Postgres, postgres
 from trails import append_pair, outcome
 
+from policyguard.audit.stores.postgres_memory import RemoteMemory
+from policyguard.audit.stores.postgres_server import Server
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
-from policyguard.errors import NotDurableError, TrailError
+from policyguard.errors import NotDurableError, TamperedError, TrailError
 
-pytestmark = pytest.mark.skipif(
-    binaries() is None,
-    reason="PostgreSQL is missing: nothing was killed and no wire cut",
-)
-NUMBERS = count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    with postgres() as running:
-        yield running
+pytestmark = needs_postgres("nothing was killed and no wire cut")
 
 
 @pytest.fixture
 def url(server: Postgres) -> str:
-    made = database(server, f"crash{next(NUMBERS)}")
+    made = database(server)
     Trail.create(made, name=NAME, keys=KEYS).close()
     return made
 
@@ -227,6 +227,53 @@ def test_threads_share_commits_while_sessions_are_ended(url: str) -> None:
     assert set(told) <= kept(url)
     # Nothing twice: two for each pair that was not refused.
     assert 2 * len(told) <= written(url) <= 160
+
+
+def test_a_slot_whose_claiming_was_cut_off_keeps_nobody_from_reading_or_writing(
+    pair: tuple[str, str],
+) -> None:
+    url, lock = pair
+    trail = Trail.open(url, lock=lock, keys=KEYS)
+    append_pair(trail)
+    # The lock database is told first, and the process ends before there is a record.
+    RemoteMemory(Server(url=lock), origin=f"{NAME}/app-2").close()
+
+    verified = verify_trail(url, lock=lock)
+    other = Trail.open(url, lock=lock, keys=KEYS)
+    append_pair(other)
+    for item in (trail, other):
+        item.close()
+
+    assert [log[:2] for log in verified.logs] == [(f"{NAME}/app-1", 3)]
+    assert [log[:2] for log in verify_trail(url, lock=lock).logs] == [
+        (f"{NAME}/app-1", 3),
+        (f"{NAME}/app-2", 3),
+    ]
+
+
+def test_a_log_that_is_remembered_and_gone_with_its_key_is_missed(
+    pair: tuple[str, str],
+) -> None:
+    url, lock = pair
+    trails = [Trail.open(url, lock=lock, keys=KEYS) for _ in range(2)]
+    for trail in trails:
+        append_pair(trail)
+        trail.close()
+    gone = " WHERE slot = 'app-2'"
+    tamper(
+        url,
+        *(
+            f"DELETE FROM policyguard.{table}{gone}"
+            for table in ("entry", "checkpoint", "head", "content", "key")
+        ),
+        # Its key came last.
+        "DELETE FROM policyguard.trust WHERE version ="
+        " (SELECT max(version) FROM policyguard.trust)",
+    )
+
+    assert [log[:2] for log in verify_trail(url).logs] == [(f"{NAME}/app-1", 3)]
+    with pytest.raises(TamperedError, match="app-2 has no key in the trust file"):
+        verify_trail(url, lock=lock)
 
 
 def test_a_server_that_does_not_synchronise_is_refused() -> None:
