@@ -8,7 +8,7 @@ What the records say is not looked at here, nor which store they come from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from heapq import merge
 from typing import TYPE_CHECKING, Final
@@ -168,7 +168,8 @@ def _leaves(rows: Sequence[Row], *, log: Log, first: int) -> list[bytes]:
 def named(entry: Entry) -> str:
     """Return the id of a record, as far as its bytes still say it."""
     try:
-        return f" (record {entry.record().id})"
+        # Without their hash, which is not theirs any more.
+        return f" (record {replace(entry, leaf=b'').record().id})"
     except FormatError:
         return ""
 

@@ -52,6 +52,7 @@ class Entry:
     index: int
     body: bytes
     leaf: bytes = field(repr=False)
+    """The leaf hash that is stored with them; empty: none is."""
 
     @property
     def name(self) -> str:
@@ -62,8 +63,13 @@ class Entry:
         """Return the record that the bytes hold.
 
         Raises:
+            TamperedError: they are not the bytes of their leaf hash.
             FormatError: they are no record in its one canonical form.
         """
+        if self.leaf and leaf_hash(self.body) != self.leaf:
+            raise TamperedError(
+                f"{self.name} was changed: its bytes are not those that were signed"
+            )
         try:
             document = parse_canonical(self.body)
             record = AUDIT_RECORD.validate_python(document)

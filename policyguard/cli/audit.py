@@ -199,6 +199,7 @@ def prove(
     """
     from policyguard.audit.outside.attested import Vouchers
     from policyguard.cli.trail_reading import find_record, opened
+    from policyguard.errors import TamperedError, VerificationError
     from policyguard.signing.trust_file import TrustedLog
     from policyguard.tlog import verify_proof_file
 
@@ -211,7 +212,13 @@ def prove(
     note = cosigned[1] if cosigned is not None else None
     proof = found.log.proof(index, checkpoint=note).format()
     # A proof that does not verify is worse than none.
-    verify_proof_file(proof, leaf_bytes=found.entry.body, vkeys=found.log.vkeys)
+    try:
+        verify_proof_file(proof, leaf_bytes=found.entry.body, vkeys=found.log.vkeys)
+    except VerificationError as error:
+        raise TamperedError(
+            f"the records of {found.log.origin} are not those that its checkpoint"
+            f" signs: run `policyguard audit verify`, which names one: {error}"
+        ) from error
     if as_json:
         click.echo(json.dumps({**_document(found), "proof": proof}, indent=2))
     if folder is None:

@@ -25,15 +25,17 @@ READ_WHOLE: Final = (
     ["replay", "--all"],
     ["monitor", "--state", "STATE"],
 )
-READ: Final = (
+READ_RECORDS: Final = (
     *READ_WHOLE,
     ["list"],
     ["gaps"],
     ["show", "app-1:1"],
     ["prove", "app-1:1"],
-    ["checkpoint"],
+    # The record is as it was, and the tree that it is in is not.
+    ["prove", "app-1:2"],
     ["export", "OUT", "--format", "opa"],
 )
+READ: Final = (*READ_RECORDS, ["checkpoint"])
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +58,16 @@ def arguments(command: list[str], trail: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("command", READ_WHOLE, ids=" ".join)
-def test_a_record_that_was_changed_is_an_alarm(trail: Path, command: list[str]) -> None:
+# The first is no record any more, the second is one as the guard makes them.
+@pytest.mark.parametrize("lie", [b'"purpose":"interfere"', b'"purpose":"fine_tune"'])
+@pytest.mark.parametrize("command", READ_RECORDS, ids=" ".join)
+def test_a_record_that_was_changed_is_an_alarm(
+    trail: Path, command: list[str], lie: bytes
+) -> None:
     log = trail / "logs/app-1/log.sqlite"
     data = log.read_bytes()
-    assert b"inference" in data
-    log.write_bytes(data.replace(b"inference", b"interfere", 1))
+    assert b'"purpose":"inference"' in data
+    log.write_bytes(data.replace(b'"purpose":"inference"', lie))
 
     done = run(*arguments(command, trail))
 
