@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from policyguard.cli.command_line import UNANSWERED, one_line
+from policyguard.cli.progress import ProgressBar
 from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
@@ -158,20 +159,24 @@ def monitor(
     With --every, it ends at the first tampering only.
     """
     from policyguard.errors import TamperedError, TrailError
+    from policyguard.identity import wall_clock
 
     place = exported if exported is not None else trail_of(directory)
     while True:
         code = 0
         try:
-            watcher, logs = _watcher(
-                place,
-                exported=exported,
-                trust=trust,
-                minimum=minimum,
-                state=state,
-                max_age=max_age,
-            )
-            code = _look(watcher, logs, as_json=as_json)
+            with ProgressBar() as bar:
+                watcher, logs = _watcher(
+                    place,
+                    exported=exported,
+                    trust=trust,
+                    minimum=minimum,
+                    state=state,
+                    max_age=max_age,
+                    bar=bar,
+                )
+                watches = watcher.look(logs, now=wall_clock())
+            code = _say_watched(watches, state=watcher.state, as_json=as_json)
         except TamperedError as error:
             _say_tampered(str(error), as_json=as_json)
             context.exit(_TAMPERED)
@@ -192,6 +197,7 @@ def _watcher(
     minimum: int,
     state: Path | None,
     max_age: int | None,
+    bar: ProgressBar,
 ) -> tuple[Monitor, list[Watched]]:
     from policyguard.audit.creation import keys_by_origin, read_trust
     from policyguard.audit.outside.monitor import Monitor
@@ -209,7 +215,7 @@ def _watcher(
             )
         given = read_trust(trust)
         vouchers = vouchers_given(given)
-        logs = _exported(exported, keys=keys_by_origin(given), minimum=minimum)
+        logs = _exported(exported, keys=keys_by_origin(given), minimum=minimum, bar=bar)
     else:
         reader = opened(place)
         vouchers = (
@@ -217,7 +223,7 @@ def _watcher(
             if trust is not None
             else vouchers_of(reader.trust)
         )
-        logs = [LocalLog(log=log) for log in reader.logs]
+        logs = [LocalLog(log=log, progress=bar.advance) for log in reader.logs]
     hours = load_settings().outside.max_age_hours
     watcher = Monitor(
         state=state or _default_state(place),
@@ -228,7 +234,11 @@ def _watcher(
 
 
 def _exported(
-    folder: Path, *, keys: Mapping[str, Sequence[VerifierKey]], minimum: int
+    folder: Path,
+    *,
+    keys: Mapping[str, Sequence[VerifierKey]],
+    minimum: int,
+    bar: ProgressBar,
 ) -> list[Watched]:
     """Return the logs of an export, and those that it should have.
 
@@ -259,22 +269,26 @@ def _exported(
             " file"
         )
     return [
-        ExportedLog(directory=place, origin=origin, vkeys=keys[origin], minimum=minimum)
+        ExportedLog(
+            directory=place,
+            origin=origin,
+            vkeys=keys[origin],
+            minimum=minimum,
+            progress=bar.advance,
+        )
         for origin, place in found + missing
     ]
 
 
-def _look(watcher: Monitor, logs: list[Watched], *, as_json: bool) -> int:
+def _say_watched(watches: Sequence[Watch], *, state: Path, as_json: bool) -> int:
     from policyguard.cli.outside_view import print_watches, watch_document
-    from policyguard.identity import wall_clock
 
-    watches: list[Watch] = watcher.look(logs, now=wall_clock())
     late = any(watch.is_late or watch.attested.lacks_quorum for watch in watches)
     if as_json:
         document = {"intact": True, "logs": [watch_document(item) for item in watches]}
         click.echo(json.dumps(document))
     else:
-        print_watches(output(), watches, state=watcher.state)
+        print_watches(output(), watches, state=state)
     return UNANSWERED if late else 0
 
 

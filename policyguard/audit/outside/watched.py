@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from policyguard.audit.export.jsonl import RECORDS, read_lines
 from policyguard.audit.export.tile_files import read_tile
-from policyguard.audit.export.tiles import verify_tiles
+from policyguard.audit.export.tiles import Progress, verify_tiles
 from policyguard.audit.layout import read_small
 from policyguard.audit.outside.attested import Attestations, Attested, Vouchers
 from policyguard.audit.outside.shelf import Shelf
@@ -28,6 +28,9 @@ from policyguard.tlog import (
 )
 from policyguard.tlog.proof import Tree
 from policyguard.tlog.tile import tile_reader
+
+_BATCH: Final = 4_096
+"""Records between two words on how far it is."""
 
 
 class Watched(Protocol):
@@ -73,6 +76,8 @@ class LocalLog:
     """Is a log of a trail on this machine; its records are hashed each time."""
 
     log: Log
+    progress: Progress | None = None
+    """Told of the records that are hashed."""
 
     @property
     def origin(self) -> str:
@@ -98,7 +103,8 @@ class LocalLog:
             TrailError: the log cannot be read.
         """
         del records
-        _require_roots((entry.body for entry in self.log.entries()), [*seen, new])
+        bodies = (entry.body for entry in self.log.entries())
+        _require_roots(bodies, [*seen, new], progress=self.progress)
 
     def attestations(self, vouchers: Vouchers) -> Attestations:
         """Return what others have said about it."""
@@ -114,6 +120,8 @@ class ExportedLog:
     vkeys: Sequence[VerifierKey]
     minimum: int = 0
     """Tiles may lack records below this index: they were pruned."""
+    progress: Progress | None = None
+    """Told of the records that are hashed."""
 
     def note(self) -> str | bytes:
         """Return the published checkpoint."""
@@ -130,11 +138,14 @@ class ExportedLog:
         """
         if (self.directory / RECORDS).exists():
             lines = read_lines(self.directory, origin=self.origin)
-            _require_roots(lines, [*seen, new])
+            _require_roots(lines, [*seen, new], progress=self.progress)
             return
         if records:
             read_to = verify_tiles(
-                self.directory, vkeys=self.vkeys, minimum=self.minimum
+                self.directory,
+                vkeys=self.vkeys,
+                minimum=self.minimum,
+                progress=self.progress,
             )
             if (read_to.size, read_to.root) != (new.size, new.root):
                 raise TamperedError(
@@ -190,7 +201,12 @@ def verified_attestations(
     return attestations.attested()
 
 
-def _require_roots(bodies: Iterable[bytes], signed: Sequence[Checkpoint]) -> None:
+def _require_roots(
+    bodies: Iterable[bytes],
+    signed: Sequence[Checkpoint],
+    *,
+    progress: Progress | None,
+) -> None:
     """Compare roots with those of a log's records, in one pass; the last is the largest."""
     frontier = Frontier()
     new = signed[-1]
@@ -207,6 +223,8 @@ def _require_roots(bodies: Iterable[bytes], signed: Sequence[Checkpoint]) -> Non
                     f"the log {new.origin} is not the one of the checkpoint of size"
                     f" {item.size}: run `policyguard audit verify`"
                 )
+        if progress and (frontier.size % _BATCH == 0 or frontier.size == new.size):
+            progress(new.origin, frontier.size, new.size)
     if frontier.size != new.size:
         raise TamperedError(
             f"entry {frontier.size} of {new.origin} is missing: the log ends before its"

@@ -273,15 +273,16 @@ def test_a_forked_child_does_not_write_what_its_parent_brought(
     verify_trail(tmp_path / "trail")
 
 
-def test_threads_that_wait_share_commits(trail: Trail) -> None:
-    gate = threading.Barrier(17)
+@pytest.mark.parametrize(("number", "each"), [(16, 20), (256, 3)])
+def test_threads_that_wait_share_commits(trail: Trail, number: int, each: int) -> None:
+    gate = threading.Barrier(number + 1)
 
     def work() -> None:
         gate.wait()
-        for _ in range(20):
+        for _ in range(each):
             trail.append(outcome("x"))
 
-    threads = [threading.Thread(target=work) for _ in range(16)]
+    threads = [threading.Thread(target=work) for _ in range(number)]
     for thread in threads:
         thread.start()
     gate.wait()
@@ -289,8 +290,8 @@ def test_threads_that_wait_share_commits(trail: Trail) -> None:
         thread.join()
 
     verified = verify_trail(trail.directory)
-    assert verified.logs[0][1] == 321
-    assert verified.checkpoints < 321
+    assert verified.logs[0][1] == 1 + number * each
+    assert verified.checkpoints < 1 + number * each
 
 
 class Sizes:

@@ -298,3 +298,30 @@ def test_tiles_that_are_outgrown_while_they_are_read_are_read_anew(
     (watch,) = look(tmp_path / "state.json", [overtaken])
 
     assert watch.size == 267
+
+
+@pytest.mark.parametrize("form", ["trail", "lines", "tiles"])
+def test_progress_is_told_of_whatever_is_watched(
+    trail: Path, tmp_path: Path, form: str
+) -> None:
+    told: list[tuple[str, int, int]] = []
+    (log,) = TrailReader.open(trail).logs
+    (export_tiles if form == "tiles" else export_jsonl)(log, tmp_path / "out")
+
+    def tell(*said: Any) -> None:
+        told.append(said)
+
+    watched = (
+        LocalLog(log=log, progress=tell)
+        if form == "trail"
+        else ExportedLog(
+            directory=tmp_path / "out",
+            origin=log.origin,
+            vkeys=log.vkeys,
+            progress=tell,
+        )
+    )
+
+    look(tmp_path / "state.json", [watched])
+
+    assert told[-1] == (ORIGIN, 7, 7)
