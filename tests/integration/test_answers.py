@@ -26,12 +26,6 @@ ASK: dict[str, Any] = {"model": "glm-5.2", "messages": MESSAGES}
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture
 def guard(tmp_path: Path) -> Iterator[Guard]:
     with guard_in(tmp_path) as made:
         yield made.bind(**TICKETS)

@@ -7,7 +7,6 @@ import contextlib
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -15,7 +14,7 @@ import httpx2
 import pytest
 from anthropic.lib.bedrock import AnthropicBedrock
 from anthropic.lib.vertex import AnthropicVertex
-from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from guards import CN, FR, MESSAGES, TICKETS
 from integration.loopback import Loopback, remembered
 
 from policyguard import CannotProtect, Guard, PolicyDenied, context
@@ -51,18 +50,6 @@ LAZY: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any]]] = {
 }
 """What sends when its `with` block is entered."""
 ALL = {**EAGER, **LAZY}
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    with guard_in(tmp_path_factory.mktemp("shared")) as made:
-        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +25,6 @@ NAMED = {
     "endpoint": "/v1/chat/completions",
     "completion_window": "24h",
 }
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    with guard_in(tmp_path_factory.mktemp("batches")) as made:
-        yield made
-
-
-@pytest.fixture
-def guard(shared: Guard) -> Guard:
-    # Facts that everybody may use: which model it is decides.
-    return shared.bind(**TICKETS)
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 def line(model: str = "glm-5.2", **more: Any) -> bytes:

@@ -42,16 +42,9 @@ def server() -> Iterator[Bedrock]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    # One for all: what takes time is to make it.
-    with guard_in(tmp_path_factory.mktemp("guard")) as made:
-        yield made
-
-
 @pytest.fixture
-def trail(guard: Guard) -> Since:
-    return Since(guard)
+def guard(shared: Guard) -> Guard:
+    return shared
 
 
 def used(answer: dict[str, Any]) -> Any:
@@ -371,7 +364,8 @@ def test_every_operation_that_takes_a_model_is_one_that_we_have_looked_at() -> N
         name for name, shape in shapes.items() if shape and "modelId" in shape.members
     }
 
-    assert taking == {
+    # The oldest that is supported counts no tokens.
+    assert taking | {"CountTokens"} == {
         "Converse",
         "ConverseStream",
         "CountTokens",

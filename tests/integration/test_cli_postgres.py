@@ -24,9 +24,9 @@ pytestmark = needs_postgres("no command was tried on a trail in a database")
 
 
 def test_a_database_is_prepared_written_listed_verified_and_exported(
-    server: Postgres, tmp_path: Path
+    cluster: Postgres, tmp_path: Path
 ) -> None:
-    url, lock = database(server, "cli"), database(server, "cli_lock")
+    url, lock = database(cluster, "cli"), database(cluster, "cli_lock")
 
     prepared = run("audit", "prepare", url, "--lock", lock, "--name", NAME)
     trail = Trail.open(url, lock=lock, keys=KEYS)
@@ -57,8 +57,8 @@ def test_a_database_is_prepared_written_listed_verified_and_exported(
     )
 
 
-def test_a_server_that_is_away_is_no_alarm(server: Postgres) -> None:
-    url, lock = database(server, "away"), database(server, "away_lock")
+def test_a_server_that_is_away_is_no_alarm(cluster: Postgres) -> None:
+    url, lock = database(cluster, "away"), database(cluster, "away_lock")
     run("audit", "prepare", url, "--lock", lock, "--name", NAME)
     trail = Trail.open(url, lock=lock, keys=KEYS)
     append_pair(trail)
@@ -68,7 +68,7 @@ def test_a_server_that_is_away_is_no_alarm(server: Postgres) -> None:
     lock_away = run("audit", "verify", "--trail", url, "--lock", nowhere)
     with psycopg.connect(url, autocommit=True) as session:
         session.execute("CREATE ROLE stranger LOGIN")
-    stranger = run("audit", "verify", "--trail", server.url("away", user="stranger"))
+    stranger = run("audit", "verify", "--trail", cluster.url("away", user="stranger"))
     both = run("audit", "verify", "--trail", url, "--lock", lock)
 
     refused(lock_away, says="cannot use `postgresql://127.0.0.1:9/trail`")
@@ -84,9 +84,9 @@ def test_what_is_for_files_says_so() -> None:
 
 
 def test_a_caller_is_erased_from_a_database_and_no_record_is(
-    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, lock = database(server, "erasing"), database(server, "erasing_lock")
+    url, lock = database(cluster, "erasing"), database(cluster, "erasing_lock")
     run("audit", "prepare", url, "--lock", lock, "--name", NAME)
     trail = Trail.open(url, lock=lock, keys=KEYS)
     append_pair(trail)
@@ -132,13 +132,13 @@ passphrase_file = "passphrase"
 
 
 def test_who_may_erase_in_a_database_may_touch_no_record(
-    server: Postgres, tmp_path: Path
+    cluster: Postgres, tmp_path: Path
 ) -> None:
-    url = database(server, "eraser")
+    url = database(cluster, "eraser")
     run("audit", "prepare", url, "--name", NAME)
     with psycopg.connect(url, autocommit=True) as session:
         session.execute("CREATE ROLE officer LOGIN IN ROLE policyguard_eraser")
-    officer = Server(url=server.url("eraser", user="officer"))
+    officer = Server(url=cluster.url("eraser", user="officer"))
 
     with psycopg.connect(officer.url, autocommit=True) as session:
         for statement in (
@@ -154,9 +154,9 @@ def test_who_may_erase_in_a_database_may_touch_no_record(
 
 
 def test_a_person_approves_a_decision_that_is_in_a_database(
-    server: Postgres, tmp_path: Path
+    cluster: Postgres, tmp_path: Path
 ) -> None:
-    url = database(server, "approving")
+    url = database(cluster, "approving")
     run("audit", "prepare", url, "--name", NAME)
     desk = Desk(tmp_path, trail=f'url = "{url}"', passphrase=SECRET)
 
@@ -175,9 +175,9 @@ def test_a_person_approves_a_decision_that_is_in_a_database(
 
 
 def test_an_approval_is_erased_from_a_database_with_who_gave_it(
-    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = database(server, "forgetting")
+    url = database(cluster, "forgetting")
     run("audit", "prepare", url, "--name", NAME)
     signer = Ed25519Signer.generate(key_name="privacy@acme.example")
     signer.save(tmp_path / "privacy.pem")

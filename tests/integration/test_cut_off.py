@@ -87,9 +87,9 @@ def test_the_next_process_writes_on_in_the_log_of_a_killed_one(tmp_path: Path) -
 
 @needs_postgres("no server was away")
 def test_while_its_server_is_away_a_guard_calls_nothing(
-    server: Postgres, tmp_path: Path
+    cluster: Postgres, tmp_path: Path
 ) -> None:
-    url = database(server, "guarded")
+    url = database(cluster, "guarded")
     run("audit", "prepare", url, "--name", NAME)
     (tmp_path / "passphrase").write_bytes(SECRET)
     (tmp_path / "passphrase").chmod(0o600)
@@ -112,10 +112,10 @@ def test_while_its_server_is_away_a_guard_calls_nothing(
     # Nobody waits for an outcome, and this one would be lost with the server.
     guard.core.trail.flush()
 
-    server.kill()
+    cluster.kill()
     with pytest.raises(NoDecision, match=r"trail\.not_durable"):
         ask(2)
-    server.start()
+    cluster.start()
     ask(3)
     guard.close()
 

@@ -30,12 +30,6 @@ def module(request: Any) -> Any:
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture
 def guard(tmp_path: Path) -> Iterator[Guard]:
     with guard_in(tmp_path) as made:
         yield made.bind(**TICKETS)

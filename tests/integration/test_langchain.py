@@ -7,10 +7,7 @@ The package takes seconds to import, so it is imported where a test of it runs.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +27,12 @@ PROMPT = "canary-prompt"
 
 
 # LangChain's models keep clients that nobody can close; they end with the test.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
-
-
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        gc.collect()
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+    ),
+    pytest.mark.usefixtures("collected"),
+]
 
 
 async def _all(source: Any) -> list[Any]:
@@ -58,20 +50,8 @@ WAYS: dict[str, Any] = {
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    with guard_in(tmp_path_factory.mktemp("guard")) as made:
-        yield made
-
-
-@pytest.fixture
-def trail(guard: Guard) -> Since:
-    return Since(guard)
+def guard(shared: Guard) -> Guard:
+    return shared
 
 
 def chat(server: Loopback, base_url: str, **more: Any) -> Any:
@@ -85,6 +65,28 @@ def chat(server: Loopback, base_url: str, **more: Any) -> Any:
         "http_async_client": server.aclient(httpx2),
     }
     return ChatOpenAI(**{**given, **more})
+
+
+def embeddings(server: Loopback, base_url: str) -> Any:
+    from langchain_openai import OpenAIEmbeddings
+
+    return OpenAIEmbeddings(
+        model="glm-5.2",
+        base_url=base_url,
+        api_key="none",
+        check_embedding_ctx_length=False,
+        http_client=server.client(httpx2),
+        http_async_client=server.aclient(httpx2),
+    )
+
+
+def claude(base_url: str) -> Any:
+    """Return a model of Anthropic's, where it goes with the LangChain that is here."""
+    why = "no langchain-anthropic goes with this langchain-core"
+    known = pytest.importorskip("langchain_anthropic", reason=why, exc_type=ImportError)
+    return known.ChatAnthropic(
+        model="claude-fable-5", api_key="none", base_url=base_url
+    )
 
 
 def agent(model: Any, *middleware: Any) -> Any:
@@ -175,14 +177,8 @@ def test_what_hides_the_model_that_is_sent_is_not_sent(
 def test_anthropics_models_are_protected_for_both_kinds_of_calls(
     server: Loopback, guard: Guard
 ) -> None:
-    from langchain_anthropic import ChatAnthropic
-
     # An address of its own: LangChain shares HTTP clients by address.
-    model = ChatAnthropic(
-        model="claude-fable-5",
-        api_key="none",
-        base_url="https://api.anthropic.com/langchain",
-    )
+    model = claude("https://api.anthropic.com/langchain")
     for client, led in (
         (model._client._client, server.client(httpx2)),
         (model._async_client._client, server.aclient(httpx2)),
@@ -198,16 +194,7 @@ def test_anthropics_models_are_protected_for_both_kinds_of_calls(
 
 
 def test_embeddings_are_protected(server: Loopback, guard: Guard) -> None:
-    from langchain_openai import OpenAIEmbeddings
-
-    known = OpenAIEmbeddings(
-        model="glm-5.2",
-        base_url=CN,
-        api_key="none",
-        check_embedding_ctx_length=False,
-        http_client=server.client(httpx2),
-        http_async_client=server.aclient(httpx2),
-    )
+    known = embeddings(server, CN)
     guard.protect(known)
 
     with context(**TICKETS):
@@ -259,30 +246,29 @@ def _held(thing: Any) -> dict[str, Any]:
     }
 
 
+MODELS: dict[str, Any] = {
+    "chat": lambda server: chat(server, FR),
+    "embeddings": lambda server: embeddings(server, FR),
+    "anthropic": lambda _: claude("https://api.anthropic.com/every-client"),
+}
+HELD = {
+    "chat": ["async_client", "client", "root_async_client", "root_client"],
+    "embeddings": ["async_client", "client"],
+    "anthropic": ["_async_client", "_client"],
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
 def test_every_client_that_a_model_holds_is_protected(
-    server: Loopback, guard: Guard
+    server: Loopback, guard: Guard, kind: str
 ) -> None:
     """What LangChain keeps elsewhere from now on shows here."""
-    from langchain_anthropic import ChatAnthropic
-    from langchain_openai import OpenAIEmbeddings
+    model = MODELS[kind](server)
+    guard.protect(model)
+    held = _held(model)
 
-    address = "https://api.anthropic.com/every-client"
-    models = {
-        "chat": chat(server, FR),
-        "embeddings": OpenAIEmbeddings(model="glm-5.2", base_url=FR, api_key="none"),
-        "anthropic": ChatAnthropic(model="x", api_key="none", base_url=address),
-    }
-    for model in models.values():
-        guard.protect(model)
-    held = {name: _held(model) for name, model in models.items()}
-
-    assert {name: sorted(found) for name, found in held.items()} == {
-        "chat": ["async_client", "client", "root_async_client", "root_client"],
-        "embeddings": ["async_client", "client"],
-        "anthropic": ["_async_client", "_client"],
-    }
-    for found in held.values():
-        assert all(is_protected(client._client) for client in found.values())
+    assert sorted(held) == HELD[kind]
+    assert all(is_protected(client._client) for client in held.values())
 
 
 def test_a_model_without_known_clients_is_not_protected(guard: Guard) -> None:

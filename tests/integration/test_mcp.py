@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from guards import CN, FR, MESSAGES, TICKETS
 from integration.loopback import Since
 from offline import Upstream
 
@@ -16,15 +15,9 @@ from policyguard.errors import CannotProtect, ConfigurationError
 from policyguard.integrations import mcp as adapter
 
 
-@pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    with guard_in(tmp_path_factory.mktemp("guard")) as made:
-        yield made
-
-
 @pytest.fixture
-def trail(guard: Guard) -> Since:
-    return Since(guard)
+def guard(shared: Guard) -> Guard:
+    return shared
 
 
 def who_asks(_: Any) -> dict[str, Any]:

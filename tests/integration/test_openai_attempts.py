@@ -14,6 +14,7 @@ import httpx2
 import openai
 import pytest
 from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from integration.clients import sync_client
 from integration.loopback import Loopback, remembered
 
 from policyguard import Guard, NoDecision, NotAllowed, PolicyDenied
@@ -33,21 +34,9 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture
 def guard(tmp_path: Path) -> Iterator[Guard]:
     with guard_in(tmp_path) as made:
         yield made.bind(**TICKETS)
-
-
-def sync_client(server: Loopback, module: Any = httpx2, **more: Any) -> openai.OpenAI:
-    return openai.OpenAI(
-        base_url=FR, api_key="none", http_client=server.client(module), **more
-    )
 
 
 def decisions(guard: Guard) -> list[tuple[Any, ...]]:
@@ -80,7 +69,7 @@ def test_a_redirect_to_another_host_does_not_carry_the_prompt(
 ) -> None:
     server.redirects[FR_HOST] = f"{CN}/chat/completions"
     server.redirect_status = status
-    with sync_client(server, module) as client:
+    with sync_client(server, module=module) as client:
         guard.protect(client)
         with pytest.raises(openai.PermissionDeniedError) as caught:
             client.chat.completions.create(**ASK)
@@ -156,7 +145,7 @@ def test_each_retry_is_asked_and_each_attempt_has_its_end(
     guard: Guard, server: Loopback, module: Any, status: int
 ) -> None:
     server.failures = [status, status]
-    with sync_client(server, module, max_retries=2) as client:
+    with sync_client(server, module=module, max_retries=2) as client:
         guard.protect(client)
         client.chat.completions.create(**ASK)
 

@@ -15,6 +15,7 @@ import httpx2
 import openai
 import pytest
 from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from integration.clients import async_client, sync_client
 from integration.loopback import Loopback, remembered
 from pydantic import BaseModel
 
@@ -78,29 +79,9 @@ ALL = {**EAGER, **LAZY}
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture
 def guard(tmp_path: Path) -> Iterator[Guard]:
     with guard_in(tmp_path) as made:
         yield made
-
-
-def sync_client(server: Loopback, base_url: str, module: Any = httpx2) -> openai.OpenAI:
-    return openai.OpenAI(
-        base_url=base_url, api_key="none", http_client=server.client(module)
-    )
-
-
-def async_client(
-    server: Loopback, base_url: str, module: Any = httpx2
-) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(
-        base_url=base_url, api_key="none", http_client=server.aclient(module)
-    )
 
 
 def used(result: Any) -> None:

@@ -10,6 +10,7 @@ import httpx2
 import openai
 import pytest
 from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from integration.clients import sync_client
 from integration.loopback import Loopback
 
 from policyguard import Guard, NotAllowed, PolicyDenied
@@ -20,21 +21,9 @@ ASK: dict[str, Any] = {"model": "glm-5.2", "messages": MESSAGES}
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture
 def guard(tmp_path: Path) -> Iterator[Guard]:
     with guard_in(tmp_path) as made:
         yield made
-
-
-def sync_client(server: Loopback, base_url: str) -> openai.OpenAI:
-    return openai.OpenAI(
-        base_url=base_url, api_key="none", http_client=server.client(httpx2)
-    )
 
 
 def test_extra_body_wins_over_the_model_and_is_what_is_checked(

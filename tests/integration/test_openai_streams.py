@@ -13,6 +13,7 @@ import httpx2
 import openai
 import pytest
 from guards import FR, MESSAGES, TICKETS, guard_in
+from integration.clients import async_client
 from integration.loopback import Loopback, chunk, remembered
 
 from policyguard import Guard
@@ -29,12 +30,6 @@ CUT = (
     httpx.RemoteProtocolError,
     httpx2.RemoteProtocolError,
 )
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture
@@ -58,12 +53,6 @@ async def aopened(guard: Guard, client: openai.AsyncOpenAI, layer: str) -> Any:
     if layer == "call":
         return await guard.acall(create, **ASK)
     return await create(**ASK)
-
-
-def async_client(server: Loopback, module: Any) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(
-        base_url=FR, api_key="none", http_client=server.aclient(module), max_retries=0
-    )
 
 
 def end(guard: Guard, layer: str) -> dict[str, Any]:
@@ -129,7 +118,7 @@ def test_the_streams_of_the_asynchronous_client_end_alike(
         server.hang.clear()
 
     async def main() -> None:
-        async with async_client(server, module) as client:
+        async with async_client(server, module=module, max_retries=0) as client:
             stream = await aopened(guard, client, layer)
             assert type(stream) is openai.AsyncStream
             if how == "abandoned":
@@ -156,7 +145,7 @@ def test_a_task_that_is_cancelled_while_it_reads_leaves_a_cancelled_call(
     server.hang.clear()
 
     async def main() -> None:
-        async with async_client(server, httpx2) as client:
+        async with async_client(server, max_retries=0) as client:
             first = asyncio.Event()
 
             async def read() -> None:

@@ -7,16 +7,13 @@ packages. Without that these tests skip and say so.
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib.util
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
-import openai
 import pytest
-from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from guards import CN, FR, MESSAGES
+from integration.clients import async_client, sync_client
 from integration.loopback import Loopback, Since
 from pydantic import BaseModel
 
@@ -30,6 +27,7 @@ pytestmark = [
         bool(LACKING),
         reason=f"no {', '.join(LACKING)}: run `python tests/sdks.py frameworks`",
     ),
+    pytest.mark.usefixtures("collected"),
     # They keep clients that nobody can close, and warn of what they will change.
     pytest.mark.filterwarnings(
         "ignore::ResourceWarning",
@@ -39,47 +37,8 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _ended() -> Iterator[None]:
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        gc.collect()
-
-
 class Reply(BaseModel):
     text: str
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    with guard_in(tmp_path_factory.mktemp("guard")) as made:
-        yield made.bind(**TICKETS)
-
-
-@pytest.fixture
-def trail(guard: Guard) -> Since:
-    return Since(guard)
-
-
-def client(server: Loopback, base_url: str) -> openai.OpenAI:
-    http = server.client(httpx2)
-    return openai.OpenAI(
-        base_url=base_url, api_key="none", http_client=http, max_retries=0
-    )
-
-
-def aclient(server: Loopback, base_url: str) -> openai.AsyncOpenAI:
-    http = server.aclient(httpx2)
-    return openai.AsyncOpenAI(
-        base_url=base_url, api_key="none", http_client=http, max_retries=0
-    )
 
 
 def agents_run(guard: Guard, server: Loopback, base_url: str, **more: Any) -> Any:
@@ -87,7 +46,9 @@ def agents_run(guard: Guard, server: Loopback, base_url: str, **more: Any) -> An
     import agents
 
     agents.set_tracing_disabled(True)
-    agents.set_default_openai_client(guard.protect(aclient(server, base_url)))
+    agents.set_default_openai_client(
+        guard.protect(async_client(server, base_url, max_retries=0))
+    )
     agent = agents.Agent(name="support", model="glm-5.2")
     config = agents.RunConfig(**more)
     return asyncio.run(agents.Runner.run(agent, "canary-prompt", run_config=config))
@@ -98,7 +59,8 @@ def agents_chat(guard: Guard, server: Loopback, base_url: str) -> Any:
 
     agents.set_tracing_disabled(True)
     model = agents.OpenAIChatCompletionsModel(
-        model="glm-5.2", openai_client=guard.protect(aclient(server, base_url))
+        model="glm-5.2",
+        openai_client=guard.protect(async_client(server, base_url, max_retries=0)),
     )
     agent = agents.Agent(name="support", model=model)
     return agents.Runner.run_sync(agent, "canary-prompt")
@@ -109,7 +71,8 @@ def agents_stream(guard: Guard, server: Loopback, base_url: str) -> Any:
 
     agents.set_tracing_disabled(True)
     model = agents.OpenAIChatCompletionsModel(
-        model="glm-5.2", openai_client=guard.protect(aclient(server, base_url))
+        model="glm-5.2",
+        openai_client=guard.protect(async_client(server, base_url, max_retries=0)),
     )
 
     async def run() -> Any:
@@ -124,7 +87,9 @@ def pydantic_model(guard: Guard, server: Loopback, base_url: str) -> Any:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    provider = OpenAIProvider(openai_client=guard.protect(aclient(server, base_url)))
+    provider = OpenAIProvider(
+        openai_client=guard.protect(async_client(server, base_url, max_retries=0))
+    )
     return OpenAIChatModel("glm-5.2", provider=provider)
 
 
@@ -150,7 +115,8 @@ def instructor_create(guard: Guard, server: Loopback, base_url: str) -> Any:
     import instructor
 
     made = instructor.from_openai(
-        guard.protect(client(server, base_url)), mode=instructor.Mode.JSON
+        guard.protect(sync_client(server, base_url, max_retries=0)),
+        mode=instructor.Mode.JSON,
     )
     return made.chat.completions.create(
         model="glm-5.2", messages=MESSAGES, response_model=Reply, max_retries=1
@@ -161,7 +127,8 @@ def instructor_acreate(guard: Guard, server: Loopback, base_url: str) -> Any:
     import instructor
 
     made = instructor.from_openai(
-        guard.protect(aclient(server, base_url)), mode=instructor.Mode.JSON
+        guard.protect(async_client(server, base_url, max_retries=0)),
+        mode=instructor.Mode.JSON,
     )
     return asyncio.run(
         made.chat.completions.create(
@@ -260,7 +227,8 @@ def test_agents_open_no_web_socket(server: Loopback, guard: Guard) -> None:
 
     agents.set_tracing_disabled(True)
     model = agents.OpenAIResponsesWSModel(
-        model="glm-5.2", openai_client=guard.protect(aclient(server, FR))
+        model="glm-5.2",
+        openai_client=guard.protect(async_client(server, FR, max_retries=0)),
     )
     agent = agents.Agent(name="support", model=model)
     with pytest.raises(CannotProtect, match="web socket"):

@@ -111,12 +111,12 @@ def test_hosts_hand_over_at_once_and_the_trust_file_loses_none(
 
 @pytest.mark.parametrize("statement", [b"policyguard.rotate", b"COMMIT"])
 def test_a_handover_whose_answer_was_lost_happens_once(
-    server: Postgres, pair: tuple[str, str], statement: bytes
+    cluster: Postgres, pair: tuple[str, str], statement: bytes
 ) -> None:
     url, lock = pair
-    with wire_to(server) as wire:
+    with wire_to(cluster) as wire:
         trail = Trail.open(
-            as_user(url, "app").replace(str(server.port), str(wire.port)),
+            as_user(url, "app").replace(str(cluster.port), str(wire.port)),
             lock=as_user(lock, "app"),
             keys=KEYS,
         )

@@ -119,11 +119,11 @@ def test_all_logs_are_anchored_verified_exported_and_watched_at_once(
 
 
 def test_a_witness_refuses_a_database_that_was_put_back(
-    server: Postgres, owned: str, url: str, tmp_path: Path
+    cluster: Postgres, owned: str, url: str, tmp_path: Path
 ) -> None:
     with witness_for(url, tmp_path / "witness.json") as (_, known):
         outside = Outside(trust=quorum_of(known))
-        old = database(server, like=owned)
+        old = database(cluster, like=owned)
         grow(owned)
         assert taken(url, outside).is_whole
 
@@ -137,10 +137,10 @@ def test_a_witness_refuses_a_database_that_was_put_back(
 
 
 def test_a_monitor_finds_the_log_of_a_database_that_was_put_back(
-    server: Postgres, owned: str, tmp_path: Path
+    cluster: Postgres, owned: str, tmp_path: Path
 ) -> None:
     state = str(tmp_path / "state.json")
-    old = database(server, like=owned)
+    old = database(cluster, like=owned)
     grow(owned)
 
     first = run("audit", "monitor", "--state", state, "--trail", owned)

@@ -102,9 +102,9 @@ def erased(url: str, **wanted: tuple[str, ...]) -> Plan:
     return plan
 
 
-def files_with(server: Postgres, *secrets: bytes) -> set[str]:
+def files_with(cluster: Postgres, *secrets: bytes) -> set[str]:
     """Return the folders of the server's data that have bytes in some file of theirs."""
-    data = server.folder / "data"
+    data = cluster.folder / "data"
     return {
         path.relative_to(data).parts[0]
         for path in data.rglob("*")
@@ -130,7 +130,7 @@ def test_people_who_are_gone_are_counted_not_hidden(owned: str, url: str) -> Non
 
 
 def test_a_prompt_is_kept_sealed_and_opens_in_its_place(
-    server: Postgres, owned: str, url: str
+    cluster: Postgres, owned: str, url: str
 ) -> None:
     trail = opened(url)
     one = append(trail, caller=ALICE, about=(BOB, CAROL), prompt=b"canary-sealed")
@@ -139,13 +139,13 @@ def test_a_prompt_is_kept_sealed_and_opens_in_its_place(
     flushed(owned)
 
     assert prompts_of(url, one, nobody) == [b"canary-sealed", b"canary-of-nobody"]
-    assert files_with(server, b"canary-sealed", b"canary-of-nobody") == set()
+    assert files_with(cluster, b"canary-sealed", b"canary-of-nobody") == set()
     assert verify_trail(url, passphrase=secret).missing == 0
 
 
 @pytest.mark.parametrize("by", ["callers", "people"])
 def test_what_was_erased_is_in_no_table_and_the_write_ahead_log_has_it_still(
-    server: Postgres, owned: str, by: str
+    cluster: Postgres, owned: str, by: str
 ) -> None:
     canary = f"canary-{by}-fact"
     trail = opened(owned)
@@ -158,7 +158,7 @@ def test_what_was_erased_is_in_no_table_and_the_write_ahead_log_has_it_still(
     sealed = TrailReader.open(owned).logs[0].source.prompt(one)
     assert sealed is not None
     flushed(owned)
-    before = files_with(server, sealed.body[:64])
+    before = files_with(cluster, sealed.body[:64])
 
     plan = erased(
         owned,
@@ -167,8 +167,8 @@ def test_what_was_erased_is_in_no_table_and_the_write_ahead_log_has_it_still(
     flushed(owned)
 
     assert (plan.count, before) == (2, {"base", "pg_wal"})
-    assert files_with(server, canary.encode()) <= {"pg_wal"}
-    assert files_with(server, sealed.body[:64]) == {"pg_wal"}, "said in NOT_REACHED"
+    assert files_with(cluster, canary.encode()) <= {"pg_wal"}
+    assert files_with(cluster, sealed.body[:64]) == {"pg_wal"}, "said in NOT_REACHED"
     verified = verify_trail(owned, passphrase=secret)
     assert (verified.erased, verified.missing, verified.unfinished) == (2, 0, 0)
     left = TrailReader.open(owned)
@@ -181,13 +181,13 @@ def test_what_was_erased_is_in_no_table_and_the_write_ahead_log_has_it_still(
 
 
 def test_one_of_two_people_is_enough_to_close_a_prompt_in_a_backup(
-    server: Postgres, owned: str
+    cluster: Postgres, owned: str
 ) -> None:
     trail = opened(owned)
     both = append(trail, about=(ALICE, BOB), prompt=b"canary-both")
     one = append(trail, about=(BOB,), prompt=b"canary-one")
     trail.close()
-    backup = database(server, like=owned)
+    backup = database(cluster, like=owned)
 
     erased(owned, people=(ALICE,))
 

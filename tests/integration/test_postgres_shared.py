@@ -116,20 +116,20 @@ def counted(counters: Counters, steps: list[Any]) -> list[Any]:
 @settings(max_examples=40, deadline=None)
 @given(steps=STEPS)
 def test_a_server_counts_as_files_do(
-    server: Postgres,
+    cluster: Postgres,
     prepared: tuple[str, str],
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[Any],
 ) -> None:
     directory = tmp_path_factory.mktemp("counts") / "trail"
     make_folder(directory / "keys")
-    made = database(server, like=prepared[0])
+    made = database(cluster, like=prepared[0])
 
     assert counted(counting(as_user(made, "app")), steps) == counted(
         in_files(directory), steps
     )
 
-    with psycopg.connect(server.url(), autocommit=True) as session:
+    with psycopg.connect(cluster.url(), autocommit=True) as session:
         session.execute(f'DROP DATABASE "{made.rpartition("/")[2]}" WITH (FORCE)')
 
 

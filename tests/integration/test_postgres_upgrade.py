@@ -41,9 +41,9 @@ ORDER BY 1
 
 
 @pytest.fixture
-def older(server: Postgres) -> str:
+def older(cluster: Postgres) -> str:
     """A database of the first version with three records, as its owner."""
-    url = database(server)
+    url = database(cluster)
     trail = Trail.create(url, name=NAME, keys=KEYS)
     append_pair(trail)
     trail.close()
@@ -71,9 +71,9 @@ def tables(url: str) -> list[str]:
 
 
 def test_prepared_again_an_older_database_has_what_a_fresh_one_has(
-    server: Postgres, older: str
+    cluster: Postgres, older: str
 ) -> None:
-    fresh = database(server)
+    fresh = database(cluster)
     prepare_database(server_of(fresh), name=NAME)
     before = [entry.body for entry in TrailReader.open(older).logs[0].entries()]
 
@@ -162,9 +162,9 @@ def test_only_the_owner_brings_tables_up_and_only_of_the_trail_that_is_meant(
 
 
 def test_a_lock_database_that_never_knew_the_trail_is_not_taken_for_its_memory(
-    server: Postgres, older: str
+    cluster: Postgres, older: str
 ) -> None:
-    other = database(server)
+    other = database(cluster)
 
     with pytest.raises(TrailError, match="has never remembered this trail"):
         bring_up(server_of(older), lock=server_of(other))
@@ -172,8 +172,8 @@ def test_a_lock_database_that_never_knew_the_trail_is_not_taken_for_its_memory(
     assert tables(other) == []
 
 
-def test_whoever_writes_meanwhile_loses_nothing(server: Postgres, older: str) -> None:
-    older = database(server, like=older)
+def test_whoever_writes_meanwhile_loses_nothing(cluster: Postgres, older: str) -> None:
+    older = database(cluster, like=older)
     bring_up(server_of(older))
     execute(older, "DROP TABLE policyguard.prompt, policyguard.about")
     trail = Trail.open(as_user(older, "app"), keys=KEYS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -51,16 +50,9 @@ BLOG: dict[str, Any] = {
 """Public text, which Fable 5 may see whenever it is not switched off."""
 
 
-@pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    # One for all: what takes time is to make it.
-    with guard_in(tmp_path_factory.mktemp("guard")) as made:
-        yield made
-
-
 @pytest.fixture
-def trail(guard: Guard) -> Since:
-    return Since(guard)
+def guard(shared: Guard) -> Guard:
+    return shared
 
 
 def vaulted(guard: Guard) -> list[dict[str, Any]]:

@@ -31,12 +31,6 @@ OTHER = {**MESSAGE, "model": "claude-fable-5"}
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture
 def notices(tmp_path: Path) -> Path:
     return tmp_path / "notices.jsonl"
 

@@ -65,9 +65,9 @@ def prepared(prepared: tuple[str, str]) -> tuple[str, str]:
 
 
 @pytest.fixture
-def empty(server: Postgres) -> str:
+def empty(cluster: Postgres) -> str:
     """A database without a trail, as its owner."""
-    return database(server)
+    return database(cluster)
 
 
 def test_a_record_is_stored_read_and_verified(url: str) -> None:
@@ -330,9 +330,9 @@ OLDER = (
 
 
 def test_a_log_that_was_put_back_shows_in_the_lock_database_alone(
-    server: Postgres, empty: str
+    cluster: Postgres, empty: str
 ) -> None:
-    lock = database(server)
+    lock = database(cluster)
     trail = Trail.create(empty, lock=lock, name=NAME, keys=KEYS)
     append_pair(trail)
     with psycopg.connect(empty) as session:
@@ -351,9 +351,9 @@ def test_a_log_that_was_put_back_shows_in_the_lock_database_alone(
 
 
 def test_a_log_that_the_lock_database_knows_is_never_begun_anew(
-    server: Postgres, empty: str
+    cluster: Postgres, empty: str
 ) -> None:
-    lock = database(server)
+    lock = database(cluster)
     Trail.create(empty, lock=lock, name=NAME, keys=KEYS).close()
 
     tamper(

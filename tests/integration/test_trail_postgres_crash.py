@@ -39,8 +39,8 @@ pytestmark = needs_postgres("nothing was killed and no wire cut")
 
 
 @pytest.fixture
-def url(server: Postgres) -> str:
-    made = database(server)
+def url(cluster: Postgres) -> str:
+    made = database(cluster)
     Trail.create(made, name=NAME, keys=KEYS).close()
     return made
 
@@ -83,7 +83,7 @@ def test_a_killed_client_loses_nothing_that_it_was_told_is_kept(url: str) -> Non
 
 
 def test_a_killed_server_loses_nothing_that_it_has_committed(
-    server: Postgres, url: str
+    cluster: Postgres, url: str
 ) -> None:
     told: set[str] = set()
     moments = random.Random(11)
@@ -92,11 +92,11 @@ def test_a_killed_server_loses_nothing_that_it_has_committed(
         with start(url, pairs=1_000_000) as writer:
             began(writer)
             time.sleep(moments.uniform(0.05, 0.3))
-            server.kill()
+            cluster.kill()
             time.sleep(0.1)
             writer.send_signal(signal.SIGKILL)
             told |= told_by(writer)
-        server.start()
+        cluster.start()
 
         verify_trail(url)
 
@@ -104,13 +104,13 @@ def test_a_killed_server_loses_nothing_that_it_has_committed(
     assert told <= kept(url)
 
 
-def test_a_writer_outlives_its_server(server: Postgres, url: str) -> None:
+def test_a_writer_outlives_its_server(cluster: Postgres, url: str) -> None:
     trail = Trail.open(url, keys=KEYS)
     told = [append_pair(trail)]
-    server.kill()
+    cluster.kill()
     with pytest.raises(NotDurableError, match="cannot use"):
         trail.append(outcome("refused"))
-    server.start()
+    cluster.start()
 
     told.append(append_pair(trail))
 
@@ -146,9 +146,9 @@ def through(url: str, *ports: int) -> str:
 
 
 def test_a_commit_whose_answer_was_lost_is_recognised(
-    server: Postgres, url: str
+    cluster: Postgres, url: str
 ) -> None:
-    with wire_to(server) as wire:
+    with wire_to(cluster) as wire:
         trail = Trail.open(through(url, wire.port), keys=KEYS)
         trail.append(outcome("before"))
         wire.cut_answer_to = b"policyguard.append"
@@ -163,9 +163,9 @@ def test_a_commit_whose_answer_was_lost_is_recognised(
 
 
 def test_a_writer_follows_its_server_to_another_address(
-    server: Postgres, url: str
+    cluster: Postgres, url: str
 ) -> None:
-    with wire_to(server) as first, wire_to(server) as second:
+    with wire_to(cluster) as first, wire_to(cluster) as second:
         trail = Trail.open(through(url, first.port, second.port), keys=KEYS)
         trail.append(outcome("over the first"))
         first.close()

@@ -15,7 +15,7 @@ import httpx
 import httpx2
 import openai
 import pytest
-from guards import FR, MESSAGES, TICKETS, guard_in
+from guards import FR, MESSAGES
 from integration.loopback import Loopback, remembered
 
 from policyguard import CannotProtect, Guard
@@ -136,12 +136,6 @@ MODULES = pytest.mark.parametrize(
     "module", [httpx, httpx2], ids=lambda item: item.__name__
 )
 WAYS = pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
-
-
-@pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    with guard_in(tmp_path_factory.mktemp("bad")) as made:
-        yield made.bind(**TICKETS)
 
 
 def posted(

@@ -19,7 +19,7 @@ import httpx
 import httpx2
 import openai
 import pytest
-from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from guards import CN, FR, MESSAGES
 from integration.loopback import Loopback, remembered
 from pydantic import BaseModel
 
@@ -114,12 +114,6 @@ class Wire:
 
     def close(self) -> None:
         self._socket.close()
-
-
-@pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    with guard_in(tmp_path_factory.mktemp("matrix")) as made:
-        yield made.bind(**TICKETS)
 
 
 @pytest.fixture

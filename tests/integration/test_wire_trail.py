@@ -17,6 +17,7 @@ import httpx2
 import openai
 import pytest
 from guards import CN, FR, TICKETS, guard_in
+from integration.clients import sync_client
 from integration.loopback import Loopback, remembered
 
 from policyguard import Guard, NoDecision, NotAllowed, PolicyDenied, context
@@ -32,21 +33,9 @@ REFUSE = "SELECT RAISE(ABORT, 'the disk is full')"
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture
 def guard(tmp_path: Path) -> Iterator[Guard]:
     with guard_in(tmp_path) as made:
         yield made.bind(**TICKETS)
-
-
-def sync_client(server: Loopback, base_url: str, **more: Any) -> openai.OpenAI:
-    return openai.OpenAI(
-        base_url=base_url, api_key="none", http_client=server.client(httpx2), **more
-    )
 
 
 def ends(guard: Guard) -> Counter[tuple[str, ...]]:

@@ -18,7 +18,8 @@ import httpx2
 import openai
 import pytest
 import wrapt
-from guards import CN, FR, MESSAGES, TICKETS, guard_in
+from guards import CN, FR, MESSAGES
+from integration.clients import sync_client
 from integration.loopback import Loopback, Since
 
 from policyguard import CannotProtect, Guard, PolicyDenied, denial_of
@@ -28,34 +29,13 @@ from policyguard.integrations.smoke import clients_in, tried
 CHAT: dict[str, Any] = {"model": "glm-5.2", "messages": MESSAGES}
 
 
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guard]:
-    with guard_in(tmp_path_factory.mktemp("guard")) as made:
-        yield made.bind(**TICKETS)
-
-
-@pytest.fixture
-def trail(guard: Guard) -> Since:
-    return Since(guard)
-
-
 Build = Callable[[str], openai.OpenAI]
 
 
 @pytest.fixture
 def build(server: Loopback) -> Iterator[Build]:
     with ExitStack() as opened:
-        yield lambda base_url: opened.enter_context(
-            openai.OpenAI(
-                base_url=base_url, api_key="none", http_client=server.client(httpx2)
-            )
-        )
+        yield lambda base_url: opened.enter_context(sync_client(server, base_url))
 
 
 def traced(calls: list[str]) -> Callable[..., Any]:
