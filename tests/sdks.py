@@ -3,15 +3,17 @@
     python tests/sdks.py [--few] [SET …]
 
 Each set is installed beside the locked packages, which it hides, and the tests run as
-they are. What an old version lacks is skipped by name. `--few` runs the matrix of ways
-out, the shapes of denials and the batches alone, as `make oldest` does in CI. The set
-`proxy` has what LiteLLM's proxy needs, by its lock file, and `frameworks` others that
-stand on an SDK. Exits with 1 if a set fails.
+they are: every file of integration tests that imports an SDK, or our adapter for one.
+What an old version lacks is skipped by name. `--few` runs the matrix of ways out, the
+shapes of denials, the batches and the quick adapters alone, as `make oldest` does in CI.
+The set `proxy` has what LiteLLM's proxy needs, by its lock file, and `frameworks` others
+that stand on an SDK. Exits with 1 if a set fails.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,14 +21,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / ".tools" / "sdks"
 SETS = {
-    # The oldest that the extras allow; httpx2 as old as these take.
-    "oldest": (
-        *("openai==2.54.0", "distro", "tqdm", "sniffio"),
-        *("anthropic==2.0.0", "httpx2==2.7.0"),
+    # The oldest that the extras allow, and the oldest that go with those.
+    "oldest": ("--require-hashes", "-r", "requirements/oldest.lock"),
+    # No older model of Anthropic's goes with the SDK that its extra allows.
+    "oldest-claude": (
+        *("langchain-anthropic==1.7.7", "langchain-core==1.6.10", "anthropic==2.0.0"),
     ),
     # The first of openai that stands on httpx2.
     "first-3": ("openai==3.0.0", "anthropic==2.0.0"),
-    "newest": ("openai", "anthropic", "httpx2"),
+    "newest": (
+        *("openai", "anthropic", "httpx2", "httpcore2"),
+        *("langchain", "langchain-core", "langchain-openai", "langchain-anthropic"),
+        *("langgraph", "langgraph-prebuilt", "litellm", "mcp", "mcp-types", "botocore"),
+    ),
     # The newest of frameworks that stand on an SDK, with what they lack.
     "frameworks": (
         *("openai-agents", "griffe", "griffelib"),
@@ -38,26 +45,34 @@ SETS = {
 }
 OF = {
     "frameworks": ("test_other_frameworks.py",),
+    "oldest-claude": ("test_langchain.py",),
     "proxy": ("test_litellm_proxy.py",),
 }
-"""What runs with a set in place of `TESTS`."""
-FEW = ("test_batches.py", "test_wire_denial.py", "test_wire_matrix.py")
-TESTS = (
-    "test_anthropic.py",
+"""What runs with a set in place of `tests()`."""
+FEW = (
     "test_batches.py",
-    "test_doctor.py",
-    "test_httpx_clients.py",
-    "test_openai_attempts.py",
-    "test_openai_calls.py",
-    "test_openai_describe.py",
-    "test_openai_overrides.py",
-    "test_openai_streams.py",
-    "test_served.py",
-    "test_wire_body.py",
+    "test_boto3.py",
+    "test_mcp.py",
     "test_wire_denial.py",
-    "test_wire_form.py",
     "test_wire_matrix.py",
 )
+IMPORTS_AN_SDK = re.compile(
+    r"^ *(?:import|from) .*\b"
+    r"(?:anthropic|boto3|botocore|httpx2?|langchain\w*|litellm|mcp|openai)\b",
+    re.MULTILINE,
+)
+ELSEWHERE = {*OF["frameworks"], *OF["proxy"]}
+"""What would skip beside any other set."""
+
+
+def tests() -> tuple[str, ...]:
+    """Return the files of integration tests that an SDK's version matters to."""
+    found = sorted((ROOT / "tests" / "integration").glob("test_*.py"))
+    return tuple(
+        path.name
+        for path in found
+        if path.name not in ELSEWHERE and IMPORTS_AN_SDK.search(path.read_text("utf-8"))
+    )
 
 
 def main(names: list[str]) -> int:
@@ -75,21 +90,19 @@ def main(names: list[str]) -> int:
 
 def _passes(name: str, *, few: bool) -> bool:
     place = PLACE / name
-    httpx2 = [item for item in SETS[name] if item.startswith("httpx2==")]
-    wanted = [*SETS[name], *(item.replace("httpx2", "httpcore2") for item in httpx2)]
-    sys.stdout.write(f"{name}: {', '.join(wanted)}\n")
+    sys.stdout.write(f"{name}: {' '.join(SETS[name])}\n")
     sys.stdout.flush()
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     subprocess.run(
-        [*pip, "--upgrade", "--target", str(place), *wanted], check=True, cwd=ROOT
+        [*pip, "--upgrade", "--target", str(place), *SETS[name]], check=True, cwd=ROOT
     )
-    chosen = OF.get(name, FEW if few else TESTS)
-    tests = [str(ROOT / "tests" / "integration" / test) for test in chosen]
+    chosen = OF.get(name, FEW if few else tests())
+    paths = [str(ROOT / "tests" / "integration" / test) for test in chosen]
     # Each process would start a proxy of its own.
     at_once = "0" if name == "proxy" else "auto"
     path = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", at_once, *tests],
+        [sys.executable, "-m", "pytest", "-q", "-n", at_once, *paths],
         env={**os.environ, "PYTHONPATH": path},
         check=False,
         cwd=ROOT,

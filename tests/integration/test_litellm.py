@@ -78,13 +78,17 @@ OWN_CLIENTS = {
     "llms/custom_httpx/aiohttp_handler.py",
     "llms/custom_httpx/http_handler.py",
     "llms/custom_httpx/httpx_handler.py",
-    "llms/gdc/chat/transformation.py",
     "llms/openai/common_utils.py",
-    "llms/sap/credentials.py",
-    "llms/sap/embed/transformation.py",
     "llms/azure/azure.py",
 }
-"""Files of LiteLLM that make HTTP clients: the funnels, and what `PROVIDERS` leaves out."""
+"""Files of LiteLLM that make HTTP clients, in every version that is supported."""
+LEFT_OUT = {
+    "llms/gdc/chat/transformation.py",
+    "llms/ollama_chat.py",
+    "llms/sap/credentials.py",
+    "llms/sap/embed/transformation.py",
+}
+"""Those that are of some versions, and of providers that `PROVIDERS` leaves out."""
 MAKES = re.compile(
     r"^[^#\n]*(?:httpx\.(?:Async)?Client\(|aiohttp\.ClientSession\(|requests\.Session\()",
     re.MULTILINE,
@@ -154,7 +158,7 @@ def test_litellm_makes_http_clients_where_we_have_looked() -> None:
         if MAKES.search(path.read_text("utf-8"))
     }
 
-    assert making == OWN_CLIENTS
+    assert making - LEFT_OUT == OWN_CLIENTS
 
 
 def test_what_has_no_client_of_its_own_is_not_protected(tmp_path: Path) -> None:
