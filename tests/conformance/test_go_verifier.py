@@ -27,7 +27,14 @@ from policyguard.canonical import canonical_bytes
 from policyguard.identity import new_id
 from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.keyring import VerifierKey
-from policyguard.tlog import leaf_hash, verify_inclusion
+from policyguard.signing.text import encode_base64
+from policyguard.tlog import (
+    Frontier,
+    leaf_hash,
+    prove_consistency,
+    prove_inclusion,
+    verify_inclusion,
+)
 from policyguard.tlog.tile import decode_bundle, encode_bundle
 
 SOURCE = Path(__file__).with_name("goverify")
@@ -45,7 +52,7 @@ SIZES = (1, 2, 255, 256, 257)
 # Around 256 x 256: at the second, a level of the tiles begins.
 EDGE = (65_535, 65_536, 65_537)
 
-Verify = Callable[[Path, VerifierKey], subprocess.CompletedProcess[str]]
+Verify = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run_go(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -69,9 +76,11 @@ def verify(tmp_path_factory: pytest.TempPathFactory) -> Verify:
     built = run_go("build", "-o", str(program), ".")
     assert built.returncode == 0, built.stderr
 
-    def verify(directory: Path, vkey: VerifierKey) -> subprocess.CompletedProcess[str]:
+    def verify(
+        directory: Path, vkey: VerifierKey, *proofs: Path
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [program, directory, vkey.format()],
+            [program, directory, vkey.format(), *proofs],
             capture_output=True,
             text=True,
             timeout=60,
@@ -198,6 +207,57 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, VerifierKe
     log = made_log(folder / "trail", size=600)
     export_tiles(log, folder / "out")
     return folder / "out", log.vkey
+
+
+def test_go_accepts_our_proofs_of_inclusion_and_consistency_and_no_changed_one(
+    verify: Verify, exported: tuple[Path, VerifierKey], tmp_path: Path
+) -> None:
+    out, vkey = exported
+    entries = [
+        entry
+        for path, width in (("000", 256), ("001", 256), ("002.p/88", 88))
+        for entry in decode_bundle(
+            (out / "tile/entries" / path).read_bytes(), width=width
+        )
+    ]
+    tree = [leaf_hash(entry) for entry in entries]
+    size = len(tree)
+    lines = [
+        (
+            "record",
+            index,
+            tree[index],
+            prove_inclusion(index=index, size=size, tree=tree),
+        )
+        for index in (0, 1, 255, 256, 511, 512, 598, 599)
+    ] + [
+        (
+            "tree",
+            old,
+            Frontier().extend(tree[:old]).root(),
+            prove_consistency(old_size=old, new_size=size, tree=tree),
+        )
+        for old in (1, 2, 255, 256, 257, 512, 599, 600)
+    ]
+
+    def said_of(*proofs: tuple[str, int, bytes, tuple[bytes, ...]]) -> str:
+        (tmp_path / "proofs").write_text(
+            "".join(
+                " ".join([kind, str(number), *map(encode_base64, (first, *hashes))])
+                + "\n"
+                for kind, number, first, hashes in proofs
+            )
+        )
+        done = verify(out, vkey, tmp_path / "proofs")
+        return done.stderr.partition(":")[0] if done.returncode else "accepted"
+
+    assert said_of(*lines) == "accepted"
+    for kind, number, first, hashes in lines:
+        flipped = bytes([first[0] ^ 1]) + first[1:]
+        assert said_of((kind, number, flipped, hashes)) == f"{kind} {number}"
+        if hashes:
+            cut = said_of((kind, number, first, hashes[:-1]))
+            assert cut == f"{kind} {number}"
 
 
 def reword(out: Path) -> None:

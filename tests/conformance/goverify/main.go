@@ -4,7 +4,13 @@
 // trees and tiles golang.org/x/mod/sumdb/tlog. The directory is one of
 // https://c2sp.org/tlog-tiles.
 //
-// Usage: goverify DIR VKEY
+// Usage: goverify DIR VKEY [PROOFS]
+//
+// Each line of PROOFS is a proof that somebody else has made, of the tree of the
+// checkpoint, its hashes in base64:
+//
+//	record INDEX LEAF HASH...  the record is in it
+//	tree SIZE ROOT HASH...     it continues the tree of that size
 //
 // Exit status: 0 intact, 1 tampered, 2 usage.
 package main
@@ -29,11 +35,14 @@ const (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: goverify DIR VKEY")
+	if len(os.Args) != 3 && len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: goverify DIR VKEY [PROOFS]")
 		os.Exit(2)
 	}
 	tree, err := verify(os.Args[1], os.Args[2])
+	if err == nil && len(os.Args) == 4 {
+		err = checkProofs(tree, os.Args[3])
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -104,6 +113,37 @@ func verify(dir, vkey string) (tlog.Tree, error) {
 		}
 	}
 	return tree, nil
+}
+
+func checkProofs(tree tlog.Tree, file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	for _, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+		words := strings.Split(line, " ")
+		if len(words) < 3 {
+			return fmt.Errorf("no proof: %q", line)
+		}
+		n, err := strconv.ParseInt(words[1], 10, 64)
+		if err != nil {
+			return err
+		}
+		hashes := make([]tlog.Hash, len(words)-2)
+		for i, word := range words[2:] {
+			if hashes[i], err = tlog.ParseHash(word); err != nil {
+				return err
+			}
+		}
+		check := tlog.CheckTree(hashes[1:], tree.N, tree.Hash, n, hashes[0])
+		if words[0] == "record" {
+			check = tlog.CheckRecord(hashes[1:], tree.N, tree.Hash, n, hashes[0])
+		}
+		if check != nil {
+			return fmt.Errorf("%s %d: %w", words[0], n, check)
+		}
+	}
+	return nil
 }
 
 func openCheckpoint(dir, vkey string) (tlog.Tree, error) {
