@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -47,6 +47,8 @@ _KINDS = (
     "approval.revoke",
 )
 _VERDICTS = ("allow", "deny", "require_approval", "unavailable")
+_PAGE: Final = 1_000
+"""Rows of one table: each is held until its columns are known to fit all rows."""
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -119,9 +121,15 @@ def list_(
         for item in found:
             click.echo(json.dumps(_document(item)))
         return
-    console, shown = output(), list(found)
-    table = records_table(shown, width=console.width) if shown else "no records"
-    console.print(table)
+    console, rows = output(), iter(found)
+    page = list(islice(rows, _PAGE))
+    if not page:
+        console.print("no records")
+    while page:
+        console.print(
+            records_table(page, width=console.width, several=len(reader.logs) > 1)
+        )
+        page = list(islice(rows, _PAGE))
 
 
 @audit.command()

@@ -15,6 +15,7 @@ from policyguard.cli.trail_option import log_option, trail_of, trail_option
 
 if TYPE_CHECKING:
     from policyguard.audit.reader import Log
+    from policyguard.cli.trail_reading import Found
 
 TRUST: Final = "trust"
 _Said: TypeAlias = tuple[Mapping[str, object], str]
@@ -207,14 +208,16 @@ def gaps(*, as_json: bool, directory: str | Path | None) -> None:
     from policyguard.cli.trail_reading import opened, records
     from policyguard.vocabulary.record import DecisionRecord, OutcomeRecord
 
-    allowed = {}
-    ended = set()
+    allowed: dict[str, Found] = {}
+    # Of what comes out even nothing is kept; clocks of two logs may differ.
+    early: set[str] = set()
     for item in records(opened(trail_of(directory))):
         if isinstance(item.record, OutcomeRecord):
-            ended.add(item.record.decision)
+            if allowed.pop(item.record.decision, None) is None:
+                early.add(item.record.decision)
         elif isinstance(item.record, DecisionRecord) and item.record.goes_ahead:
             allowed[item.record.id] = item
-    left = [item for name, item in allowed.items() if name not in ended]
+    left = [item for name, item in allowed.items() if name not in early]
     if as_json:
         for item in left:
             click.echo(item.entry.body.decode("utf-8"))

@@ -46,14 +46,17 @@ def heading(console: Console, text: str) -> None:
     console.print(Rule(Text(text, "bold"), align="left", style="dim"))
 
 
-def records_table(found: Sequence[Found], *, width: int) -> Table:
+def records_table(
+    found: Sequence[Found], *, width: int, several: bool = False
+) -> Table:
     """Return a table of records.
 
     Args:
         found: What it shows, one record a row.
         width: How many columns there are.
+        several: Whether places name their log though all these are of one.
     """
-    several = len({item.entry.origin for item in found}) > 1
+    several = several or len({item.entry.origin for item in found}) > 1
     cells = {
         "entry": [_place(item, several=several) for item in found],
         "UTC": [Text(item.record.time[11:19]) for item in found],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from integration.program import HOSTILE, refused, run
-from trails import CALLER, TIME, append_pair, decision, made_trail
+from trails import CALLER, TIME, append_pair, decision, made_trail, outcome
 
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
@@ -47,6 +47,23 @@ def test_the_records_are_listed(made: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ["outcome", "complete"],
     ]
     assert len(rows) == 7
+
+
+def test_a_long_list_comes_in_tables_and_has_every_record_once(tmp_path: Path) -> None:
+    first, second = (Trail.open_or_create(tmp_path / "trail") for _ in range(2))
+    second.close()
+    for _ in range(2_100):
+        first.append_later(outcome("x"), failed=lambda _: None)
+    first.close()
+
+    lines = run("audit", "list", "--trail", tmp_path / "trail").stdout.splitlines()
+
+    assert sum(line.split()[:2] == ["entry", "UTC"] for line in lines) == 3
+    # Both logs are named in each table, also where it has records of one alone.
+    places = [line.split()[0] for line in lines if line.lstrip().startswith("app-")]
+    assert sorted(places) == sorted(
+        ["app-2:0", *(f"app-1:{index}" for index in range(2_101))]
+    )
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100, 160])

@@ -118,6 +118,25 @@ def test_calls_without_an_end_are_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_an_end_that_another_clock_puts_before_its_call_ends_it(tmp_path: Path) -> None:
+    first, second = (Trail.open_or_create(tmp_path / "trail") for _ in range(2))
+    ended, cut = decision(), decision()
+    for fields in (ended, cut):
+        second.append_decision(fields, caller=None, content={})
+    early = outcome(ended["id"]).model_copy(
+        update={"time": "2026-07-10T11:59:59.000000Z"}
+    )
+    first.append(early)
+    first.close()
+    second.close()
+
+    listed = run("audit", "gaps", "--json", "--trail", tmp_path / "trail")
+
+    assert [json.loads(line)["id"] for line in listed.stdout.splitlines()] == [
+        cut["id"]
+    ]
+
+
 def test_where_every_call_has_ended_there_are_no_gaps(trail: Path) -> None:
     assert run("audit", "gaps", "--trail", trail).stdout == "no gaps\n"
 
