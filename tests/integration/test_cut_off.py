@@ -85,6 +85,34 @@ def test_the_next_process_writes_on_in_the_log_of_a_killed_one(tmp_path: Path) -
     assert run("audit", "verify", "--trail", tmp_path / "trail").exit_code == 0
 
 
+def test_a_guard_whose_callers_were_lost_calls_nothing_until_they_are_back(
+    tmp_path: Path,
+) -> None:
+    called: list[int] = []
+    callers = tmp_path / "trail/callers.sqlite"
+
+    def ask(number: int) -> None:
+        with guard_in(tmp_path).bind(**TICKETS) as guard:
+
+            @guard.guarded(model="glm-5.2", host="api.scaleway.ai")
+            def call() -> None:
+                called.append(number)
+
+            call()
+
+    ask(1)
+    callers.rename(tmp_path / "aside")
+    with pytest.raises(NoDecision, match=r"callers\.sqlite` is missing: restore it"):
+        ask(2)
+    before = run("audit", "verify", "--json", "--trail", tmp_path / "trail")
+    (tmp_path / "aside").rename(callers)
+    ask(3)
+
+    assert called == [1, 3]
+    assert (before.exit_code, json.loads(before.stdout)["nameless"]) == (2, 1)
+    assert run("audit", "verify", "--trail", tmp_path / "trail").exit_code == 0
+
+
 @needs_postgres("no server was away")
 def test_while_its_server_is_away_a_guard_calls_nothing(
     cluster: Postgres, tmp_path: Path
