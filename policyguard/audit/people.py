@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from policyguard.audit.layout import Layout
+from policyguard.audit.layout import Layout, identity_of, require_same
 from policyguard.audit.stores.database import (
     is_begun,
     leak,
@@ -100,7 +100,7 @@ def _own_vault_key(layout: Layout) -> bytes:
 class People:
     """Gives each person of a trail one pseudonym and one data key."""
 
-    __slots__ = ("_connection", "_path", "_vault_key")
+    __slots__ = ("_connection", "_opened", "_path", "_vault_key")
 
     def __init__(self, layout: Layout) -> None:
         """Open the people of a trail.
@@ -113,13 +113,16 @@ class People:
         self._connection = open_shared(
             self._path, schema=_SCHEMA, memory=layout.begun(self._path)
         )
+        self._opened = identity_of(self._path)
 
     def persons(self, names: Collection[str]) -> list[Person]:
         """Return people in the order of their pseudonyms, made durable if new.
 
         Raises:
             sqlite3.Error: they could not be read or written.
+            TrailError: the file was replaced: open it anew.
         """
+        require_same(self._path, opened=self._opened)
         return sorted(map(self._person, names), key=lambda item: item.pseudonym)
 
     def _person(self, name: str) -> Person:

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from policyguard.audit.claim import Gate
+from policyguard.audit.layout import identity_of, require_same
 from policyguard.audit.stores.database import (
     insert_rows,
     leak,
@@ -271,7 +272,7 @@ def scrub(connection: sqlite3.Connection, *, path: Path) -> None:
 class Callers:
     """Gives each caller of a trail one pseudonym, whichever process asks."""
 
-    __slots__ = ("_connection", "_known", "_path", "_seen")
+    __slots__ = ("_connection", "_known", "_opened", "_path", "_seen")
 
     def __init__(self, layout: Layout) -> None:
         """Open the callers of a trail.
@@ -283,6 +284,7 @@ class Callers:
         self._connection = open_shared(
             self._path, schema=_CALLER_SCHEMA, memory=layout.begun(self._path)
         )
+        self._opened = identity_of(self._path)
         self._known: dict[str, str] = {}
         self._seen = (0, 0)
 
@@ -291,11 +293,13 @@ class Callers:
 
         Raises:
             sqlite3.Error: it could not be read or written.
+            TrailError: the file was replaced: open it anew.
         """
         if self._stamp() != self._seen:
             # Somebody else has written: perhaps the caller was erased.
             self._known.clear()
             self._seen = self._stamp()
+            require_same(self._path, opened=self._opened)
         known = self._known.get(caller)
         if known is not None:
             return known

@@ -23,14 +23,13 @@ from policyguard.audit.creation import (
     trust,
 )
 from policyguard.audit.heads import Cadence, HeadMemory
-from policyguard.audit.layout import Layout, make_folder
+from policyguard.audit.layout import Layout, identity_of, make_folder, require_same
 from policyguard.audit.rotation import settle_rotation
-from policyguard.audit.stores.database import identity_of
 from policyguard.audit.stores.protocol import Head
 from policyguard.audit.stores.sqlite import LogStore
 from policyguard.audit.vault import Sealed, Vault
 from policyguard.canonical import canonical_bytes
-from policyguard.errors import SlotError, TrailError
+from policyguard.errors import SlotError
 from policyguard.identity import new_id, record_time, wall_clock
 from policyguard.signing.key_source import FileKeys, KeySource
 from policyguard.signing.keyring import VerifierKey
@@ -77,11 +76,7 @@ class Writer:
             sqlite3.Error: the records are not durable.
         """
         for path, opened in self.files:
-            # SQLite would go on writing to a file that has been removed or replaced.
-            if identity_of(path) != opened:
-                raise TrailError(
-                    f"`{path}` was replaced while it was in use: restore it"
-                )
+            require_same(path, opened=opened)
         before = self.store.head.size if self.store.head else 0
         head = (
             self._append_sealed(bodies, sealed=sealed)

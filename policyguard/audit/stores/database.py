@@ -295,20 +295,6 @@ def is_begun(path: Path) -> bool:
         raise _cannot("read", path, error) from error
 
 
-def identity_of(path: Path) -> tuple[int, int]:
-    """Return which file stands at a path: device and inode.
-
-    Raises:
-        TrailError: there is none.
-    """
-    try:
-        # Not `path.stat()`, which takes twice as long: each commit asks this of three.
-        status = os.stat(path)  # noqa: PTH116
-    except OSError as error:
-        raise _cannot("find", path, error) from error
-    return status.st_dev, status.st_ino
-
-
 def leak(connection: sqlite3.Connection) -> None:
     """Let go of a connection in a forked child, where closing it would do harm.
 

@@ -122,6 +122,34 @@ def test_a_file_that_is_taken_from_a_running_process_is_not_begun_by_it(
     assert not (tmp_path / "trail/callers.sqlite").exists()
 
 
+@pytest.mark.parametrize("about", [(), ("patient",)])
+def test_a_file_that_is_replaced_under_a_running_process_is_opened_anew(
+    tmp_path: Path, about: tuple[str, ...]
+) -> None:
+    trail = Trail.create(tmp_path / "trail", name="acme.example")
+
+    def ask(caller: str) -> None:
+        people = tuple(f"{name}-of-{caller}" for name in about)
+        trail.append_decision(
+            decision(), caller=None if about else caller, content={}, people=people
+        )
+
+    ask("alice")
+    file = tmp_path / f"trail/{'people' if about else 'callers'}.sqlite"
+    shutil.copy(file, tmp_path / "backup")
+    ask("bob")
+    shutil.move(tmp_path / "backup", file)
+
+    with pytest.raises(PolicyGuardError, match="was replaced while it was in use"):
+        ask("carol")
+    for caller in ("carol", "alice", "bob"):
+        ask(caller)
+    trail.close()
+
+    # Of whom the older file knew nothing, nobody is known any more: counted, not hidden.
+    assert verify_trail(tmp_path / "trail").nameless == 1
+
+
 @pytest.mark.parametrize(
     ("name", "key"), [("people", "vault"), ("counters", "counters")]
 )
