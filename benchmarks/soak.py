@@ -1,11 +1,12 @@
-"""`python -m benchmarks.soak [--kills N] [--faults]`: kill a writer, again and again.
+"""`python -m benchmarks.soak [--kills N] [--faults [CALL …]]`: kill a writer, often.
 
 Each round a process with eight threads appends until it is killed at a random moment;
 on a PostgreSQL server, where there is one, every tenth time the server is killed with
 it. Afterwards every record that one of its threads was told of has to be in the trail,
 and the trail has to verify. With `--faults`, instead, one write or sync system call
 after another fails or kills the writer, from the first to the last that there is; and
-kills one that rotates its key and erases somebody.
+kills one that rotates its key and erases somebody. All calls take an hour: some can be
+named, and with `--every 5` one in five fails.
 Exits with 1 if anything was lost.
 """
 
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.progress import track
@@ -64,10 +65,11 @@ def main() -> int:
     """Kill writers, and say what was lost."""
     parser = argparse.ArgumentParser(prog="benchmarks.soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--faults", action="store_true")
+    parser.add_argument("--faults", nargs="*", choices=CALLS, metavar="CALL")
+    parser.add_argument("--every", type=int, default=1)
     chosen = parser.parse_args()
-    if chosen.faults:
-        return fail_everywhere()
+    if chosen.faults is not None:
+        return fail_everywhere(chosen.faults or CALLS, every=chosen.every)
     with tempfile.TemporaryDirectory() as folder:
         place = str(Path(folder) / "trail")
         lost = soak(place, kills=chosen.kills, also=lambda _: None)
@@ -137,8 +139,13 @@ def _killed(
         return set(writer.stdout.read().split("\n")[:-1])
 
 
-def fail_everywhere() -> int:
-    """Let each call fail in its turn; return 1 if anything was lost."""
+def fail_everywhere(calls: Sequence[str], *, every: int) -> int:
+    """Let each call fail in its turn; return 1 if anything was lost.
+
+    Args:
+        calls: Which system calls.
+        every: One call in so many.
+    """
     from integration.test_trail_faults import (
         CHANGE,
         ended_well,
@@ -152,10 +159,10 @@ def fail_everywhere() -> int:
         print("strace is missing or not allowed: no fault was injected")
         return 2
     runs = lost = 0
-    for call in CALLS:
+    for call in calls:
         for fault in FAULTS:
-            harmless = 0
-            for moment in range(1, 400):
+            harmless = last = 0
+            for moment in range(1, 400, every):
                 with tempfile.TemporaryDirectory() as folder:
                     directory = made_trail(Path(folder) / "trail", pairs=1)
                     told, said, code = write_with(
@@ -166,13 +173,15 @@ def fail_everywhere() -> int:
                 lost += len(told - kept)
                 harmed = code != 0 or "refused" in said
                 harmless = 0 if harmed else harmless + 1
+                last = moment if harmed else last
                 runs += harmed
                 if harmless > PATIENCE:
                     # There are not so many calls.
                     break
-            print(f"{call}: {fault}: {moment - harmless} calls in turn", flush=True)
-    for call in CALLS:
-        for moment in range(1, 1_000):
+            print(f"{call}: {fault}: up to call {last}", flush=True)
+    for call in calls:
+        last = 0
+        for moment in range(1, 1_000, every):
             with tempfile.TemporaryDirectory() as folder:
                 directory = made_trail(Path(folder) / "trail", pairs=1)
                 fault = f"{call}:signal=SIGKILL:when={moment}"
@@ -180,8 +189,9 @@ def fail_everywhere() -> int:
                 ended_well(directory, told)
             if code == 0:
                 break
+            last = moment
             runs += 1
-        print(f"{call}: rotated and erased: {moment - 1} calls in turn", flush=True)
+        print(f"{call}: rotated and erased: up to call {last}", flush=True)
     print(f"{runs} faults, {lost} records lost")
     return 1 if lost else 0
 
