@@ -14,9 +14,10 @@ from policyguard.cli.terminal import output
 from policyguard.cli.trail_option import PlaceType, trail_of, trail_option
 
 if TYPE_CHECKING:
-    from policyguard.audit.outside.attested import Vouchers
+    from policyguard.audit.outside.attested import Attested, Vouchers
     from policyguard.audit.verify import Verified
     from policyguard.cli.audit_view import Proved
+    from policyguard.tlog import Checkpoint
 
 
 @click.command()
@@ -180,10 +181,7 @@ def _exported(
 ) -> Verified:
     """Verify every exported log in a folder."""
     from policyguard.audit.export.chain import predecessor_in
-    from policyguard.audit.export.jsonl import RECORDS, verify_jsonl
-    from policyguard.audit.export.tiles import verify_tiles
     from policyguard.audit.log_chain import require_continued
-    from policyguard.audit.outside.watched import ExportedLog, verified_attestations
     from policyguard.audit.verify import Verified
     from policyguard.errors import ConfigurationError, TamperedError
 
@@ -194,12 +192,11 @@ def _exported(
             f"there is no exported log and no proof in `{folder}`: give the directory"
             " that `policyguard audit export` or `audit query --proofs` wrote"
         )
-    found = [
-        verify_jsonl(path, vkeys=keys, progress=bar.advance)
-        if (path / RECORDS).exists()
-        else verify_tiles(path, vkeys=keys, minimum=minimum, progress=bar.advance)
+    looked = [
+        _verified_export(path, vouchers=vouchers, minimum=minimum, bar=bar)
         for path in exports
     ]
+    found = [item for item, _ in looked]
     missing = {key.key_name for key in keys} - {item.origin for item in found}
     if missing:
         raise TamperedError(
@@ -212,23 +209,8 @@ def _exported(
             for item, place in zip(found, exports, strict=True)
         },
     )
-    outside = tuple(
-        (
-            item.origin,
-            verified_attestations(
-                ExportedLog(
-                    directory=place,
-                    origin=item.origin,
-                    vkeys=[key for key in keys if key.key_name == item.origin],
-                ),
-                new=item,
-                vouchers=vouchers,
-            ),
-        )
-        for item, place in zip(found, exports, strict=True)
-    )
     return Verified(
-        outside=outside,
+        outside=tuple((item.origin, attested) for item, attested in looked),
         logs=tuple((item.origin, item.size, item.root) for item in found),
         checkpoints=len(found),
         erased=0,
@@ -238,6 +220,37 @@ def _exported(
         memory=False,
         pending=0,
     )
+
+
+def _verified_export(
+    place: Path, *, vouchers: Vouchers, minimum: int, bar: ProgressBar
+) -> tuple[Checkpoint, Attested]:
+    """Verify one exported log, and what others have said about it."""
+    from policyguard.audit.export.jsonl import RECORDS, verify_jsonl
+    from policyguard.audit.export.tiles import verify_tiles
+    from policyguard.audit.layout import read_small
+    from policyguard.audit.outside.watched import (
+        ExportedLog,
+        settled,
+        verified_attestations,
+    )
+
+    keys = [log.key for log in vouchers.trust.logs]
+
+    def look() -> tuple[Checkpoint, Attested]:
+        found = (
+            verify_jsonl(place, vkeys=keys, progress=bar.advance)
+            if (place / RECORDS).exists()
+            else verify_tiles(place, vkeys=keys, minimum=minimum, progress=bar.advance)
+        )
+        log = ExportedLog(
+            directory=place,
+            origin=found.origin,
+            vkeys=[key for key in keys if key.key_name == found.origin],
+        )
+        return found, verified_attestations(log, new=found, vouchers=vouchers)
+
+    return settled(look, note=lambda: read_small(place / "checkpoint"))
 
 
 def _given(trust: Path | None) -> Path:

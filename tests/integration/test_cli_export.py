@@ -6,11 +6,13 @@ import json
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from integration.program import refused, run
 from trails import CALLER, SECRET, append_pair, decision, made_trail, outcome
 
+from policyguard.audit.export import tiles
 from policyguard.audit.trail import Trail
 
 
@@ -277,3 +279,32 @@ def test_an_export_that_was_pruned_is_verified_and_watched_from_its_minimum_on(
             for minimum in ("0", "511", "512")
         ]
         assert said == [False, False, True], asked
+
+
+def test_an_export_that_goes_on_while_it_is_verified_is_no_tampering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, out = tmp_path / "trail", tmp_path / "out"
+    made_trail(place, pairs=1)
+    run("audit", "export", out, "--trail", place)
+    read_edge = tiles.read_edge
+    overtaken: list[int] = []
+
+    def read_late(folder: Path, *, size: int) -> Any:
+        if not overtaken:
+            overtaken.append(size)
+            trail = Trail.open(place)
+            for _ in range(300):
+                trail.append_later(outcome("x"), failed=lambda _: None)
+            trail.close()
+            run("audit", "export", out, "--trail", place)
+            assert not (out / "app-1/tile/0/000.p").exists()
+        return read_edge(folder, size=size)
+
+    monkeypatch.setattr(tiles, "read_edge", read_late)
+
+    done = run("audit", "verify", out, "--trust", place / "trust", "--json")
+
+    assert overtaken == [3]
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["logs"][0]["size"] == 303

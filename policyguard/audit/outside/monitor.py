@@ -20,6 +20,7 @@ from policyguard.audit.outside.attested import Attested, Vouchers
 from policyguard.audit.outside.watched import (
     Watched,
     require_not_behind,
+    settled,
     verified_attestations,
 )
 from policyguard.canonical import canonical_bytes, parse_json
@@ -35,7 +36,6 @@ from policyguard.errors import (
 from policyguard.tlog import Checkpoint, open_checkpoint
 
 FORMAT: Final = 1
-_ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,20 +90,15 @@ class Monitor:
     def _look_at(
         self, log: Watched, *, known: str | None, now: datetime
     ) -> tuple[Watch, str]:
-        note = _published(log, known=known)
-        for _ in range(_ATTEMPTS - 1):
-            try:
-                return self._compared(log, note=note, known=known, now=now)
-            except TamperedError:
-                # An export that goes on meanwhile takes away the tiles that it outgrows.
-                before, note = note, _published(log, known=known)
-                if note == before:
-                    raise
-        return self._compared(log, note=note, known=known, now=now)
+        return settled(
+            lambda: self._compared(log, known=known, now=now),
+            note=lambda: _published(log, known=known),
+        )
 
     def _compared(
-        self, log: Watched, *, note: str, known: str | None, now: datetime
+        self, log: Watched, *, known: str | None, now: datetime
     ) -> tuple[Watch, str]:
+        note = _published(log, known=known)
         new = _opened(note, log=log, what="newest checkpoint")
         old = None
         if known is not None:

@@ -5,10 +5,10 @@ Nothing here writes. Owner: nobody; what is read may grow meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from policyguard.audit.export.jsonl import RECORDS, read_lines
 from policyguard.audit.export.tile_files import read_tile
@@ -29,6 +29,8 @@ from policyguard.tlog import (
 from policyguard.tlog.proof import Tree
 from policyguard.tlog.tile import tile_reader
 
+T = TypeVar("T")
+_ATTEMPTS: Final = 3
 _BATCH: Final = 4_096
 """Records between two words on how far it is."""
 
@@ -247,6 +249,31 @@ def _require_proof(old: Checkpoint, new: Checkpoint, *, tree: Tree) -> None:
             f"the export of {new.origin} of size {new.size} does not continue the"
             f" checkpoint of size {old.size}: {error}"
         ) from error
+
+
+def settled(work: Callable[[], T], *, note: Callable[[], object]) -> T:
+    """Do work on an export, and once more if another checkpoint was published meanwhile.
+
+    An export that goes on takes away the partial tiles that it has outgrown: to whoever
+    is reading them it looks as if somebody had.
+
+    Args:
+        work: What verifies.
+        note: Reads the checkpoint.
+
+    Raises:
+        TamperedError: the work does, with one checkpoint or three times in a row.
+    """
+    before = note()
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return work()
+        except TamperedError:
+            now = note()
+            if now == before:
+                raise
+            before = now
+    return work()
 
 
 def require_not_behind(old: Checkpoint, *, new: Checkpoint, who: str) -> None:
