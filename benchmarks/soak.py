@@ -175,7 +175,7 @@ def fail_everywhere(calls: Sequence[str], *, every: int) -> int:
                 harmless = 0 if harmed else harmless + 1
                 last = moment if harmed else last
                 runs += harmed
-                if harmless > PATIENCE:
+                if harmless > PATIENCE // every:
                     # There are not so many calls.
                     break
             print(f"{call}: {fault}: up to call {last}", flush=True)
