@@ -1,9 +1,10 @@
 """Remembers what was answered, exactly: a memo changes the cost of a decision, nothing else.
 
 A decision is a pure function of bundle, catalog and input, and rules see of the time
-only between which instants it lies. So the two digests, the input without `at`, and the
-interval in which `at` falls determine the answer. The instants are all those in bundle
-and catalog, and those in the input, with the ones that the policy derives from them.
+only between which instants it lies. A memo is of one bundle and one catalog, so the input
+without `at`, and the interval in which `at` falls, determine the answer. The instants are
+all those in bundle and catalog, and those in the input, with the ones that the policy
+derives from them.
 
 Owner: one loaded policy, whose threads share the memo. No lock is taken, so a fork at
 any moment is harmless: a thread that loses a race evaluates once more. Nothing is on
@@ -109,33 +110,27 @@ class Memo(Generic[T]):
     """Remembers answers of one bundle and one catalog.
 
     Args:
-        scope: The digests of both; part of every key.
         instants: Those of bundle and catalog, ascending; as `instants_in` finds them.
         lives: Seconds that the policy adds to instants of an input.
         entries: How many inputs are remembered; the oldest is forgotten first.
     """
 
     __slots__ = (
-        "_digests",
         "_entries",
         "_hits",
         "_instants",
         "_lives",
         "_misses",
         "_most",
-        "_scope",
     )
 
     def __init__(
         self,
         *,
-        scope: tuple[str, str],
         instants: Iterable[int],
         lives: Iterable[int] = (),
         entries: int = MOST_ENTRIES,
     ) -> None:
-        self._digests = scope
-        self._scope = "/".join(scope).encode("ascii")
         self._instants = tuple(sorted(instants))
         self._lives = tuple(lives)
         self._most = entries
@@ -147,7 +142,6 @@ class Memo(Generic[T]):
     def emptied(self) -> Memo[T]:
         """Return a memo for the same policy, that remembers nothing."""
         return Memo(
-            scope=self._digests,
             instants=self._instants,
             lives=self._lives,
             entries=self._most,
@@ -175,20 +169,19 @@ class Memo(Generic[T]):
 
     def peek(self, question: bytes, *, at: int) -> T | None:
         """Return what `find` would, without counting it as a use."""
-        entry = self._entries.get(self._scope + question) if at >= EARLIEST else None
+        entry = self._entries.get(question) if at >= EARLIEST else None
         return None if entry is None else entry.answers.get(self._interval(entry, at))
 
     def keep(self, question: bytes, *, at: int, answer: T) -> None:
         """Remember an answer, if that is safe; whoever reads it may not change it."""
         if len(question) > MOST_BYTES or at < EARLIEST or self._most < 1:
             return
-        key = self._scope + question
-        entry = self._entries.get(key)
+        entry = self._entries.get(question)
         if entry is None:
             instants = instants_in(question, lives=self._lives)
             if len(instants) > MOST_INSTANTS:
                 return
-            entry = self._entries[key] = _Entry(instants)
+            entry = self._entries[question] = _Entry(instants)
             self._forget(self._entries, most=self._most)
         entry.answers[self._interval(entry, at)] = answer
         self._forget(entry.answers, most=MOST_INTERVALS)

@@ -92,7 +92,6 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Begin with empty memos, which go with the policy."""
-        scope = (self.bundle.digest, self.catalog.digest)
         instants = instants_of(
             data=canonical_bytes(self.bundle.data),
             catalog=self.catalog.document_json,
@@ -102,7 +101,6 @@ class Policy:
             ),
         )
         memo = Memo[Any](
-            scope=scope,
             instants=instants,
             lives=tuple(LIVES.values()),
             entries=self.memo_entries,
@@ -350,11 +348,11 @@ class PolicyInUse:
 
     def catalog_of(self, decision: Decision) -> Catalog:
         """Return the catalog that a decision was made from, as long as it is known."""
-        known = (self._newest, *(policy for policy, _ in self._recent))
-        named = (item.catalog for item in known)
-        digest = decision.catalog.digest
-        found = (catalog for catalog in named if catalog.digest == digest)
-        return next(found, self._newest.catalog)
+        newest, digest = self._newest.catalog, decision.catalog.digest
+        if newest.digest == digest:
+            return newest
+        named = (policy.catalog for policy, _ in self._recent)
+        return next((item for item in named if item.digest == digest), newest)
 
     def outdated(self) -> None:
         """Have somebody look for newer policy, if anybody looks."""

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from operator import attrgetter
 from typing import Final
 
 from policyguard.audit.counters import Counters, Share
@@ -33,6 +34,8 @@ from policyguard.vocabulary.rolling import (
 )
 
 CATEGORIES: Final = tuple(Counts.model_fields)
+_NOT_DECLARED: Final = (None,) * len(CATEGORIES)
+_declared_of: Final = attrgetter(*CATEGORIES)
 NOT_MADE: Final = "PolicyDenied"
 """The error of an outcome whose call was stopped before anything was sent."""
 _BEIJING: Final = timezone(timedelta(hours=8))
@@ -193,8 +196,7 @@ def first_of_january(at: datetime) -> datetime:
 
 
 def _counts_us(call: ModelCall, persons: Persons) -> bool:
-    declared = (getattr(call.data.counts, name) for name in CATEGORIES)
-    return bool(persons.us) or any(number is not None for number in declared)
+    return bool(persons.us) or _declared_of(call.data.counts) != _NOT_DECLARED
 
 
 def _counts_china(call: ModelCall, persons: Persons, catalog: Catalog) -> bool:

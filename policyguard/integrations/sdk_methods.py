@@ -54,7 +54,8 @@ def describe(
     else:
         url = _base_url(client, method)
     path = path_of(url)
-    found = _contents(owner, method, args, kwargs, path=path)
+    at = path if owner is client else None
+    found = _contents(owner, method, args, kwargs, path=at)
     if _named_in_query(client, kwargs) - {found.model}:
         found = Described(opaque=found.opaque)
     moved = _has_host_header(
@@ -174,10 +175,13 @@ def _contents(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     *,
-    path: str,
+    path: str | None,
 ) -> Described:
-    """Say what will be sent, as far as it can be read in one way alone."""
-    if is_client(owner) and getattr(method, "__name__", "") in _CLIENT_VERBS:
+    """Say what will be sent, as far as it can be read in one way alone.
+
+    What a client's own methods send has its `path`; a resource is named by its class.
+    """
+    if path is not None and getattr(method, "__name__", "") in _CLIENT_VERBS:
         options = kwargs.get("options") or {}
         parts = [kwargs.get("body"), options.get("extra_json")]
         endpoint, files = endpoint_in(path), {}
@@ -185,13 +189,17 @@ def _contents(
     else:
         endpoint = type(owner).__name__.removeprefix("Async").lower()
         files = {key: value for key, value in kwargs.items() if _is_file(value)}
-        rest = {key: value for key, value in kwargs.items() if key not in files}
+        rest = kwargs
+        if files:
+            rest = {key: value for key, value in kwargs.items() if key not in files}
         parts = [rest, kwargs.get("extra_body")]
         hidden = any(map(_is_file, args))
     known = [part for part in parts if part is not None]
     if hidden or not all(isinstance(part, Mapping) for part in known):
         return Described(opaque=True, why="its body cannot be seen from its arguments")
-    merged = {key: value for part in known for key, value in part.items()}
+    merged = known[0] if len(known) == 1 else None
+    if merged is None:
+        merged = {key: value for part in known for key, value in part.items()}
     if not files or endpoint != _FILES:
         return contents_of(merged, endpoint=endpoint)
     if kwargs.get("extra_body"):

@@ -31,7 +31,7 @@ def model_in(document: Mapping[Any, Any]) -> tuple[str | None, bool]:
             return None, True
     named = document.get("model")
     model = named if isinstance(named, str) else None
-    if _models_of_tools(document.get("tools")) - {model}:
+    if "tools" in document and _models_of_tools(document["tools"]) - {model}:
         return None, True
     return model, False
 

@@ -90,12 +90,13 @@ def named_in_query(url: URL) -> set[str]:
 
 def _headers_of(request: Request) -> _Raw:
     """Return what headers say; a look-up in a client's own goes through all of them."""
-    return tuple(
+    said = [
         # How long a body is, its bytes say: that there is one length is what is read.
         (name, b"" if name == _LENGTH else value)
         for raw, value in request.headers.raw
         if (name := _READ.get(raw.lower())) is not None
-    )
+    ]
+    return tuple(said)
 
 
 def _told_to_tls(request: Request) -> str | None:

@@ -27,7 +27,6 @@ from policyguard.integrations.wire_usage import (
     compared,
     has_output_in,
 )
-from policyguard.vocabulary.record import Commitment
 
 Record: TypeAlias = Callable[[OutcomeWord, str | None, Callable[[], Observed]], None]
 
@@ -39,6 +38,7 @@ _MOST_AT_ONCE: Final = 1 << 20
 _LAST_TYPES: Final = frozenset(
     {"message_stop", "response.completed", "response.incomplete", "response.failed"}
 )
+_LAST_NAMES: Final = tuple(name.encode() for name in sorted(_LAST_TYPES))
 
 
 def observed_in(document: object) -> Observed:
@@ -103,6 +103,9 @@ class Watch:
 
     def feed(self, chunk: bytes) -> None:
         """Look at bytes as they came from the network; never raises."""
+        if not self._open:
+            # What is recorded is what had passed by then.
+            return
         self._committing.feed(chunk)
         if self._decode is None or self._reader is None:
             return
@@ -143,14 +146,14 @@ class Watch:
             if not self._open:
                 return
             self._open = False
-        answer = self._committing.commitment()
         if self._reader is not None and self._reader.size > _MOST_KEPT:
-            seen = self._seen(answer)
+            seen = self._seen()
             self._record(word, error, lambda: seen)
             return
-        self._record(word, error, lambda: self._seen(answer))
+        self._record(word, error, self._seen)
 
-    def _seen(self, answer: Commitment) -> Observed:
+    def _seen(self) -> Observed:
+        answer = self._committing.commitment()
         seen = self._reader.observed() if self._reader is not None else Observed()
         region = seen.served_region or region_in(self._headers)
         seen = replace(seen, served_region=region, answer=answer)
@@ -172,7 +175,7 @@ class _Lines:
     def feed(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
         for line in lines:
-            if not self._skipping:
+            if line and not self._skipping:
                 self._line(line)
             self._skipping = False
         if len(self._rest) > _LONGEST_LINE:
@@ -198,7 +201,7 @@ class _Lines:
             or b'"usage"' in value
             # Another model than so far: inside of a text its quotes are escaped.
             or (b'"model":' in value and self._seen.served_model.encode() not in value)
-            or any(name.encode() in value for name in _LAST_TYPES)
+            or any(map(value.__contains__, _LAST_NAMES))
         )
 
     def _merge(self, value: bytes) -> None:

@@ -71,7 +71,6 @@ class Answering:
         self._bundle = bundle
         self._snapshot = RegorusEngine().admit(policy)
         self._memo: Memo[Replayed] = Memo(
-            scope=(bundle.digest, policy.catalog_digest),
             instants=instants,
             lives=tuple(LIVES.values()),
             entries=_MOST_INPUTS,

@@ -126,6 +126,22 @@ def test_a_long_answer_is_read_at_once_and_a_short_one_with_its_record() -> None
     assert isinstance(short(), Observed)
 
 
+def test_what_passes_after_the_end_is_not_in_what_is_recorded() -> None:
+    decision, seen = new_id(), []
+    watch = Watch(
+        {"content-type": "application/json"},
+        committing=Committing(decision),
+        record=lambda word, error, said: seen.append(said),
+    )
+    watch.feed(b'{"model": "m"}')
+    watch.closed()
+    watch.feed(b"more")
+    expected = Committing(decision)
+    expected.feed(b'{"model": "m"}')
+
+    assert [said().answer for said in seen] == [expected.commitment()]
+
+
 def test_ids_are_of_version_7_and_times_in_utc() -> None:
     made = [new_id() for _ in range(100)]
 

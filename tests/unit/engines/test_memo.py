@@ -22,7 +22,7 @@ NOON = 1_783_684_800
 
 
 def memo(*instants: int, lives: tuple[int, ...] = (), entries: int = 8) -> Memo[str]:
-    return Memo(scope=("b", "c"), instants=instants, lives=lives, entries=entries)
+    return Memo(instants=instants, lives=lives, entries=entries)
 
 
 def test_an_answer_is_found_until_something_begins_or_ends() -> None:
