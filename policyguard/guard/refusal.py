@@ -19,9 +19,14 @@ DECISION: Final = "policyguard.decision"
 """Names the decision among the extensions of an answer that a transport has made."""
 
 
-def not_allowed(decision: Decision) -> NotAllowed:
-    """Return the exception that says why a call is not allowed."""
-    message = operator_view(decision)
+def not_allowed(decision: Decision, *, message: str | None = None) -> NotAllowed:
+    """Return the exception that says why a call is not allowed.
+
+    Args:
+        decision: The refusal.
+        message: What it says; without it the operator's view.
+    """
+    message = operator_view(decision) if message is None else message
     if decision.code is not None:
         return NoDecision(message, decision=decision)
     if decision.verdict == "require_approval":

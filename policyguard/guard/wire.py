@@ -200,13 +200,19 @@ def leave(token: Token[CallState | None]) -> None:
 
 @contextmanager
 def noting() -> Iterator[list[Decision]]:
-    """Collect the refusals inside a block, whoever swallows their exceptions."""
+    """Collect the refusals inside a block, whoever swallows their exceptions.
+
+    Whoever collects around the block is given them too.
+    """
     noted: list[Decision] = []
+    above = _NOTED.get()
     token = _NOTED.set(noted)
     try:
         yield noted
     finally:
         _NOTED.reset(token)
+        if above is not None:
+            above += noted
 
 
 def refused(decision: Decision) -> None:

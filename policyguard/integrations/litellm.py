@@ -124,7 +124,7 @@ def describe(
     known: Any = inspect.unwrap(fn)
     if getattr(known, "__name__", "") not in OPERATIONS:
         return None
-    if inspect.ismethod(known):
+    if inspect.ismethod(fn) or inspect.ismethod(known):
         # A Router's: `model` names a group of deployments, whatever it looks like.
         return Described(opaque=True, why="a Router chooses where it goes")
     try:

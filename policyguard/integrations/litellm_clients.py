@@ -10,10 +10,13 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.errors import CannotProtect
+from policyguard.guard import wire
+from policyguard.guard.messages import caller_message
+from policyguard.guard.refusal import denial_of, not_allowed
 from policyguard.integrations import httpx
 
 if TYPE_CHECKING:
@@ -112,7 +115,7 @@ def change(changes: Changes, litellm: Any, guard: Guard) -> None:
         if shared is not None:
             httpx.install(shared.client, guard)
     for name, function in _public(litellm):
-        changes.put(litellm, name, _checked(name, function))
+        changes.put(litellm, name, _checked(name, _explained(function)))
     aiohttp = importlib.import_module("litellm.llms.custom_httpx.aiohttp_handler")
     changes.put(
         aiohttp.BaseLLMAIOHTTPHandler, "_get_async_client_session", _refuse_aiohttp
@@ -169,6 +172,39 @@ def _checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args, **kwargs)
 
     return checked
+
+
+def _explained(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of whose errors `denial_of` finds the refusal that led to them.
+
+    When the last fallback is refused LiteLLM raises an error of its own, which does not
+    lead to the refusal.
+    """
+
+    @functools.wraps(function)
+    def explained(*args: Any, **kwargs: Any) -> Any:
+        with _explaining():
+            return function(*args, **kwargs)
+
+    @functools.wraps(function)
+    async def aexplained(*args: Any, **kwargs: Any) -> Any:
+        with _explaining():
+            return await function(*args, **kwargs)
+
+    return aexplained if inspect.iscoroutinefunction(function) else explained
+
+
+@contextmanager
+def _explaining() -> Iterator[None]:
+    with wire.noting() as noted:
+        try:
+            yield
+        except Exception as error:
+            if not noted or denial_of(error) is not None:
+                raise
+            # A client of LiteLLM's proxy may be told of causes: in the caller's view.
+            said = caller_message(noted[-1])
+            raise error from not_allowed(noted[-1], message=said)
 
 
 def _require_known(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ to import, starts threads and is changed as a whole.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import json
 import logging
@@ -61,6 +62,7 @@ class Tried:
         self.guard = guard
         self.server = server
         self.found: dict[str, Any] = {}
+        self.cause: BaseException | None = None
 
     def ask(
         self,
@@ -81,6 +83,7 @@ class Tried:
                     answer = list(answer)
             word = type(answer).__name__
         except Exception as error:  # noqa: BLE001 -- it is what is noted
+            self.cause = error.__cause__
             decision = denial_of(error)
             word = type(error).__name__ if decision is None else "denied"
         self.found[name] = [
@@ -89,6 +92,14 @@ class Tried:
             trail.verdicts,
             [outcome for outcome, _ in trail.endings],
         ]
+
+
+class Bound:
+    """Has a method that looks like a function of LiteLLM's."""
+
+    @functools.wraps(litellm.completion)
+    def completion(self, **_: Any) -> None:
+        """Send to wherever it likes."""
 
 
 def matrix(tried: Tried) -> None:
@@ -119,6 +130,8 @@ def matrix(tried: Tried) -> None:
     tried.ask("wrapped", lambda: guard.call(litellm.completion, **THERE, **SENT))
     tried.ask("fallback", lambda: litellm.completion(**THERE, **SENT, fallbacks=[HERE]))
     later(tried)
+    # Whatever a method looks like, what it is bound to decides where it sends.
+    tried.ask("bound", lambda: guard.call(Bound().completion, **HERE, **SENT))
     tried.ask("own client", lambda: guard.call(
         litellm.completion, **HERE, **SENT, client=object()
     ))  # fmt: skip
@@ -139,6 +152,10 @@ def later(tried: Tried) -> None:
         ("awturned", lambda: guard.acall(litellm.acompletion, **again)),
     ):
         tried.ask(name, call, failures=[400])
+        if name == "aturned":
+            # In the caller's view: a client of the proxy may be told of causes.
+            said = str(tried.cause).partition(" [")[0]
+            tried.found["cause"] = [type(tried.cause).__name__, said]
     # LiteLLM keeps the first address for a fallback that names none.
     elsewhere = {**again, "fallbacks": [{**FABLE, "api_base": ANTHROPIC}]}
     for name, call in (

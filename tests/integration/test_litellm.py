@@ -48,11 +48,13 @@ EXPECTED: dict[str, Any] = {
         DENIED,
     ),
     "fallback": ["ModelResponse", 1, ["deny", "allow"], ["complete"]],
-    "own client": UNKNOWN,
+    **dict.fromkeys(("bound", "own client"), UNKNOWN),
     # It turned to where it may not go, after the place that was decided on had failed.
-    **{key: ["APIConnectionError", *TURNED] for key in ("turned", "sturned")},
-    "aturned": ["Exception", *TURNED],
-    **{key: ["denied", *TURNED] for key in ("wturned", "awturned")},
+    **{
+        key: ["denied", *TURNED]
+        for key in ("turned", "aturned", "sturned", "wturned", "awturned")
+    },
+    "cause": ["PolicyDenied", "not allowed by GDPR-01, GDPR-04"],
     # It turned to where it may go: that is decided and recorded as well.
     **dict.fromkeys(("moved", "amoved"), MOVED),
     **{f"{kind}{name}": UNKNOWN for name in ELSEWHERE for kind in ("", "a")},
