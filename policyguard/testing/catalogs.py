@@ -37,6 +37,49 @@ def restored(catalog: Catalog, deployment: str, *, at: int) -> Catalog:
     return with_views(made)
 
 
+def released(catalog: Catalog, like: str, *, name: str) -> Catalog:
+    """Return a catalog with one model more, which is as another one but for its name.
+
+    Args:
+        catalog: As it is.
+        like: A deployment of the other model, run by somebody else than us; the new one
+            is at the same hosts.
+        name: The id of the new model.
+    """
+    made = _copy(catalog)
+    deployment = made["deployments"][like]
+    own = {"names": [name]}
+    made["models"][name] = {**made["models"][deployment["model"]], **own, "name": name}
+    made["deployments"][served(name, like)] = {**deployment, **own, "model": name}
+    return with_views(made)
+
+
+def served(name: str, like: str) -> str:
+    """Return the deployment of a model that is where another one is.
+
+    Args:
+        name: The id of the model.
+        like: The other one's deployment.
+    """
+    return f"{name}@{like.partition('@')[2]}"
+
+
+def priced(catalog: Catalog, deployment: str, *, microusd: int) -> Catalog:
+    """Return a catalog in which a deployment has another list price.
+
+    Args:
+        catalog: As it is.
+        deployment: Whose price it is.
+        microusd: For a million tokens, in and out, in millionths of a US dollar.
+    """
+    made = _copy(catalog)
+    made["deployments"][deployment]["price"] = {
+        "input_microusd": microusd,
+        "output_microusd": microusd,
+    }
+    return with_views(made)
+
+
 def listed(catalog: Catalog, name: str, party: str, *, at: int) -> Catalog:
     """Return a catalog in which a list names a party."""
     made = _copy(catalog)
