@@ -45,6 +45,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fail if the tests kill fewer of the non-equivalent mutants (takes longer)",
     )
     group.addoption(
+        "--policy-against",
+        metavar="REVISION",
+        help="fail if a call is allowed that was not in this revision of git",
+    )
+    group.addoption(
+        "--policy-accept-new-access",
+        action="store_true",
+        help="expect what a revision did not allow, instead of failing for it (-rx shows it)",
+    )
+    group.addoption(
         "--policy-golden-update",
         action="store_true",
         help="write the golden tables anew instead of comparing with them",
@@ -70,7 +80,7 @@ def pytest_collection_modifyitems(
     state = config.stash[_STASH]
     files = [item for item in items if isinstance(item, RegoItem)]
     roots = dict.fromkeys(item.root for item in files)
-    if files and state.gates().against is not None:
+    if files and state.against() is not None:
         items.extend(
             AgainstItem.from_parent(
                 session, name=f"{root.name}: no new access", root=root
@@ -220,7 +230,7 @@ class AgainstItem(pytest.Item):
         from policyguard.testing.compare import compare
         from policyguard.testing.policies import policy_at, policy_in
 
-        revision = self.config.stash[_STASH].gates().against or ""
+        revision = self.config.stash[_STASH].against() or ""
         settings = load_settings(None)
         try:
             diff = compare(
@@ -228,15 +238,15 @@ class AgainstItem(pytest.Item):
             )
         except PolicyGuardError as error:
             _fail(str(error))
-        if diff.access:
-            _fail(
-                "\n".join(
-                    f"{', '.join(flip.before)} before, and nothing objects now, to"
-                    f" {dict(flip.facts)}"
-                    for flip in diff.access
-                )
-                + f"\nno new access against {revision} is demanded"
-            )
+        shown = "\n".join(
+            f"{', '.join(flip.before)} before, and nothing objects now, to"
+            f" {dict(flip.facts)}"
+            for flip in diff.access
+        )
+        if shown and self.config.getoption("--policy-accept-new-access"):
+            pytest.xfail(f"accepted: {shown}")
+        elif shown:
+            _fail(f"{shown}\nno new access against {revision} is demanded")
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Say of which policy it speaks."""
@@ -304,6 +314,10 @@ class _Session:
             or gates.min_coverage is not None
             or gates.min_rule_coverage is not None
         )
+
+    def against(self) -> str | None:
+        given: str | None = self._config.getoption("--policy-against")
+        return given or self.gates().against
 
     def least_mutation_score(self) -> float | None:
         given = self._config.getoption("--policy-mutation-min")

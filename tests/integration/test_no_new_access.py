@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml  # noqa: F401 -- a run in this process forgets what it has imported itself
 from integration.test_cli_policy_compare import OWN
 from pytest_runs import Run
 
@@ -59,3 +60,29 @@ def test_a_revision_that_git_does_not_know_fails_and_is_named(
     assert done.returncode == 1
     assert "gone" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_revision_on_the_command_line_goes_before_the_file(
+    project: Path, ran: Run
+) -> None:
+    done = ran(project, "--policy-against", "elsewhere")
+
+    assert done.returncode == 1
+    assert "elsewhere" in done.stdout
+
+
+def test_new_access_fails_until_somebody_accepts_it_and_is_shown_then(
+    project: Path, ran: Run
+) -> None:
+    own = project / "policy" / "own.rego"
+    own.write_text(OWN.replace('"deny"', '"advise"'), "utf-8")
+    told = project / "policy" / "own_test.rego"
+    told.write_text(TEST.replace('"deny"', '"advise"'), "utf-8")
+
+    demanded = ran(project)
+    accepted = ran(project, "-rx", "--policy-accept-new-access")
+
+    assert demanded.returncode == 1
+    assert "no new access against HEAD is demanded" in demanded.stdout
+    assert accepted.returncode == 0
+    assert "accepted: ACME-01 deny before, and nothing obj" in accepted.stdout
