@@ -14,13 +14,15 @@ import httpx2
 import openai
 import pytest
 from guards import CN, FR, MESSAGES, TICKETS, guard_in
-from integration.clients import sync_client
+from integration.clients import async_client, sync_client
 from integration.loopback import Loopback, remembered
+from integration.test_observe import Broken
 
 from policyguard import Guard, NoDecision, NotAllowed, PolicyDenied
 from policyguard.guard import running
 from policyguard.guard.describe import describe
 from policyguard.guard.facts import Facts
+from policyguard.guard.policy import PolicyInUse
 
 FR_HOST = "api.scaleway.ai"
 ASK: dict[str, Any] = {"model": "glm-5.2", "messages": MESSAGES}
@@ -152,6 +154,35 @@ def test_each_retry_is_asked_and_each_attempt_has_its_end(
     assert server.hits == {FR_HOST: 3}
     assert decisions(guard) == [("http", number, "allow") for number in range(3)]
     assert outcomes(guard) == [("error", status), ("error", status), ("complete", 200)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
+def test_a_policy_that_crashes_sends_nothing_and_is_asked_once(
+    guard: Guard, server: Loopback, *, sync: bool, stream: bool
+) -> None:
+    policy = guard.core.policies.newest
+    snapshot: Any = Broken(policy.snapshot)
+    broken = PolicyInUse(replace(policy, snapshot=snapshot))
+    failing = Guard.of_core(replace(guard.core, policies=broken)).bind(**TICKETS)
+
+    async def main() -> None:
+        async with async_client(server, max_retries=2) as client:
+            failing.protect(client)
+            await client.chat.completions.create(**ASK, stream=stream)
+
+    def run() -> None:
+        with sync_client(server, max_retries=2) as client:
+            failing.protect(client)
+            client.chat.completions.create(**ASK, stream=stream)
+
+    with pytest.raises(openai.PermissionDeniedError) as caught:
+        run() if sync else asyncio.run(main())
+
+    (decision,) = remembered(guard)
+    assert (decision["attempt"], decision["code"]) == (0, "engine.panic")
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    assert server.hits == {}
 
 
 def test_the_first_attempt_of_a_guarded_call_has_its_own_end(

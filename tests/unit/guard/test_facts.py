@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -66,6 +67,32 @@ def test_a_block_follows_tasks_but_not_a_bare_executor() -> None:
 
     assert in_task == facts_of(caller="alice")
     assert in_thread == Facts()
+
+
+def test_a_block_in_a_generator_counts_for_whoever_resumes_it_until_it_ends() -> None:
+    """Python's own rule for context variables; the how-to says so."""
+
+    def parts() -> Iterator[Facts]:
+        with context(caller="alice"):
+            yield context_facts()
+
+    async def aparts() -> AsyncIterator[Facts]:
+        with context(caller="alice"):
+            yield context_facts()
+
+    async def first() -> tuple[Facts, Facts, Facts]:
+        made = aparts()
+        inside, between = await anext(made), context_facts()
+        assert [item async for item in made] == []
+        return inside, between, context_facts()
+
+    made = parts()
+    inside, between = next(made), context_facts()
+    assert list(made) == []
+    alice = facts_of(caller="alice")
+
+    assert (inside, between, context_facts()) == (alice, alice, Facts())
+    assert asyncio.run(first()) == (alice, alice, Facts())
 
 
 def test_what_is_declared_in_the_same_words_is_the_same_value() -> None:
