@@ -40,10 +40,14 @@ test_ear_05_an_administrator_who_is_a_foreign_person_is_a_release if {
 }
 
 test_ear_05_each_kind_of_reader_counts if {
-	every role in ["administrator", "support", "annotator", "user"] {
+	every role, label in {"administrator": "an administrator", "support": "support staff", "annotator": "an annotator", "user": "another user"} {
 		known := _ear_05_read_by([_ear_05_reader(role, {"person_status": "foreign", "latest_citizenship": "IN"})])
 		fixture.effects_in("EAR-05", _ear_05_sent({}), known) == {"deny"}
+		some finding in fixture.of_in("EAR-05", _ear_05_sent({}), known)
+		contains(finding.msg, sprintf("released to %s of inference.baseten.co", [label]))
 	}
+	some finding in fixture.of_in("EAR-05", _ear_05_sent(_ear_05_foreign("IN")), _ear_05_ours)
+	contains(finding.msg, "released to the caller, a foreign person of IN")
 }
 
 # A holder of a green card and a protected person are no foreign persons, whatever
@@ -94,6 +98,8 @@ test_ear_05_unknown_readers_are_named if {
 test_ear_05_a_contract_that_binds_the_operator_to_us_persons_is_enough if {
 	papers := [fixture.contract("baseten", {"us_persons_only": true})]
 	fixture.effects("EAR-05", _ear_05_sent({"tenant": {"contracts": papers}})) == {"oblige"}
+	known := _ear_05_read_by([_ear_05_reader("support", {"person_status": "foreign", "latest_citizenship": "IN"})])
+	fixture.effects_in("EAR-05", _ear_05_sent({"tenant": {"contracts": papers}}), known) == {"oblige"}
 }
 
 test_ear_05_ear99_may_be_read_by_all_but_persons_of_group_e if {

@@ -148,6 +148,22 @@ test_gdpr_01_a_derogation_is_for_a_person if {
 	_gdpr_01_effects_in("IN", {"transfer_tool": "derogation"}) == {"require_approval"}
 }
 
+test_gdpr_01_who_has_to_say_is_told_of_what if {
+	every tool, doubt in {
+		"derogation": "for which only a derogation of Art. 49 is on file, which suits no routine",
+		"scc": "and the assessment of that transfer is more than a year old",
+	} {
+		some finding in fixture.of("GDPR-01", _gdpr_01_us({"transfer_tool": tool, "transfer_assessed": "2025-01-01T00:00:00Z"}))
+		finding.effect == "require_approval"
+		contains(finding.msg, doubt)
+	}
+	ours := fixture.catalog_with("deployments", "glm-5.2@fra-1", {"processing_countries": ["IN"]})
+	some finding in fixture.of_in("GDPR-01", fixture.asking_at("glm-5.2@fra-1", {}), ours)
+	contains(finding.msg, "on premises of the exporter's own: no transfer to another, but the law of that country reaches it")
+	some partly in fixture.of_in("GDPR-01", _gdpr_01_us({"transfer_tool": "none"}), _uk_01_moved("CA"))
+	contains(partly.msg, "for which the adequacy decision covers some recipients only")
+}
+
 test_gdpr_01_a_tool_of_the_uk_is_none_of_the_eu if {
 	every tool in ["idta", "addendum"] {
 		_gdpr_01_effects_in("IN", {"transfer_tool": tool, "transfer_assessed": "2026-05-01T00:00:00Z"}) == {"deny"}

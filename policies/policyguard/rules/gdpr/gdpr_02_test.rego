@@ -47,6 +47,19 @@ test_gdpr_02_hr_data_needs_a_certification_for_it if {
 	fixture.effects("GDPR-02", _gdpr_02_with(object.union(_gdpr_02_seen, {"hr_data": true}), hr)) == {"advise"}
 }
 
+test_gdpr_02_each_defect_of_each_host_is_named if {
+	hr := {"data": {"employment": true}}
+	both := fixture.of("GDPR-02", _gdpr_02_with(object.union(_gdpr_02_seen, {"active": false}), hr))
+	[finding.effect | some finding in both] == ["deny", "deny"]
+	lapsed := object.union(_gdpr_02_seen, {"active": false})
+	every pair in [[_gdpr_02_seen, lapsed], [lapsed, _gdpr_02_seen]] {
+		papers := [fixture.papers("scaleway", {"transfer_tool": "dpf", "dpf": pair[0]}), fixture.papers("baseten", {"transfer_tool": "dpf", "dpf": pair[1]})]
+		asked := object.union(_gdpr_02({}), {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@us"], "tenant": {"contracts": papers}})
+		american := fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", {"processing_countries": ["US"]})
+		fixture.effects_in("GDPR-02", asked, american) == {"advise", "deny"}
+	}
+}
+
 test_gdpr_02_a_look_holds_for_a_year if {
 	every as_of, effects in {
 		"2025-07-10T12:00:00Z": {"advise"},
@@ -62,6 +75,8 @@ test_gdpr_02_a_look_of_tomorrow_is_none_today if {
 }
 
 test_gdpr_02_what_nobody_looked_at_is_named if {
+	fixture.effects("GDPR-02", _gdpr_02_with(null, {})) == {"indeterminate"}
+	fixture.effects("GDPR-02", _gdpr_02({"active": false, "as_of": null})) == {"deny"}
 	fixture.missing("GDPR-02", _gdpr_02_with(null, {})) == {"contract.dpf"}
 	fixture.missing("GDPR-02", _gdpr_02({"as_of": null})) == {"contract.dpf.as_of"}
 	fixture.missing("GDPR-02", _gdpr_02_with(_gdpr_02_seen, {"data": {"employment": null}})) == {"data.employment"}
@@ -82,7 +97,14 @@ test_gdpr_02_other_tools_and_other_places_are_not_its_matter if {
 	fixture.of_in("GDPR-02", _gdpr_02({"active": false}), moved) == set()
 }
 
-test_gdpr_02_data_that_people_send_on_themselves_is_no_transfer if {
-	lapsed := object.union(_gdpr_02_seen, {"active": false})
-	fixture.of("GDPR-02", _gdpr_02_with(lapsed, {"data": {"direct_from_subject": true}})) == set()
+test_gdpr_02_what_is_no_transfer_of_personal_data_is_out_of_scope if {
+	every patch in [
+		{"data": {"direct_from_subject": true}},
+		{"data": {"classes": ["technical"]}},
+		{"exporter": {"establishment": "US", "article_3": "none"}},
+	] {
+		every active in [true, false] {
+			fixture.of("GDPR-02", _gdpr_02_with(object.union(_gdpr_02_seen, {"active": active}), patch)) == set()
+		}
+	}
 }

@@ -5,7 +5,7 @@ import data.policyguard.fixture
 # The host in France, reached from or owned in other countries.
 _gdpr_03_known(deployment, operator) := object.union(
 	fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", deployment),
-	fixture.catalog_with("operators", "scaleway", operator),
+	{"operators": {"scaleway": operator}},
 )
 
 _gdpr_03_paper(patch) := fixture.asking({"tenant": {"contracts": [fixture.papers("scaleway", patch)]}})
@@ -71,9 +71,28 @@ test_gdpr_03_access_that_the_contract_names_counts if {
 	fixture.effects("GDPR-03", asked) == {"deny"}
 }
 
+test_gdpr_03_each_reach_of_each_host_is_looked_at if {
+	both := object.union(_gdpr_03_read_in_china, {"operators": {"scaleway": {"control_country": "CN"}}})
+	[finding.effect | some finding in fixture.of_in("GDPR-03", _gdpr_03_scc(false), both)] == ["deny", "deny"]
+	first := object.union(_gdpr_03_scc(false), {"route": ["glm-5.2@fra-1", "glm-5.2@api.scaleway.ai"]})
+	fixture.effects_in("GDPR-03", first, _gdpr_03_read_in_china) == {"deny"}
+	cloud := object.union(_gdpr_03_read_in_china, {
+		"deployments": {"glm-5.2@api.scaleway.ai": {"remote_access_countries": [], "host_cloud": "zhipu-bigmodel"}},
+	})
+	fixture.effects_in("GDPR-03", _gdpr_03_scc(false), cloud) == {"deny"}
+}
+
+test_gdpr_03_what_a_contract_answers_need_not_be_in_the_catalog if {
+	known := _gdpr_03_known({"remote_access_countries": null}, {})
+	fixture.of_in("GDPR-03", _gdpr_03_scc(false), known) == set()
+	fixture.of_in("GDPR-03", _gdpr_03_paper({"remote_access_countries": null}), _gdpr_03_known({"remote_access_countries": ["FR"]}, {})) == set()
+}
+
 test_gdpr_03_where_no_tool_is_on_file_it_adds_nothing if {
 	asked := _gdpr_03_paper({"supplementary_measures": false})
 	fixture.of_in("GDPR-03", asked, _gdpr_03_read_in_china) == set()
+	unknown := object.union(_gdpr_03_read_in_china, {"operators": {"scaleway": {"control_country": null}}})
+	fixture.of_in("GDPR-03", asked, unknown) == set()
 	fixture.effects_in("GDPR-01", asked, _gdpr_03_read_in_china) == {"deny"}
 }
 
@@ -99,5 +118,7 @@ test_gdpr_03_other_data_and_other_exporters_are_out_of_scope if {
 		{"exporter": {"establishment": "US", "article_3": "none"}},
 	] {
 		fixture.of_in("GDPR-03", object.union(_gdpr_03_scc(false), patch), _gdpr_03_read_in_china) == set()
+		unknown := _gdpr_03_known({}, {"control_country": null})
+		fixture.of_in("GDPR-03", object.union(_gdpr_03_scc(false), patch), unknown) == set()
 	}
 }

@@ -28,10 +28,15 @@ test_lic_05_the_union_is_not_the_economic_area if {
 }
 
 test_lic_05_other_licences_exclude_nobody if {
-	fixture.of("LIC-05", _lic_05("glm-5.2@fra-1", {})) == set()
+	every patch in [{}, {"exporter": {"establishment": null}}, {"purpose": null}] {
+		fixture.of("LIC-05", _lic_05("glm-5.2@fra-1", patch)) == set()
+		fixture.of_in("LIC-05", _lic_05("glm-5.2@fra-1", patch), _lic_04_llama({"eu_excluded": false})) == set()
+	}
 }
 
 test_lic_05_what_is_not_known_is_named if {
 	fixture.missing_in("LIC-05", _lic_05("glm-5.2@fra-1", {"exporter": {"establishment": null}}), _lic_05_known) == {"exporter.establishment"}
 	fixture.missing_in("LIC-05", _lic_05("glm-5.2@us", {"purpose": null}), _lic_05_known) == {"purpose"}
+	fixture.missing_in("LIC-05", _lic_05("glm-5.2@fra-1", {"purpose": null}), _lic_05_known) == {"purpose"}
+	fixture.of_in("LIC-05", _lic_05("glm-5.2@us", {"exporter": {"establishment": null}}), _lic_05_known) == set()
 }

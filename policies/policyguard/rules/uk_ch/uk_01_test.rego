@@ -73,6 +73,22 @@ test_uk_01_a_derogation_is_for_a_person if {
 	fixture.effects_in("UK-01", _uk_01(_uk_01_tool("derogation")), _uk_01_moved("CN")) == {"require_approval"}
 }
 
+test_uk_01_who_has_to_say_is_told_of_what if {
+	old := object.union(_uk_01_tool("idta"), {"transfer_assessed": "2025-01-01T00:00:00Z"})
+	every told in [
+		["CN", _uk_01_tool("derogation"), "only a derogation is on file, which suits no routine"],
+		["CN", old, "the assessment on file is more than a year old"],
+		["JP", _uk_01_tool("none"), "the adequacy decision covers some recipients only"],
+	] {
+		some finding in fixture.of_in("UK-01", _uk_01(told[1]), _uk_01_moved(told[0]))
+		finding.effect == "require_approval"
+		contains(finding.msg, told[2])
+	}
+	ours := fixture.catalog_with("deployments", "glm-5.2@fra-1", {"processing_countries": ["CN"]})
+	some finding in fixture.of_in("UK-01", object.union(_uk_01({}), fixture.to("glm-5.2@fra-1")), ours)
+	contains(finding.msg, "these are premises of the exporter's own, but the law of that country reaches them")
+}
+
 test_uk_01_the_bridge_to_the_united_states_needs_its_extension if {
 	fixture.of("UK-01", _uk_01(_uk_01_certified({"uk_extension": true}))) == set()
 	fixture.effects("UK-01", _uk_01(_uk_01_certified({"uk_extension": false}))) == {"deny"}
