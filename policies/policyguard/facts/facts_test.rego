@@ -123,20 +123,147 @@ test_a_catalog_without_a_list_has_no_view if {
 		"bis-entity-list",
 		"bis-meu",
 		"bis-unverified",
+		"dod-1260h",
 		"dsp-countries-of-concern",
 		"dsp-covered-persons",
 		"eea",
 		"eu-adequacy",
+		"in-restricted",
 		"itar-126-1",
 		"ofac-embargoed",
 		"ofac-sdn",
 		"prc-advanced-ics",
+		"sa-adequacy",
+		"swiss-adequacy",
+		"texas-prohibited",
+		"uk-adequacy",
 	] {
 		lists := object.remove(data.policyguard.sample.catalog.lists, [list])
 		known := object.union(object.remove(data.policyguard.sample.catalog, ["lists"]), {"lists": lists})
 		views := [view | view := fixture.view_in(fixture.call, known)]
 		views == []
 	}
+}
+
+# The view of a call whose catalog has other views besides.
+_view_with(asked, views) := view if {
+	known := object.union(fixture.compiled(data.policyguard.sample.catalog, asked), {"views": views})
+	view := data.policyguard.facts.view with input as asked with data.catalog as known
+}
+
+test_of_a_dated_view_the_value_at_the_instant_counts if {
+	at := 1783684800
+	_view_with(fixture.call, {"stale": {"boundaries": [at - 9, at, at + 1], "intervals": [["a"], ["b"], ["c"], ["d"]]}}).stale == ["c"]
+}
+
+test_a_licence_counts_until_before_it_expires if {
+	licences := [fixture.licence({"id": at, "expires": at}) |
+		some at in ["2026-07-10T11:59:59Z", "2026-07-10T12:00:00Z", "2026-07-10T12:00:01Z", "2027-01-01T00:00:00Z"]
+	]
+	[licence.id | some licence in _view(fixture.asking({"tenant": {"licences": licences}})).licences] == ["2026-07-10T12:00:01Z", "2027-01-01T00:00:00Z"]
+}
+
+test_a_call_without_a_route_has_no_view if {
+	[view | view := _view(fixture.asking({"route": []}))] == []
+}
+
+test_the_label_is_any_host_of_the_deployment_that_was_asked_for if {
+	known := fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", {"hosts": ["api.scaleway.ai", "b.example"]})
+	fixture.view_in(fixture.asking({"asked": {"host": "b.example"}}), known).hops[0].label == "b.example"
+}
+
+test_weights_are_what_was_measured_where_they_are_loaded if {
+	found := {"model": "glm-5.2", "installed": {"format": "gguf"}, "weights": {"files": 3}}
+	evidence := {"evidence": {"ours": found, "another's": object.union(found, {"model": "kimi-k2"})}}
+	[[hop.installed.format, hop.weights.files, hop.installed.weights] |
+		some [deployment, digest] in [
+			["glm-5.2@fra-1", "ours"],
+			["glm-5.2@fra-1", "another's"],
+			["glm-5.2@fra-1", "lost"],
+			["glm-5.2@fra-1", null],
+			["glm-5.2@us", "ours"],
+			["glm-5.2@us", "lost"],
+		]
+		asked := fixture.asking_at(deployment, {"context": {"weights_evidence": digest}})
+		hop := _view_with(asked, evidence).hops[0]
+	] == [
+		["gguf", 3, "glm-5.2-acme"],
+		[null, null, null],
+		[null, null, null],
+		["safetensors", null, "glm-5.2-acme"],
+		[null, null, null],
+		[null, null, null],
+	]
+}
+
+test_the_contract_is_the_one_with_who_receives if {
+	signed := [fixture.contract("openai", {"dpa": false}), fixture.contract("scaleway", {"dpa": true})]
+	nobody := fixture.catalog_with("deployments", "glm-5.2@api.scaleway.ai", {"operator": null})
+	every told in [
+		[signed, data.policyguard.sample.catalog, ["signed", "scaleway", true]],
+		[[signed[0]], data.policyguard.sample.catalog, ["none", null, false]],
+		[null, data.policyguard.sample.catalog, ["unknown", null, null]],
+		[signed, nobody, ["unknown", null, null]],
+	] {
+		hop := fixture.view_in(fixture.asking({"tenant": {"contracts": told[0]}}), told[1]).hops[0]
+		hop.known == true
+		[hop.contract.state, hop.contract.operator, hop.contract.dpa] == told[2]
+	}
+}
+
+test_who_has_no_contract_has_nothing_in_it if {
+	contract := _view(fixture.asking({"tenant": {"contracts": []}})).hops[0].contract
+	{name: value | some name, value in contract; value != null} == {
+		"state": "none",
+		"dpa": false,
+		"transfer_tool": "none",
+		"local_tools": {"uk": "none", "swiss": "none", "china": "none", "saudi": "none"},
+		"supplementary_measures": false,
+		"sub_processors": false,
+		"baa": false,
+		"us_persons_only": false,
+		"onward_transfer_ban": false,
+		"dora_clause": false,
+	}
+}
+
+test_an_assessment_is_fresh_for_a_year_from_its_second if {
+	[_view(fixture.asking({"tenant": {"contracts": [fixture.contract("scaleway", {"transfer_assessed": at})]}})).hops[0].contract.assessment |
+		some at in [null, "2025-07-10T11:59:59Z", "2025-07-10T12:00:00Z", "2026-07-10T12:00:00Z", "2026-07-10T12:00:01Z"]
+	] == [null, "stale", "fresh", "fresh", "ahead"]
+}
+
+test_a_contract_adds_the_countries_from_which_it_allows_access if {
+	[_view(fixture.asking({"tenant": {"contracts": [fixture.contract("scaleway", {"remote_access_countries": countries})]}})).hops[0].places |
+		some countries in [null, [], ["IN", "FR", "DE"]]
+	] == [["FR"], ["FR"], ["DE", "FR", "IN"]]
+}
+
+test_every_country_that_the_call_mentions_is_looked_up if {
+	known := object.union(
+		fixture.catalog_with("deployments", "glm-5.2@us", {"processing_countries": ["US", "IN"], "host_cloud": "openai"}),
+		{"operators": {"baseten": {"control_country": "CN"}, "openai": {"control_country": "GB"}, "scaleway": {"control_country": null}}},
+	)
+	asked := fixture.asking({
+		"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@us"],
+		"data": {"subjects": ["BR", "XX"]},
+		"exporter": {"establishment": "CH"},
+	})
+	view := fixture.view_in(asked, known)
+	object.keys(view.countries) == {"BR", "CH", "CN", "FR", "GB", "IN", "US", "XX"}
+	view.countries.FR.eea == true
+	view.countries.XX == fixture.compiled(known, asked).views.elsewhere
+	nowhere := fixture.view_in(object.union(asked, {"exporter": {"establishment": null}}), known)
+	object.keys(nowhere.countries) == {"BR", "CN", "FR", "GB", "IN", "US", "XX"}
+}
+
+test_every_entry_that_the_call_refers_to_is_looked_for_among_the_replaced if {
+	asked := fixture.asking_at("tuned-1@us", {"route": ["tuned-1@us", "glm-5.2@fra-1"]})
+	cloud := fixture.catalog_with("deployments", "glm-5.2@fra-1", {"host_cloud": "aws-bedrock"})
+	ids := {"tuned-1", "labs", "kimi-k2", "kimi-k2.5", "moonshot", "tuned-1@us", "glm-5.2@fra-1", "glm-5.2", "glm-5.2-acme", "baseten", "acme", "aws-bedrock"}
+	known := object.union(cloud, {"replaced": sort(ids | {"openai"})})
+	found := data.policyguard.facts.replaced with input as asked with data.catalog as fixture.compiled(known, asked)
+	{id | some id in found} == ids
 }
 
 test_replaced_entries_that_the_call_refers_to_are_listed if {
@@ -189,7 +316,7 @@ _scope(patch) := _view(fixture.asking(patch)).scope
 
 test_personal_data_is_what_its_classes_say if {
 	_scope({"data": {"classes": ["none"]}}).personal == "no"
-	_scope({"data": {"classes": ["geolocation", "technical"]}}).personal == "yes"
+	_scope({"data": {"classes": ["technical", "geolocation"]}}).personal == "yes"
 	_scope({"data": {"classes": null}}).personal == "unknown"
 	_scope({"data": {"classes": ["pii"], "anonymous_evidence": "report 7"}}).personal == "no"
 }
@@ -198,6 +325,9 @@ test_the_uk_and_switzerland_follow_their_establishment_or_what_is_declared if {
 	_scope({"exporter": {"establishment": "GB"}}).uk == "in"
 	_scope({"exporter": {"establishment": "CH"}}).swiss == "in"
 	_scope({"exporter": {"uk_article_3": "targeting", "swiss_effect": true}}).uk == "in"
+	_scope({"exporter": {"uk_article_3": "establishment"}}).uk == "in"
+	_scope({"exporter": {"establishment": null}}).uk == "unknown"
+	_scope({"data": {"subjects": null}}).uk == "unknown"
 	_scope({"exporter": {"uk_article_3": "targeting", "swiss_effect": true}}).swiss == "in"
 	_scope({"data": {"subjects": ["CH", "GB"]}}).uk == "unknown"
 	_scope({"data": {"subjects": ["CH", "GB"]}}).swiss == "unknown"
@@ -205,6 +335,23 @@ test_the_uk_and_switzerland_follow_their_establishment_or_what_is_declared if {
 	_scope({"data": {"subjects": ["CH"]}, "exporter": {"swiss_effect": false}}).swiss == "out"
 	_scope({}).uk == "out"
 	_scope({}).swiss == "out"
+}
+
+test_the_gdpr_follows_an_establishment_in_the_eea_or_what_is_declared_or_the_people if {
+	[_scope({"exporter": {"establishment": establishment, "article_3": declared}, "data": {"subjects": subjects}}).gdpr |
+		some [establishment, declared, subjects] in [
+			["DE", "none", ["US"]],
+			["US", "establishment", ["US"]],
+			["US", "targeting", ["US"]],
+			[null, "targeting", ["US"]],
+			["US", "none", ["DE"]],
+			["US", null, ["US"]],
+			["US", null, ["US", "DE"]],
+			["US", null, []],
+			["US", null, null],
+			[null, null, ["US"]],
+		]
+	] == ["in", "in", "in", "in", "out", "out", "unknown", "unknown", "unknown", "unknown"]
 }
 
 test_other_law_follows_establishments_and_people if {
@@ -244,7 +391,7 @@ test_a_contract_counts_before_public_terms_and_safety_retention_before_both if {
 		"retention_days": 7,
 	}
 	_terms({}, {"zero_retention": true, "retention_days": 30}).retention_days == 0
-	_terms({"retention_days": 0}, {"safety_retention_days": 30}).retention_days == 30
+	[_terms({"retention_days": days}, {"safety_retention_days": 30}).retention_days | some days in [0, 40]] == [30, 40]
 }
 
 test_the_stricter_of_two_demands_on_retention_counts if {

@@ -96,3 +96,27 @@ test_an_enclave_is_its_own_answer if {
 	seal := _seal_of({"mode": "vendor_api"}, {"enclave": true})
 	[seal.ear.state, seal.itar.state] == ["enclave", "enclave"]
 }
+
+test_a_hop_without_encryption_of_its_own_is_open_for_no_limb if {
+	open := {"state": "open", "failed": [], "missing": []}
+	hops := _view(fixture.asking({"route": ["glm-5.2@api.scaleway.ai", null]})).hops
+	[hop.seal | some hop in hops] == [{"ear": open, "itar": open}, {"ear": open, "itar": open}]
+}
+
+test_what_is_stored_in_russia_is_barred_by_both if {
+	seal := _seal_of({"storage_countries": ["SG", "RU"]}, {})
+	[seal.ear.failed, seal.itar.failed] == [["deployment.storage_countries"], ["deployment.storage_countries"]]
+	known := object.union(
+		fixture.catalog_with("deployments", "glm-5.2@us", {"mode": "gateway", "sealing": _sealing, "storage_countries": ["RU"]}),
+		{"lists": {"bis-d5": {"countries": {"RU": []}}}},
+	)
+	fixture.view_in(fixture.asking_at("glm-5.2@us", {}), known).hops[0].seal.ear.state == "open"
+}
+
+test_the_itars_limb_is_unknown_only_where_both_facts_are if {
+	[[limb in seal.itar.failed, limb in seal.itar.missing] |
+		limb := "deployment.sealing.fips"
+		some [fips, bits] in [[null, null], [null, 127], [null, 128], [false, null], [false, 128]]
+		seal := _seal_of({}, {"fips": fips, "strength_bits": bits})
+	] == [[false, true], [true, false], [false, false], [true, false], [false, false]]
+}
