@@ -68,7 +68,21 @@ test_ear_06_nothing_is_said_of_what_is_no_item if {
 		{"data": {"ear": {"classification": "not_technology"}}},
 		{"data": {"ear": {"us_origin": false}}, "exporter": {"establishment": "DE"}},
 	] {
-		fixture.of_in("EAR-06", _ear_06_sent(patch), _ear_06_relay({})) == set()
+		every relay in [{}, {"sealing": {"fips": null}}, {"sealing": {"enclave": true}, "mode": "vendor_api"}, {"mode": "vendor_api"}] {
+			fixture.of_in("EAR-06", _ear_06_sent(patch), _ear_06_relay(relay)) == set()
+		}
+	}
+}
+
+test_ear_06_every_hop_is_looked_at if {
+	asked := _ear_06_sent({"route": ["glm-5.2@fra-1", "glm-5.2@us"]})
+	every relay, effect in {
+		"{}": "advise",
+		`{"sealing": {"fips": null}}`: "indeterminate",
+		`{"sealing": {"enclave": true}, "mode": "vendor_api"}`: "require_approval",
+		`{"mode": "vendor_api"}`: "advise",
+	} {
+		fixture.effects_in("EAR-06", asked, _ear_06_relay(json.unmarshal(relay))) == {effect}
 	}
 }
 

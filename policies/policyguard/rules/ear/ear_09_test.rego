@@ -68,3 +68,9 @@ test_ear_09_unpublished_weights_of_10_to_the_26_are_advice if {
 		]
 	] == [set(), {"advise"}, {"advise"}, set()]
 }
+
+test_ear_09_who_does_not_train_is_asked_nothing if {
+	every purpose in [{"end_use": null}, {"beneficiary_headquarters": null}, {"compute_zettaops": 100000}] {
+		fixture.of("EAR-09", _ear_09_for("inference", purpose)) == set()
+	}
+}

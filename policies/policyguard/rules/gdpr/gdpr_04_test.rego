@@ -83,5 +83,19 @@ test_gdpr_04_a_special_category_needs_a_condition_besides if {
 }
 
 test_gdpr_04_other_data_is_out_of_scope if {
-	fixture.of("GDPR-04", fixture.asking({"data": {"classes": ["technical"]}, "tenant": {"contracts": []}})) == set()
+	every contracts in [[], null] {
+		fixture.of("GDPR-04", fixture.asking({"data": {"classes": ["technical"]}, "tenant": {"contracts": contracts}})) == set()
+	}
+}
+
+test_gdpr_04_each_contract_of_the_route_is_looked_at if {
+	effects := {true: set(), false: {"deny"}, null: {"indeterminate"}}
+	every one, found in effects {
+		every other, also in effects {
+			fixture.effects("GDPR-04", fixture.asking({
+				"route": ["glm-5.2@api.scaleway.ai", null, "glm-5.2@us"],
+				"tenant": {"contracts": [fixture.papers("scaleway", {"dpa": one}), fixture.papers("baseten", {"dpa": other})]},
+			})) == found | also
+		}
+	}
 }

@@ -47,3 +47,11 @@ test_sa_01_it_is_enforced_since_its_day if {
 	]
 	statuses == [null, {"status": "in_force", "verified": false}]
 }
+
+test_sa_01_other_data_is_out_of_scope_whatever_is_on_file if {
+	every paper in [_sa_01_tool("none"), _sa_01_tool("derogation"), {}] {
+		every patch in [{"classes": ["technical"]}, {"direct_from_subject": true}] {
+			fixture.of("SA-01", object.union(_sa_01(paper), {"data": patch})) == set()
+		}
+	}
+}

@@ -59,3 +59,20 @@ test_ch_01_an_effect_in_switzerland_is_enough if {
 	none := object.union(abroad, {"exporter": {"swiss_effect": false}})
 	fixture.of_in("CH-01", none, _uk_01_moved("CN")) == set()
 }
+
+test_ch_01_other_data_is_out_of_scope_whatever_is_on_file if {
+	every paper in [_ch_01_tool("none"), _ch_01_tool("derogation"), {}] {
+		every patch in [{"classes": ["technical"]}, {"direct_from_subject": true}] {
+			fixture.of_in("CH-01", object.union(_ch_01(paper), {"data": patch}), _uk_01_moved("CN")) == set()
+			abroad := object.union(_ch_01(paper), {"exporter": {"establishment": "DE"}, "data": patch})
+			fixture.of_in("CH-01", abroad, _uk_01_moved("CN")) == set()
+		}
+	}
+}
+
+test_ch_01_a_place_without_a_basis_hides_no_other_and_asks_nothing_more if {
+	both := fixture.catalog_with("deployments", "glm-5.2@us", {"processing_countries": ["CN"], "processing_scope": null})
+	fixture.effects_in("CH-01", _ch_01(_ch_01_tool("none")), both) == {"deny"}
+	twice := object.union(_ch_01(_ch_01_tool("none")), {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@us"]})
+	fixture.effects_in("CH-01", twice, _uk_01_moved("CN")) == {"deny", "indeterminate"}
+}

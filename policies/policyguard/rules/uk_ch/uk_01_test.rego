@@ -183,3 +183,11 @@ test_uk_01_people_who_send_their_own_data_are_not_asked_for_a_scope if {
 	fixture.of("UK-01", own) == set()
 	fixture.effects("UK-01", object.union(own, {"data": {"direct_from_subject": false}})) == {"indeterminate"}
 }
+
+test_uk_01_other_data_is_out_of_scope_whatever_is_on_file if {
+	every paper in [_uk_01_tool("none"), _uk_01_tool("derogation"), {}] {
+		every patch in [{"classes": ["technical"]}, {"direct_from_subject": true}] {
+			fixture.of_in("UK-01", object.union(_uk_01(paper), {"data": patch}), _uk_01_moved("CN")) == set()
+		}
+	}
+}
