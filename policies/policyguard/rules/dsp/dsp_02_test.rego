@@ -52,8 +52,10 @@ test_dsp_02_data_related_to_the_government_has_no_threshold if {
 
 test_dsp_02_a_company_of_the_united_states_is_not_covered_and_our_own_host_is_no_access if {
 	every deployment in ["glm-5.2@us", "kimi-k2@hq"] {
-		asked := object.union(_dsp_01_sent(["pii"], {"pii": 1000000}, _dsp_02_programme(false)), fixture.to(deployment))
-		fixture.of("DSP-02", asked) == set()
+		every requirements in [true, false, null] {
+			asked := object.union(_dsp_01_sent(["pii"], {"pii": 1000000}, _dsp_02_programme(requirements)), fixture.to(deployment))
+			fixture.of("DSP-02", asked) == set()
+		}
 	}
 }
 
@@ -83,6 +85,8 @@ test_dsp_02_another_sender_is_out_of_scope if {
 test_dsp_02_every_hop_is_looked_at if {
 	asked := object.union(_dsp_01_sent(["pii"], {"pii": 100001}, _dsp_02_programme(false)), _dsp_01_twice)
 	fixture.effects("DSP-02", asked) == {"deny"}
+	unknown := object.union(_dsp_01_sent(["pii"], {"pii": null}, _dsp_02_programme(false)), _dsp_01_twice)
+	fixture.missing("DSP-02", unknown) == {"data.counts.pii"}
 }
 
 test_dsp_02_what_stands_of_the_requirements_decides_alone if {

@@ -41,10 +41,29 @@ test_ear_11_each_list_is_read_for_what_it_says if {
 	] == [{"deny"}, {"require_approval"}, {"require_approval"}, set()]
 }
 
+test_ear_11_the_list_is_named if {
+	every list, name in {"bis-denied-persons": "Denied Persons List", "bis-meu": "Military End User List", "bis-unverified": "Unverified List"} {
+		some finding in fixture.of_in("EAR-11", _ear_11_sent({}), _ear_11_on(list))
+		contains(finding.msg, name)
+	}
+}
+
 test_ear_11_not_before_the_listing if {
 	[fixture.effects_in("EAR-11", _ear_11_sent({"at": at}), _ear_11_on("bis-meu")) |
 		some at in ["2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z"]
 	] == [set(), {"require_approval"}]
+}
+
+test_ear_11_every_party_of_every_hop_is_looked_at if {
+	hosted := object.union(_ear_11_on("bis-denied-persons"), {"deployments": {"glm-5.2@api.scaleway.ai": {"host_cloud": "baseten"}}})
+	every asked in [
+		_ear_11_sent({"route": ["glm-5.2@fra-1", "glm-5.2@us"]}),
+		_ear_11_sent(fixture.to("glm-5.2@api.scaleway.ai")),
+	] {
+		fixture.effects_in("EAR-11", asked, hosted) == {"deny"}
+		unclassified := object.union(asked, {"data": {"ear": {"classification": null}}})
+		fixture.missing_in("EAR-11", unclassified, hosted) == {"data.ear.classification"}
+	}
 }
 
 test_ear_11_what_is_no_item_may_go_to_any_of_them if {

@@ -41,6 +41,21 @@ test_ofac_01_an_unknown_tie_is_asked_for_where_a_region_or_a_part_is_met if {
 	}
 }
 
+test_ofac_01_whom_it_would_serve_is_named_where_the_tie_is_not_known if {
+	unknown := {"exporter": {"establishment": null}}
+	every told in [
+		["an embargoed place", fixture.asking(object.union(unknown, {"caller": {"location": "IR"}}))],
+		["a blocked person", fixture.asking(object.union(unknown, {"caller": {"organisation": object.union(fixture.ours, {"listed": ["ofac-sdn"]})}}))],
+		["a blocked operator", fixture.asking_at("glm-5.2@blocked", unknown)],
+	] {
+		some finding in fixture.of("OFAC-01", told[1])
+		contains(finding.msg, sprintf("this service meets %s,", [told[0]]))
+	}
+	another := fixture.licence({"authority": "OFAC", "operators": ["scaleway"]})
+	asked := fixture.asking_at("glm-5.2@blocked", object.union(unknown, {"tenant": {"licences": [another]}}))
+	fixture.effects("OFAC-01", asked) == {"indeterminate"}
+}
+
 test_ofac_01_a_licence_answers_before_the_tie_is_asked_for if {
 	place := fixture.licence({"authority": "OFAC", "countries": ["IR"]})
 	unknown := {"exporter": {"establishment": null}}
