@@ -43,7 +43,11 @@ test_lic_01_unknown_figures_and_names_are_named if {
 		"tenant.product.monthly_revenue_usd",
 	}
 	fixture.missing("LIC-01", _lic_01({"monthly_revenue_usd": null})) == {"tenant.product.monthly_revenue_usd"}
-	fixture.missing("LIC-01", _lic_01({"monthly_revenue_usd": 167000000, "attributions": null})) == {"tenant.product.attributions"}
+	large := {"monthly_revenue_usd": 167000000, "monthly_active_users": null}
+	fixture.missing("LIC-01", _lic_01(object.union(large, {"attributions": null}))) == {"tenant.product.attributions"}
+	fixture.effects("LIC-01", _lic_01(object.union(large, {"attributions": null}))) == {"indeterminate"}
+	fixture.effects("LIC-01", _lic_01(large)) == {"deny"}
+	fixture.of("LIC-01", _lic_01({"attributions": null})) == set()
 }
 
 test_lic_01_who_displays_the_names_need_not_tell_figures if {

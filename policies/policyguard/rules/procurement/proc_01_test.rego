@@ -35,16 +35,19 @@ test_proc_01_a_derivative_is_of_where_its_base_is if {
 
 test_proc_01_where_the_parent_is_counts_too if {
 	every country in ["CN", "IR", "KP", "RU"] {
-		known := fixture.catalog_with("developers", "openai", {"country": "US", "parent_country": country})
-		fixture.effects_in("PROC-01", _proc_01("gpt-5.5@api.openai.com", {"dod_contract": true}, {}), known) == {"deny"}
+		every made in [{"country": "US", "parent_country": country}, {"country": country, "parent_country": "US"}] {
+			known := fixture.catalog_with("developers", "openai", made)
+			fixture.effects_in("PROC-01", _proc_01("gpt-5.5@api.openai.com", {"dod_contract": true}, {}), known) == {"deny"}
+			fixture.missing_in("PROC-01", _proc_01("gpt-5.5@api.openai.com", {"dod_contract": null}, {}), known) == {"context.dod_contract"}
+		}
 	}
 }
 
 test_proc_01_a_waiver_that_names_the_model_lifts_it_and_another_does_not if {
-	every authority, effects in {"DoD": set(), "BIS": {"deny"}} {
-		licence := {"authority": authority, "models": ["glm-5.2"], "expires": "2026-12-31T00:00:00Z"}
+	every told in [["DoD", "glm-5.2", set()], ["BIS", "glm-5.2", {"deny"}], ["DoD", "kimi-k2", {"deny"}]] {
+		licence := {"authority": told[0], "models": [told[1]], "expires": "2026-12-31T00:00:00Z"}
 		asked := _proc_01("glm-5.2@fra-1", {"dod_contract": true}, {"tenant": {"licences": [fixture.licence(licence)]}})
-		fixture.effects("PROC-01", asked) == effects
+		fixture.effects("PROC-01", asked) == told[2]
 	}
 }
 
