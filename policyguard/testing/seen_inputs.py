@@ -9,8 +9,9 @@ condition from one that says nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import orjson
@@ -38,6 +39,7 @@ from policyguard.testing.world import Ground, path_of, tests_beside
 
 MAX_SEEN: Final = 200
 MAX_INPUTS: Final = 600
+_FIRST: Final = 20
 _BATCH: Final = 250
 _FAILS: Final = "evaluation fails"
 _PROBE: Final = "data.policyguard_kit.compared.answers"
@@ -156,11 +158,11 @@ class _Compared:
         text = self.ground.policy.modules[self.module.name]
         original: NativeEngine | None = None
         changed = self._with(mutant.text)
-        for start in range(0, len(self.inputs), _BATCH):
+        for start, end in _batches(len(self.inputs)):
             if start not in self._expected:
                 original = original or self._with(text)
-                self._expected[start] = self._answers(original, start)
-            answers = self._answers(changed, start)
+                self._expected[start] = self._answers(original, start, end)
+            answers = self._answers(changed, start, end)
             for index, expected in self._expected[start].items():
                 if answers.get(index) != expected:
                     asked = self.inputs[int(index)]
@@ -186,8 +188,8 @@ class _Compared:
         except Exception as error:
             raise EngineLoadError(f"{self.module.name} does not compile") from error
         found: dict[str, Json] = {}
-        for start in range(0, count, _BATCH):
-            found |= self._answers(engine, start)
+        for start, end in _batches(count):
+            found |= self._answers(engine, start, end)
         return [found.get(str(index)) for index in range(count)]
 
     def _with(self, text: str) -> NativeEngine:
@@ -208,11 +210,8 @@ class _Compared:
         texts["policyguard_kit_compared.rego"] = _probe(self.observed, self.replaced)
         return _loaded(texts, self.ground.policy.data)
 
-    def _answers(self, engine: NativeEngine, start: int) -> dict[str, Json]:
-        batch = {
-            str(start + index): item.document()
-            for index, item in enumerate(self.inputs[start : start + _BATCH])
-        }
+    def _answers(self, engine: NativeEngine, start: int, end: int) -> dict[str, Json]:
+        batch = {str(i): self.inputs[i].document() for i in range(start, end)}
         answer, message = _asked(engine, batch)
         if not message:
             return dict(orjson.loads(answer))
@@ -222,6 +221,12 @@ class _Compared:
             answer, message = _asked(engine, {index: item})
             found[index] = _FAILS if message else orjson.loads(answer).get(index)
         return found
+
+
+def _batches(count: int) -> Iterator[tuple[int, int]]:
+    """Yield where batches begin and end: most faults are told by the first few inputs."""
+    bounds = [0, min(_FIRST, count), *range(_FIRST + _BATCH, count, _BATCH), count]
+    return pairwise(sorted(set(bounds)))
 
 
 def _asked(engine: NativeEngine, batch: Mapping[str, Json]) -> tuple[str, str]:
