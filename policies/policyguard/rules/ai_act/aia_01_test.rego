@@ -30,6 +30,7 @@ test_aia_01_a_provider_that_has_published_nothing_is_told_and_nobody_is_denied i
 test_aia_01_published_or_unknown_documents_are_no_finding_for_who_uses_a_model if {
 	fixture.of_in("AIA-01", fixture.call, _aia_01_known({"documents": {"training_summary": true, "copyright_policy": true}})) == set()
 	fixture.of("AIA-01", fixture.call) == set()
+	fixture.effects_in("AIA-01", fixture.call, _aia_01_known({"documents": {"copyright_policy": false}})) == {"advise"}
 }
 
 test_aia_01_more_than_a_third_of_the_computing_makes_a_provider if {
@@ -53,7 +54,7 @@ test_aia_01_an_unknown_share_is_said_and_asks_nobody if {
 
 test_aia_01_outside_the_unions_market_it_says_nothing if {
 	every patch in [{"context": {"eu_market": false}}, {"exporter": {"establishment": "US"}}] {
-		fixture.of("AIA-01", object.union(_aia_01_tuning(5000), patch)) == set()
+		fixture.of_in("AIA-01", object.union(_aia_01_tuning(5000), patch), _aia_01_known({"documents": {"copyright_policy": false}})) == set()
 	}
 	abroad := {"context": {"eu_market": true}, "exporter": {"establishment": "US"}}
 	fixture.effects("AIA-01", object.union(_aia_01_tuning(5000), abroad)) == {"oblige"}

@@ -11,6 +11,7 @@ _dsp_04_sent(papers, patch) := _dsp_01_sent(["pii"], {"pii": 100001}, object.uni
 
 test_dsp_04_a_programme_of_this_year_is_enough if {
 	fixture.of("DSP-04", _dsp_04_sent({}, {})) == set()
+	fixture.of("DSP-04", _dsp_04_sent({}, {"data": {"counts": {"pii": null}}})) == set()
 }
 
 test_dsp_04_a_year_and_no_second_more if {

@@ -53,4 +53,10 @@ test_ear_08_the_chip_of_a_vendor_is_asked_for_in_a_country_under_an_arms_embargo
 	fixture.of("EAR-08", fixture.asking_at("glm-5.2@api.scaleway.ai", {})) == set()
 	known := fixture.catalog_with("deployments", "glm-5.2@open.bigmodel.cn", {"accelerator": null})
 	fixture.effects_in("EAR-08", fixture.asking_at("glm-5.2@open.bigmodel.cn", {}), known) == {"advise"}
+
+	# Where the caller's company is, is no place of the deployment.
+	chinese := {"caller": {"organisation": object.union(fixture.ours, {"country": "CN"})}}
+	fixture.of("EAR-08", fixture.asking_at("glm-5.2@us", chinese)) == set()
+	named := fixture.catalog_with("deployments", "glm-5.2@open.bigmodel.cn", {"accelerator": "nvidia-h20"})
+	fixture.of_in("EAR-08", fixture.asking_at("glm-5.2@open.bigmodel.cn", {}), named) == set()
 }

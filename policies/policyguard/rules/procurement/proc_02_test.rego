@@ -25,7 +25,9 @@ test_proc_02_a_listed_operator_under_a_contract_of_the_department_is_denied if {
 }
 
 test_proc_02_elsewhere_the_list_is_told_and_bars_nothing if {
-	fixture.effects_in("PROC-02", _proc_02({"dod_contract": false}), _proc_02_known) == {"advise"}
+	every tier in ["direct", "indirect", null] {
+		fixture.effects_in("PROC-02", _proc_02({"dod_contract": false, "dod_tier": tier}), _proc_02_known) == {"advise"}
+	}
 }
 
 test_proc_02_inside_what_a_contractor_delivers_it_is_another_rules if {
