@@ -7,6 +7,7 @@ tell as much as a rule with conditions. Nothing else changes: `print` holds alwa
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
@@ -20,6 +21,7 @@ from policyguard.testing.world import Ground, contributing, files_beside, tests_
 Replaced: TypeAlias = tuple[Path, tuple[Path, ...]]
 """A document that tests replace, and the parts of it that are read."""
 
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARK: Final = "policyguard-seen "
 
 
@@ -148,7 +150,10 @@ def _value(path: Path) -> str:
 
 def name_of(path: Path) -> str:
     """Return how Rego refers to a document or a rule."""
-    return "data" + "".join(f"[{json.dumps(part)}]" for part in path)
+    return "data" + "".join(
+        f".{part}" if _PLAIN.fullmatch(part) else f"[{json.dumps(part)}]"
+        for part in path
+    )
 
 
 def _printing(module: Module, text: str, names: AbstractSet[Path], added: str) -> str:

@@ -236,8 +236,8 @@ def _asked(engine: NativeEngine, batch: Mapping[str, Json]) -> tuple[str, str]:
 
 def _probe(observed: Sequence[Path], targets: Sequence[Path]) -> str:
     given = "with input as given.input" + "".join(
-        f" with {name_of(path)} as given.data[{json.dumps('.'.join(path))}]"
-        for path in targets
+        f" with {name} as given.data[{json.dumps(name)}]"
+        for name in map(name_of, targets)
     )
     asked = ",\n".join(
         f"{json.dumps('.'.join(path))}: [value | value := {name_of(path)} {given}]"
@@ -287,7 +287,7 @@ def _told(
         Asked(
             input=given,
             data={
-                ".".join(target): document(
+                name_of(target): document(
                     [
                         (part[len(target) :], value)
                         for part in parts

@@ -161,7 +161,7 @@ def text_of(cases: Sequence[SuiteCase], modules: Sequence[Module]) -> str:
     for number, (file, group) in enumerate(sorted(by_file.items()), start=1):
         names = sorted({name for case in group for name in case.answer})
         given = "".join(
-            f" with data.{name} as case.data[{json.dumps(name)}]"
+            f" with {name} as case.data[{json.dumps(name)}]"
             for name in group[0].asked.data
         )
         lines += ["", f"# {file}", f"test_suite_{number}[name] if {{"]

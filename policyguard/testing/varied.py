@@ -23,7 +23,7 @@ class Asked:
 
     input: Json = field(repr=False)
     data: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    """Documents that stand in for those of the policy, by name, as `catalog`."""
+    """Documents that stand in for those of the policy, by name, as `data.catalog`."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON: `input`, and `data` where documents stand in for others."""

@@ -33,7 +33,7 @@ class Witness:
         """Return what a person reads."""
         if self.input is None:
             return "nobody asks this module by itself: it was not compared"
-        given = "".join(f" with another `data.{name}`" for name in self.data)
+        given = "".join(f" with another `{name}`" for name in self.data)
         return (
             f"the rule answers {_said(self.rule)}, the mutant {_said(self.mutant)}\n"
             f"on {_short(known_of(self.input))}{given}"

@@ -63,8 +63,8 @@ def test_documents_that_tests_replace_are_given_once_more(tmp_path: Path) -> Non
     _, seen = policy(tmp_path, rules, tests)
 
     (first, *varied) = seen.inputs("own.rego")
-    assert first == Asked(input={"level": 11}, data={"limits": {"most": 12}})
-    assert {"limits": {"most": None}} in [item.data for item in varied]
+    assert first == Asked(input={"level": 11}, data={"data.limits": {"most": 12}})
+    assert {"data.limits": {"most": None}} in [item.data for item in varied]
     assert seen.answers("own.rego", f"package own\n\n{rules}\n")[0] == {
         "own.low": [True]
     }
