@@ -153,7 +153,7 @@ _view_with(asked, views) := view if {
 
 test_of_a_dated_view_the_value_at_the_instant_counts if {
 	at := 1783684800
-	_view_with(fixture.call, {"stale": {"boundaries": [at - 9, at, at + 1], "intervals": [["a"], ["b"], ["c"], ["d"]]}}).stale == ["c"]
+	_view_with(fixture.call, {"stale": {"boundaries": [at - 9, at, at + 1, at + 2], "intervals": [["a"], ["b"], ["c"], ["d"], ["e"]]}}).stale == ["c"]
 }
 
 test_a_licence_counts_until_before_it_expires if {
@@ -231,11 +231,22 @@ test_an_assessment_is_fresh_for_a_year_from_its_second if {
 	[_view(fixture.asking({"tenant": {"contracts": [fixture.contract("scaleway", {"transfer_assessed": at})]}})).hops[0].contract.assessment |
 		some at in [null, "2025-07-10T11:59:59Z", "2025-07-10T12:00:00Z", "2026-07-10T12:00:00Z", "2026-07-10T12:00:01Z"]
 	] == [null, "stale", "fresh", "fresh", "ahead"]
+	looked := fixture.contract("scaleway", {"dpf": {"active": true, "as_of": "2025-07-10T11:59:59Z"}})
+	_view(fixture.asking({"tenant": {"contracts": [looked]}})).hops[0].contract.dpf_check == "stale"
+}
+
+test_terms_of_access_count_from_their_second_and_always_where_they_name_none if {
+	[fixture.view_in(asked, known).model.access.headquarters |
+		some since in [null, 1783684799, 1783684800, 1783684801]
+		known := fixture.catalog_with("models", "claude-fable-5", {"access_terms": {"since": since}})
+		asked := fixture.asking_at("claude-fable-5@bedrock-eu", {"caller": {"organisation": object.union(fixture.ours, {"headquarters": "CN"})}})
+	] == ["unsupported", "unsupported", "unsupported", "supported"]
+	_view(fixture.call).model.access == {"caller": "supported", "headquarters": "supported", "held_bp": 0, "missing": []}
 }
 
 test_a_contract_adds_the_countries_from_which_it_allows_access if {
 	[_view(fixture.asking({"tenant": {"contracts": [fixture.contract("scaleway", {"remote_access_countries": countries})]}})).hops[0].places |
-		some countries in [null, [], ["IN", "FR", "DE"]]
+		some countries in [null, [], ["IN", "DE"]]
 	] == [["FR"], ["FR"], ["DE", "FR", "IN"]]
 }
 
@@ -264,6 +275,12 @@ test_every_entry_that_the_call_refers_to_is_looked_for_among_the_replaced if {
 	known := object.union(cloud, {"replaced": sort(ids | {"openai"})})
 	found := data.policyguard.facts.replaced with input as asked with data.catalog as fixture.compiled(known, asked)
 	{id | some id in found} == ids
+
+	# The model that was asked for, though a host has another.
+	other := fixture.asking({"model": "gpt-5.5"})
+	views := fixture.compiled(object.union(data.policyguard.sample.catalog, {"replaced": ["gpt-5.5"]}), other)
+	again := data.policyguard.facts.replaced with input as other with data.catalog as views
+	again == ["gpt-5.5"]
 }
 
 test_replaced_entries_that_the_call_refers_to_are_listed if {
@@ -316,7 +333,9 @@ _scope(patch) := _view(fixture.asking(patch)).scope
 
 test_personal_data_is_what_its_classes_say if {
 	_scope({"data": {"classes": ["none"]}}).personal == "no"
-	_scope({"data": {"classes": ["technical", "geolocation"]}}).personal == "yes"
+	every class in ["pii", "special_category", "health", "financial", "genomic", "biometric", "geolocation"] {
+		_scope({"data": {"classes": ["technical", class]}}).personal == "yes"
+	}
 	_scope({"data": {"classes": null}}).personal == "unknown"
 	_scope({"data": {"classes": ["pii"], "anonymous_evidence": "report 7"}}).personal == "no"
 }

@@ -54,7 +54,7 @@ test_groups_have_the_countries_that_the_call_mentions_and_no_others if {
 test_a_group_has_what_is_behind_the_first_host_and_the_first_country if {
 	known := object.union(
 		fixture.catalog_with("deployments", "glm-5.2@us", {
-			"processing_countries": ["FR", "CN"],
+			"processing_countries": ["CA", "CN"],
 			"host_cloud": "openai",
 			"readers": [
 				{"role": "support", "person_status": "us_citizen", "citizenships": ["US"], "latest_citizenship": null},
@@ -113,6 +113,7 @@ test_what_owners_elsewhere_hold_adds_up_and_what_is_not_known_may_be_all if {
 			[["CN", 3000], ["RU", 2000], ["DE", 5000]],
 			[["CN", 3000], ["RU", null]],
 			[["BR", 5000], ["DE", null]],
+			[["BR", 5001], ["DE", null]],
 			[["BR", 3000], ["BR", 2001]],
 			[["DE", null], ["BR", null]],
 		]
@@ -122,6 +123,7 @@ test_what_owners_elsewhere_hold_adds_up_and_what_is_not_known_may_be_all if {
 		[5000, []],
 		[3000, ["caller.organisation.owners"]],
 		[0, []],
+		[0, ["caller.organisation.owners"]],
 		[0, ["caller.organisation.owners"]],
 		[0, ["caller.organisation.owners"]],
 	]
