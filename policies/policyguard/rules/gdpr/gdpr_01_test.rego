@@ -61,8 +61,10 @@ test_gdpr_01_each_class_of_personal_data_counts if {
 
 test_gdpr_01_other_data_is_out_of_scope if {
 	every class in ["none", "public", "confidential", "source_code", "technical", "government_related"] {
-		asked := object.union(_gdpr_01_to("glm-5.2@open.bigmodel.cn", []), {"data": {"classes": [class]}})
-		fixture.of("GDPR-01", asked) == set()
+		every contracts in [[], null] {
+			asked := object.union(_gdpr_01_to("glm-5.2@open.bigmodel.cn", contracts), {"data": {"classes": [class]}})
+			fixture.of("GDPR-01", asked) == set()
+		}
 	}
 }
 
@@ -249,6 +251,11 @@ test_gdpr_01_a_geographic_profile_stays_where_it_says if {
 test_gdpr_01_each_hop_of_a_route_counts if {
 	asked := object.union(fixture.call, {"route": ["glm-5.2@api.scaleway.ai", "glm-5.2@open.bigmodel.cn"]})
 	fixture.effects("GDPR-01", asked) == {"deny"}
+}
+
+test_gdpr_01_what_is_missing_of_a_later_hop_is_named if {
+	asked := object.union(fixture.asking({"route": ["glm-5.2@fra-1", "glm-5.2@us"]}), {"tenant": {"contracts": null}})
+	"tenant.contracts" in fixture.missing("GDPR-01", asked)
 }
 
 test_gdpr_01_an_unknown_hop_earns_no_obligation if {

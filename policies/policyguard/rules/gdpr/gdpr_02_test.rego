@@ -77,6 +77,7 @@ test_gdpr_02_a_look_of_tomorrow_is_none_today if {
 test_gdpr_02_what_nobody_looked_at_is_named if {
 	fixture.effects("GDPR-02", _gdpr_02_with(null, {})) == {"indeterminate"}
 	fixture.effects("GDPR-02", _gdpr_02({"active": false, "as_of": null})) == {"deny"}
+	fixture.effects("GDPR-02", _gdpr_02({"active": false, "as_of": "2025-01-01T00:00:00Z"})) == {"deny"}
 	fixture.missing("GDPR-02", _gdpr_02_with(null, {})) == {"contract.dpf"}
 	fixture.missing("GDPR-02", _gdpr_02({"as_of": null})) == {"contract.dpf.as_of"}
 	fixture.missing("GDPR-02", _gdpr_02_with(_gdpr_02_seen, {"data": {"employment": null}})) == {"data.employment"}

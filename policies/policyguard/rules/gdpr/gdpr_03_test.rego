@@ -74,6 +74,10 @@ test_gdpr_03_access_that_the_contract_names_counts if {
 test_gdpr_03_each_reach_of_each_host_is_looked_at if {
 	both := object.union(_gdpr_03_read_in_china, {"operators": {"scaleway": {"control_country": "CN"}}})
 	[finding.effect | some finding in fixture.of_in("GDPR-03", _gdpr_03_scc(false), both)] == ["deny", "deny"]
+	later := _gdpr_03_known({"remote_access_countries": ["DE", "CN"]}, {})
+	fixture.effects_in("GDPR-03", _gdpr_03_scc(false), later) == {"deny"}
+	nobody := _gdpr_03_known({}, {"control_country": null})
+	fixture.missing_in("GDPR-03", _gdpr_03_paper({}), nobody) == {"operators.scaleway.control_country"}
 	first := object.union(_gdpr_03_scc(false), {"route": ["glm-5.2@fra-1", "glm-5.2@api.scaleway.ai"]})
 	fixture.effects_in("GDPR-03", first, _gdpr_03_read_in_china) == {"deny"}
 	cloud := object.union(_gdpr_03_read_in_china, {
@@ -93,6 +97,8 @@ test_gdpr_03_where_no_tool_is_on_file_it_adds_nothing if {
 	fixture.of_in("GDPR-03", asked, _gdpr_03_read_in_china) == set()
 	unknown := object.union(_gdpr_03_read_in_china, {"operators": {"scaleway": {"control_country": null}}})
 	fixture.of_in("GDPR-03", asked, unknown) == set()
+	owned := object.union(_gdpr_03_read_in_china, {"operators": {"scaleway": {"control_country": "CN"}}})
+	fixture.of_in("GDPR-03", asked, owned) == set()
 	fixture.effects_in("GDPR-01", asked, _gdpr_03_read_in_china) == {"deny"}
 }
 

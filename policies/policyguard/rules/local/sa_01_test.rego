@@ -52,6 +52,8 @@ test_sa_01_other_data_is_out_of_scope_whatever_is_on_file if {
 	every paper in [_sa_01_tool("none"), _sa_01_tool("derogation"), {}] {
 		every patch in [{"classes": ["technical"]}, {"direct_from_subject": true}] {
 			fixture.of("SA-01", object.union(_sa_01(paper), {"data": patch})) == set()
+			nowhere := {"exporter": {"establishment": null}, "data": object.union(patch, {"subjects": null})}
+			fixture.of("SA-01", object.union(_sa_01(paper), nowhere)) == set()
 		}
 	}
 }

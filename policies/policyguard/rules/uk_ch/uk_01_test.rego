@@ -103,6 +103,8 @@ test_uk_01_regulations_for_some_recipients_are_for_a_person if {
 
 test_uk_01_what_is_not_known_is_named if {
 	fixture.missing_in("UK-01", _uk_01({}), _uk_01_moved("CN")) == {"contract.local_tools.uk"}
+	later := fixture.catalog_with("deployments", "glm-5.2@us", {"processing_countries": ["DE", "IN"]})
+	fixture.missing_in("UK-01", _uk_01({}), later) == {"contract.local_tools.uk"}
 	unassessed := {"local_tools": {"uk": "idta"}}
 	fixture.missing_in("UK-01", _uk_01(unassessed), _uk_01_moved("CN")) == {"contract.transfer_assessed"}
 	undeclared := object.union(_uk_01({}), {"tenant": {"contracts": null}})
