@@ -10,16 +10,38 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from types import CodeType, ModuleType
-from typing import Any, TypeAlias
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, Final, TypeAlias
 
 from policyguard.canonical import Json
 from policyguard.engines.compiled import builtins, values
 from policyguard.engines.compiled.program import NAMES, Compiled
 from policyguard.errors import NotTranslatedError
+from policyguard.testing.open_builtins import (
+    LaterArray,
+    counting,
+    deciding,
+    filling,
+    joining,
+    open_members,
+    sorting,
+)
+from policyguard.testing.open_values import OpenSet, decided, kind_of_open
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where something is in the view: names, and numbers of elements."""
+_ASK_LESS: Final = frozenset(
+    {"_numbers", "add", "array_concat", "is_number", "multiply", "subtract", "total"}
+)
+"""Built-ins that do with open values what they do with others."""
+_ASK_LATER: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "concat": joining,
+    "count": counting,
+    "filled": filling,
+    "sort": sorting,
+    "sprintf": filling,
+}
+"""Built-ins that put off what they need not know; all others are given decided values."""
 
 
 class OpenObject(Mapping[str, Any]):
@@ -37,7 +59,7 @@ class OpenObject(Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         """Return one field."""
-        return self._look((*self._place, key))
+        return self._look((*self._place, decided(key)))
 
     def __iter__(self) -> Iterator[str]:
         """Refuse to go through all fields, of which not all are read.
@@ -52,10 +74,13 @@ class OpenObject(Mapping[str, Any]):
         return len(list(self))
 
 
+_STANDS_FOR: Final[Mapping[type, type]] = {OpenObject: dict, LaterArray: list}
+
+
 def kind_of(value: object) -> type:
     """Return the type of a value, as policy has it."""
-    found = type(value)
-    return dict if found is OpenObject else found
+    found = kind_of_open(value)
+    return _STANDS_FOR.get(found, found)
 
 
 class OpenProgram:
@@ -97,22 +122,25 @@ def _open_names() -> dict[str, Any]:
     """Return what programs know, with values and built-ins that know open objects."""
     second = {module.__name__: _again(module) for module in (values, builtins)}
     own = second[values.__name__]
+    # The program and its values have to mean the same one.
+    own["UNDEFINED"] = values.UNDEFINED
+    own["Members"] = open_members(own["Members"])
     for name, item in second[builtins.__name__].items():
         if name in own and item is getattr(values, name, None):
             second[builtins.__name__][name] = own[name]
-    # The program and its values have to mean the same one.
-    own["UNDEFINED"] = values.UNDEFINED
+    asking = second[builtins.__name__]
+    for name in asking.keys() - own.keys() - _ASK_LESS:
+        if isinstance(asking[name], FunctionType):
+            changed: Callable[[Any], Any] = _ASK_LATER.get(name, deciding)
+            asking[name] = changed(asking[name])
     names = {
         name: second[item.__module__][item.__name__]
         if getattr(item, "__module__", None) in second and hasattr(item, "__name__")
         else item
         for name, item in NAMES.items()
     }
-    return {
-        **names,
-        "EMPTY": own["Members"](),
-        "__builtins__": {**NAMES["__builtins__"], "type": kind_of},
-    }
+    known = {**NAMES["__builtins__"], "type": kind_of, "frozenset": OpenSet}
+    return {**names, "EMPTY": own["Members"](), "__builtins__": known}
 
 
 def _again(module: ModuleType) -> dict[str, Any]:

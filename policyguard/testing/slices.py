@@ -238,8 +238,9 @@ class Slicer:
             scope.found.add(("input",))
 
     def _items(self, inner: Node, below: Path, scope: Scope) -> None:
+        own = below if below in {(SHAPE,), (THERE,)} else below[1:]
         for item in inner["items"]:
-            self._need(item, below[1:] or below, scope)
+            self._need(item, own, scope)
 
     def _elements(self, inner: Node, below: Path, scope: Scope) -> None:
         if below == (THERE,):
@@ -366,8 +367,7 @@ class Slicer:
     def _document(self, base: str, keys: Path, below: Path, scope: Scope) -> None:
         name = self._resolved((base, *keys), scope)
         if name is None:
-            # An import of `input`, or a variable that a reference binds: the reference
-            # is read as a whole where it stands.
+            # An import of `input`, or a variable of a reference, which is read whole.
             if base in scope.module.aliases:
                 scope.found.add(("input",))
             return

@@ -13,7 +13,7 @@ Predicates", ISSTA 2002, which leaves out in the same way what a predicate never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -24,6 +24,7 @@ from policyguard.engines.tree import Path
 from policyguard.errors import EvaluationError, UndecidedError
 from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.evaluating import POINTWISE
+from policyguard.testing.open_values import OpenValue
 from policyguard.testing.open_views import OpenObject, Place
 from policyguard.testing.slice_forms import ANY, SHAPE, THERE
 
@@ -31,11 +32,15 @@ Values: TypeAlias = Callable[[Path], tuple[Root, list[Json]]]
 """Gives a path of the view as a function of the facts, and what its leaves stand for."""
 _ABSENT: Final = object()
 _NO_VIEW: Final = object()
+_OPEN: Final = frozenset({str, int})
+"""Kinds of values that are left open until it is asked which one they are."""
+_MOST_TOGETHER: Final = 5_000
+"""Pairs of what is at two places for which a function of both is worked out."""
 _GROUP: Final = 2
 """The length of a path to a group of countries."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Known:
     """Is what can be at a place of the view."""
 
@@ -44,6 +49,31 @@ class _Known:
     values: Sequence[Any]
     opened: bool
     """Whether what is in it is looked for on its own."""
+    said: dict[Hashable, tuple[Root, Sequence[Any]]] = field(default_factory=dict)
+    """By its name, a function of what is there: its root, and what its leaves stand for."""
+    elements: dict[int, _Known] = field(default_factory=dict)
+    """Of an array of scalars, what can be at each place."""
+    together: dict[tuple[str, int], _Known] = field(default_factory=dict)
+    """By its name and the other place, a function of what is at both."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Answers what is asked of a value that is open."""
+
+    walk: Walk
+    known: _Known
+
+    def says(self, name: Hashable, function: Callable[[Any], Any]) -> Any:
+        """Return what a function of it says in all calls that are left."""
+        return self.walk.says(self.known, name, function)
+
+    def with_other(
+        self, other: _Asked, name: str, function: Callable[[Any, Any], Any]
+    ) -> _Asked | None:
+        """Return what answers for a function of this and another one."""
+        both = self.walk.together(self.known, other.known, name, function)
+        return None if both is None else _Asked(self.walk, both)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,7 +158,7 @@ class Walk:
         known = self._known.get(place)
         if known is None:
             known = self._known[place] = self._of(place)
-        value = known.values[self._leaf(known.root)]
+        value = self._value(known)
         if value is _NO_VIEW:
             raise EvaluationError("there is no view")
         if known.opened and type(value) is dict:
@@ -136,6 +166,67 @@ class Walk:
         if known.opened and type(value) is list:
             return [self._look((*place, index)) for index in range(len(value))]
         return value
+
+    def _value(self, known: _Known) -> Any:
+        """Return what is there, as far as it has to be decided."""
+        kind = self.says(known, _kind_of, _kind_of)
+        if kind is None or self._is_decided(known.root):
+            return known.values[self._leaf(known.root)]
+        if type(kind) is type:
+            return OpenValue(kind, _Asked(self, known))
+        return [self._value(self._element(known, index)) for index in range(kind)]
+
+    def _element(self, known: _Known, index: int) -> _Known:
+        """Return what can be at a place of an array of scalars."""
+        if index not in known.elements:
+            values = [_at(value, (index,)) for value in known.values]
+            known.elements[index] = _Known(known.root, values, opened=False)
+        return known.elements[index]
+
+    def says(
+        self, known: _Known, name: Hashable, function: Callable[[Any], Any]
+    ) -> Any:
+        """Return what a function of what is there says in all calls that are left."""
+        if name not in known.said:
+            places: dict[tuple[type, Any], int] = {}
+
+            def leaf(number: int) -> int:
+                said = function(known.values[number])
+                return places.setdefault((type(said), said), len(places))
+
+            mapped = self.diagrams.mapped(known.root, leaf)
+            known.said[name] = mapped, [said for _, said in places]
+        root, said = known.said[name]
+        return said[self._leaf(root)]
+
+    def together(
+        self,
+        one: _Known,
+        other: _Known,
+        name: str,
+        function: Callable[[Any, Any], Any],
+    ) -> _Known | None:
+        """Return what a function of what is at two places may give; nothing: too much."""
+        if len(one.values) * len(other.values) > _MOST_TOGETHER:
+            return None
+        key = name, id(other)
+        if key not in one.together:
+            places: dict[tuple[type, Any], int] = {}
+
+            def leaf(left: int, right: int) -> int:
+                said = function(one.values[left], other.values[right])
+                return places.setdefault((type(said), said), len(places))
+
+            root = self.diagrams.joined(one.root, other.root, leaf)
+            one.together[key] = _Known(root, [v for _, v in places], opened=False)
+        return one.together[key]
+
+    def _is_decided(self, root: Root) -> bool:
+        try:
+            self._leaf(root)
+        except UndecidedError:
+            return False
+        return True
 
     def _leaf(self, root: Root) -> int:
         """Return the leaf of a function that all calls that are left have."""
@@ -220,6 +311,18 @@ def _at(document: Any, place: Place) -> Any:
         except (KeyError, IndexError, TypeError):
             return _ABSENT
     return document
+
+
+def _kind_of(value: Any) -> type | int | None:
+    """Return what is decided of a value first; nothing: the value itself.
+
+    Of a text and of a number that it is one, of an array of them how long it is.
+    """
+    if type(value) in _OPEN:
+        return type(value)
+    if type(value) is list and value and all(type(item) in _OPEN for item in value):
+        return len(value)
+    return None
 
 
 def _is_none(value: Any) -> bool:

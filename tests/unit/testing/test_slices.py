@@ -44,6 +44,7 @@ def of_rule(body: str, *, more: str = "", **others: str) -> set[str]:
         ("x := input.a\nx.b == 1", {"a.?", "a.b"}),
         ("some x in input.xs\nx.b > 2", {"xs.*.~", "xs.*.b"}),
         ("every x in input.xs { x.b == input.c }", {"xs.*.~", "xs.*.b", "c"}),
+        ("some x in [input.a, input.b]\nx == 1", {"a", "b"}),
         ("some i\ninput.xs[i].b == 1", {"xs.*.b"}),
         ("input.a[input.key] == 1", {"a.*", "key"}),
         ("count([x | some x in input.xs; x.b]) > 0", {"xs.*.~", "xs.*.b"}),
