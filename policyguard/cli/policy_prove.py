@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _VIOLATED: Final = 1
 _UNDECIDED: Final = 2
+_OF_FACTS: Final = frozenset({"irrelevant", "no_uncovered"})
 _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
 
 
@@ -36,7 +37,16 @@ _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
     multiple=True,
     metavar="NAME",
     help="fail_closed, monotone_classes, monotone_lists, reachable or"
-    " allow_iff_nothing_objects, which are decided without it; or order_independent, same_instant, boundary_exact; repeatable.",
+    " allow_iff_nothing_objects, which are decided without it; or order_independent,"
+    " same_instant, boundary_exact, no_dead_condition, irrelevant, no_uncovered;"
+    " repeatable.",
+)
+@click.option(
+    "--fact",
+    "facts",
+    multiple=True,
+    metavar="NAME",
+    help="What `irrelevant` and `no_uncovered` are about, as data.classes; repeatable.",
 )
 @click.option(
     "--views",
@@ -91,6 +101,7 @@ def prove(
     directory: Path | None,
     rules: tuple[str, ...],
     properties: tuple[str, ...],
+    facts: tuple[str, ...],
     views: int,
     samples: int,
     crosschecks: int,
@@ -112,6 +123,7 @@ def prove(
     from policyguard.settings import load_settings
     from policyguard.testing.claims import Effort
     from policyguard.testing.policies import configured_policy, policy_in
+    from policyguard.testing.properties import property_named
     from policyguard.testing.prove import prove as decide
 
     settings = load_settings(config)
@@ -123,7 +135,10 @@ def prove(
     with ProgressBar() as bar:
         proof = decide(
             policy,
-            properties=properties,
+            properties=[
+                property_named(name, facts=facts if name in _OF_FACTS else ())
+                for name in properties
+            ],
             rules=rules,
             effort=Effort(
                 views=views, samples=samples, crosschecks=crosschecks, kinds=kinds
@@ -189,7 +204,8 @@ def _print_broken(claim: Claim, text: str) -> None:
     console.print(f"  not so: {text}")
     console.print(f"  {claim.broken:,} of {claim.cases:,} calls that it can tell apart")
     if claim.counterexample is None:
-        console.print("  no call of the space makes it find anything")
+        said = claim.why or "no call of the space makes it find anything"
+        console.print(f"  {said}", soft_wrap=True)
         return
     for place, found in enumerate(claim.counterexamples()):
         facts = " · ".join(

@@ -21,6 +21,8 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 Tier: TypeAlias = Literal["PROVED", "CHECKED", "SAMPLED", "VIOLATED"]
 REACHABLE: Final = "reachable"
 ALLOW: Final = "allow_iff_nothing_objects"
+DEAD: Final = "no_dead_condition"
+UNCOVERED: Final = "no_uncovered"
 COMPOSITION: Final = "policyguard.main"
 """Stands in the place of a rule where a claim is of what becomes of findings."""
 DECIDED: Final = (

@@ -235,7 +235,7 @@ def _compared(pair: _Pair) -> RuleDiff:
     known = [item for item in slices if item is not None]
     if len(known) < len(slices):
         return _sampled(pair, pair.new.space, "it may read every fact")
-    space = _shared(analysts, known)
+    space = shared_space(analysts, known)
     diagrams = Diagrams([len(dim.values) for dim in space.dims])
     nothing = Table(
         rule=pair.rule, space=space, diagrams=diagrams,
@@ -250,7 +250,7 @@ def _compared(pair: _Pair) -> RuleDiff:
     return _counted(pair, sides[id(pair.old)], sides[id(pair.new)])
 
 
-def _shared(analysts: Sequence[Analyst], slices: Sequence[Slice]) -> Space:
+def shared_space(analysts: Sequence[Analyst], slices: Sequence[Slice]) -> Space:
     """Return the part of the space that either of two policies can tell apart."""
     deep = slices[0].deep
     for item in slices[1:]:

@@ -134,9 +134,13 @@ def decide(
         property=prop.name, rule=table.rule, tier="VIOLATED" if shown else "CHECKED",
         cases=cases, broken=sum(item.count for item in silent),
         counterexample=shown[0] if shown else None, others=tuple(shown[1:]),
-        why=f"it falls silent by {facts}"
+        why=f"{_breaking(prop)} {facts}"
         + ("" if shown else "; another rule objects in each call tried"),
     )  # fmt: skip
+
+
+def _breaking(prop: Property) -> str:
+    return "it falls silent by" if prop.breaks_only_objections else "it changes by"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import orjson
 
 from policyguard.canonical import Json
 from policyguard.engines.native import compile_modules
+from policyguard.testing.conditions import DROPPED
 from policyguard.testing.mutants import mutants_of, shown_only
 from policyguard.testing.properties import Property
 from policyguard.testing.rego_tests import answer_of
@@ -26,7 +27,6 @@ from policyguard.testing.viewed import views_of
 MOST_VIEWS: Final = 500
 """Calls on which a rule without one of its conditions is compared with the rule."""
 _NEAR: Final = 0.5
-_DROPPED: Final = "condition dropped"
 _CLASSES: Final = "data.classes"
 _KIT: Final = "policyguard_kit.rego"
 _ANSWERS: Final = "data.policyguard_kit.near.answers"
@@ -74,7 +74,7 @@ def dead_conditions(prop: Property, trial: Trial, examples: int) -> list[str]:
             f"{mutant.file}:{mutant.line}: `{mutant.before}` decides nothing in"
             f" {len(views)} calls"
             for mutant in mutants_of(module, text, passed_over=passed_over)
-            if mutant.operator == _DROPPED
+            if mutant.operator == DROPPED
             and mutant.before not in prop.but
             and compared.answers(mutant.text) == expected
         ]

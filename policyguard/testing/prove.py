@@ -16,8 +16,10 @@ from policyguard.errors import ConfigurationError
 from policyguard.testing.claims import (
     ALLOW,
     COMPOSITION,
+    DEAD,
     DECIDED,
     REACHABLE,
+    UNCOVERED,
     Claim,
     Counterexample,
     Effort,
@@ -28,9 +30,12 @@ from policyguard.testing.composition import composed, decisions, is_right
 from policyguard.testing.moves import widened
 from policyguard.testing.properties import Property, property_named
 from policyguard.testing.proving import Work, decided
+from policyguard.testing.regions import Told, claims_of
 from policyguard.testing.space import Space
 from policyguard.testing.tables import Analyst
 
+_EXISTENCE: Final = frozenset({ALLOW, REACHABLE, DEAD, UNCOVERED})
+"""Properties of no change that are decided."""
 _OF_TIME: Final = frozenset({"same_instant", "boundary_exact"})
 
 
@@ -57,7 +62,7 @@ def prove(  # noqa: PLR0913 -- the words of one question
         progress: Told the stage, how much of it is done, and how much there is.
 
     Raises:
-        ConfigurationError: there is no such property or rule.
+        ConfigurationError: there is no such property, rule or fact.
         EvaluationError: a whole evaluation differs from a table, which is a fault of
             the kit and never a proof.
     """
@@ -68,6 +73,9 @@ def prove(  # noqa: PLR0913 -- the words of one question
     # Some properties need values that are in no ordinary space.
     spaces: dict[str, tuple[Space, list[Property]]] = {}
     for prop in wanted:
+        for name in (*prop.facts, *prop.but):
+            if prop.name != DEAD:
+                over.dim(name)
         if prop.name == ALLOW:
             continue
         wide = _space_of(prop, over)
@@ -80,11 +88,16 @@ def prove(  # noqa: PLR0913 -- the words of one question
     for wide, own in spaces.values():
         work = Work(policy=policy, space=wide, properties=tuple(own), effort=effort)
         analyst = Analyst(policy, wide, budget=effort.views)
+        told: list[Told] = []
         chosen = _known(tuple(rules) or analyst.rules, analyst.rules)
         for done in decided(work, analyst, chosen, jobs=jobs, progress=progress):
             claims += done.claims
+            told += done.told
             checked += done.crosschecks
             evaluations += done.evaluations
+        for prop in own:
+            if prop.name == UNCOVERED:
+                claims += claims_of(wide, prop, told, kinds=effort.kinds)
     return Proof(
         claims=tuple(sorted(claims, key=lambda claim: (claim.rule, claim.property))),
         bundle_digest=policy.bundle_digest,
@@ -142,10 +155,12 @@ def _space_of(prop: Property, space: Space) -> Space:
 def _wanted(properties: Sequence[str | Property]) -> list[Property]:
     found = [p if isinstance(p, Property) else property_named(p) for p in properties]
     for prop in found:
-        if prop.form != "change" and prop.name not in {ALLOW, REACHABLE}:
+        if prop.form != "change" and prop.name not in _EXISTENCE:
             raise ConfigurationError(
                 f"`{prop.name}` is not decided over a space: test it on calls"
             )
+        if prop.name == "irrelevant" and not prop.facts:
+            raise ConfigurationError("`irrelevant`: name the facts that are to be")
     return found
 
 

@@ -17,10 +17,19 @@ from typing import Final
 
 from policyguard.engines.protocol import PolicySet
 from policyguard.errors import EvaluationError
-from policyguard.testing.claims import REACHABLE, Claim, Effort, Progress
+from policyguard.testing.claims import (
+    DEAD,
+    REACHABLE,
+    UNCOVERED,
+    Claim,
+    Effort,
+    Progress,
+)
+from policyguard.testing.conditions import dead_conditions
 from policyguard.testing.counterexamples import change_of, translated
 from policyguard.testing.deciding import Guards, decide
 from policyguard.testing.properties import PROPERTIES, Property, opened, property_named
+from policyguard.testing.regions import Told, told_apart
 from policyguard.testing.rule_table import Sample, Table, drawn, objects
 from policyguard.testing.space import Space
 from policyguard.testing.tables import Analyst
@@ -44,6 +53,8 @@ class Done:
     """Is what was found of a group of rules."""
 
     claims: tuple[Claim, ...]
+    told: tuple[Told, ...]
+    """Which values of facts its rules tell apart, where that is asked."""
     evaluations: int
     crosschecks: int
 
@@ -148,6 +159,7 @@ def _group(
     analyst.forget()
     before, checked = analyst.evaluations, 0
     claims: list[Claim] = []
+    told: list[Told] = []
     for rule in rules:
         guards = Guards(
             most=2 * work.effort.views,
@@ -157,17 +169,64 @@ def _group(
         table = analyst.table(rule)
         if isinstance(table, Table):
             checked += _crosscheck(analyst, table, work.effort, crosschecks)
-        claims += [
-            decide(analyst, table, prop, guards, kinds=work.effort.kinds)
-            if isinstance(table, Table)
-            else _sampled(analyst, table, prop, work.effort)
-            for prop in work.properties
-        ]
+        elif table.space is not analyst.space:
+            checked += _crosscheck_slice(analyst, table, work.effort, crosschecks)
+        for prop in work.properties:
+            if prop.name == UNCOVERED:
+                told += told_apart(analyst, table, prop, work.effort)
+            else:
+                claims.append(_claim(work, analyst, table, prop, guards))
     return Done(
         claims=tuple(claims),
+        told=tuple(told),
         evaluations=analyst.evaluations - before,
         crosschecks=checked,
     )
+
+
+def _claim(
+    work: Work,
+    analyst: Analyst,
+    table: Table | Sample,
+    prop: Property,
+    guards: Guards,
+) -> Claim:
+    if prop.name == DEAD:
+        return dead_conditions(analyst, table.rule, prop, work.effort)
+    if isinstance(table, Table):
+        return decide(analyst, table, prop, guards, kinds=work.effort.kinds)
+    if prop.form == "change" and not _can_change(table, prop):
+        return Claim(
+            property=prop.name, rule=table.rule, tier="PROVED", cases=table.space.size,
+            why="as it reads nothing that changes",
+        )  # fmt: skip
+    return _sampled(analyst, table, prop, work.effort)
+
+
+def _can_change(table: Sample, prop: Property) -> bool:
+    """Say whether a property changes a fact that a rule reads."""
+    return any(True for dim in table.space.dims for _ in prop.moves_of(dim))
+
+
+def _crosscheck_slice(
+    analyst: Analyst, table: Sample, effort: Effort, times: int
+) -> int:
+    """Compare whole evaluations of calls that a rule is said not to tell apart."""
+    whole = [
+        list(drawn(analyst.space, count=times, seed=effort.seed + 1 + step))
+        for step in (0, 1)
+    ]
+    own = drawn(table.space, count=times, seed=effort.seed)
+    for choice, *others in zip(own, *whole, strict=True):
+        mine = translated(table, analyst, choice)
+        found = [analyst.found(analyst.space.call({**rest, **mine})) for rest in others]
+        # Without a view there is no finding of any rule.
+        if None not in found and len({(f or {}).get(table.rule) for f in found}) > 1:
+            raise EvaluationError(
+                f"{table.rule}: it depends on a fact that it is not seen to read:"
+                " nothing is proved; report it with the policy"
+            )
+    return times
 
 
 def _crosscheck(analyst: Analyst, table: Table, effort: Effort, times: int) -> int:

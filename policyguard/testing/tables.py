@@ -8,7 +8,7 @@ of the parts together are what the rule finds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -93,6 +93,22 @@ class Analyst:
             if head.finding is not None and head.path in SETS
         }
         """The modules that contribute findings, by the id of their rule."""
+
+    def changed(self, name: str, text: str) -> Analyst:
+        """Return who asks the policy with another text of one module of rules.
+
+        Args:
+            name: The module, which is none of the view's.
+            text: Its text.
+
+        Raises:
+            EngineLoadError: it does not parse.
+        """
+        policy = replace(self.policy, modules={**self.policy.modules, name: text})
+        other = Analyst(policy, self.space, budget=self.budget)
+        # The view is the same, and so is what was evaluated of it.
+        other._values = self._values
+        return other
 
     def forget(self) -> None:
         """Forget what was evaluated, so that what comes next is as if it were first."""

@@ -92,6 +92,27 @@ def test_each_kind_of_call_that_breaks_a_property_is_shown(tmp_path: Path) -> No
     assert first["others"] == []
 
 
+def test_facts_are_named_for_the_properties_that_are_about_some(tmp_path: Path) -> None:
+    (tmp_path / "own.rego").write_text(OWN, encoding="utf-8")
+
+    done = run(
+        "policy", "prove", str(tmp_path), "--rule", "ACME-01", "--crosschecks", "0",
+        "--property", "irrelevant", "--property", "no_uncovered",
+        "--property", "no_dead_condition", "--fact", "purpose.publishes", "--json",
+    )  # fmt: skip
+    document = json.loads(done.stdout)
+
+    assert done.exit_code == 1
+    assert [
+        (c["property"], c["rule"], c["tier"], c["cases"], c["broken"])
+        for c in document["claims"]
+    ] == [
+        ("irrelevant", "ACME-01", "PROVED", 12, 0),
+        ("no_dead_condition", "ACME-01", "PROVED", 1, 0),
+        ("no_uncovered", "purpose.publishes", "VIOLATED", 2, 2),
+    ]
+
+
 def test_an_unknown_rule_is_a_usage_error() -> None:
     done = run("policy", "prove", "--rule", "NONE-01")
 
