@@ -131,7 +131,7 @@ def _print_legend(console: Console, matrix: Matrix) -> None:
         style = VERDICT_STYLE.get(name, "bold red")
         table.add_row(Text(MARKS[name], style), _MEANINGS[name], f"{count:,}", share)
     console.print(table)
-    if any(cell.obligations for row in matrix.cells for cell in row):
+    if matrix.obliges:
         console.print(f"{_OBLIGES} something has to be done for it", style="dim")
     if matrix.by_rule:
         shown = ", ".join(f"{rule} {count:,}" for rule, count in matrix.by_rule.items())

@@ -61,6 +61,20 @@ class Matrix:
         return {name: found[name] for name in (*VERDICTS, UNANSWERED) if found[name]}
 
     @property
+    def obliges(self) -> bool:
+        """Say whether a cell is allowed with something to be done for it."""
+        return any(
+            cell.verdict == "allow" and cell.obligations
+            for row in self.cells
+            for cell in row
+        )
+
+    @property
+    def shares(self) -> bool:
+        """Say whether several rules object to one cell."""
+        return any(len(cell.rules) > 1 for row in self.cells for cell in row)
+
+    @property
     def by_rule(self) -> Mapping[str, int]:
         """Count the cells to which each rule objects, the most first."""
         found = Counter(

@@ -9,16 +9,17 @@ No global state of matplotlib is touched, and no display is needed.
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from policyguard.errors import ConfigurationError
 from policyguard.testing.answers import UNANSWERED, VERDICTS
 from policyguard.testing.matrix import label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from policyguard.testing.answers import Answer
     from policyguard.testing.matrix import Line, Matrix
@@ -55,6 +56,55 @@ _MOST_NAMED: Final = 240
 _DPI: Final = 160
 _TITLE: Final = 13
 """Letters that stand above a wide cell without being slanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Is what a picture is drawn in; the same picture is the same file."""
+
+    width: float
+    """Inches."""
+    height: float
+    font: float
+    """Points."""
+    pad: float
+    """Inches around it."""
+    title: str
+    """What the file says that it shows."""
+    salt: str
+    """What names inside an SVG depend on, in place of random ones."""
+    layout: Literal["constrained"] | None = None
+
+    def save(self, path: Path, draw: Callable[[Any], None]) -> None:
+        """Draw a picture, and write it.
+
+        Args:
+            path: The file, `*.png` or `*.svg`, which is overwritten.
+            draw: Draws on a figure of matplotlib.
+        """
+        import matplotlib as mpl
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        with mpl.rc_context(
+            {
+                "svg.hashsalt": self.salt,
+                "svg.fonttype": "none",
+                "font.size": self.font,
+            }
+        ):
+            figure = Figure(figsize=(self.width, self.height), layout=self.layout)
+            FigureCanvasAgg(figure)
+            draw(figure)
+            # No date, and no version.
+            metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+            figure.savefig(
+                path,
+                dpi=_DPI,
+                metadata={**metadata, "Title": self.title},
+                bbox_inches="tight",
+                pad_inches=self.pad,
+            )
 
 
 def require_picture(path: Path) -> None:
@@ -96,30 +146,20 @@ def draw_matrix(matrix: Matrix, path: Path) -> None:
             f"a picture of {matrix.size:,} cells cannot be read: at most"
             f" {_MOST_CELLS:,} are drawn; name fewer values"
         )
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     named = matrix.size <= _MOST_NAMED
     width, height = _size(matrix, named=named)
-    # The same matrix is the same file: no date, and no random names inside.
-    with mpl.rc_context(
-        {"svg.hashsalt": matrix.digest, "svg.fonttype": "none", "font.size": 9}
-    ):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
+    frame = Frame(
+        width=width, height=height, font=9, pad=0.2, layout="constrained",
+        title=f"matrix {matrix.digest}", salt=matrix.digest,
+    )  # fmt: skip
+
+    def draw(figure: Any) -> None:
         axes = figure.subplots()
         _draw_cells(axes, matrix, named=named)
         _draw_heads(axes, matrix, named=named)
         _draw_words(figure, axes, matrix, width=width)
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(
-            path,
-            dpi=_DPI,
-            metadata={**metadata, "Title": f"matrix {matrix.digest}"},
-            bbox_inches="tight",
-            pad_inches=0.2,
-        )
+
+    frame.save(path, draw)
 
 
 def _size(matrix: Matrix, *, named: bool) -> tuple[float, float]:
@@ -210,9 +250,10 @@ def _draw_words(figure: Any, axes: Any, matrix: Matrix, *, width: float) -> None
         )
         for name in shown
     ]
-    if any(cell.obligations for row in matrix.cells for cell in row):
-        done = "+ something has to be done for it"
-        handles.append(Patch(facecolor="none", edgecolor="none", label=done))
+    notes = ["+ something has to be done for it"] if matrix.obliges else []
+    if matrix.shares and matrix.size <= _MOST_NAMED:
+        notes.append("+1 one more rule objects")
+    handles += [Patch(facecolor="none", edgecolor="none", label=note) for note in notes]
     axes.legend(
         handles=handles,
         loc="upper left",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from policyguard.errors import ConfigurationError
-from policyguard.testing.pictures import COLOURS, require_picture
+from policyguard.testing.pictures import COLOURS, Frame, require_picture
 from policyguard.testing.report_markup import Document
 from policyguard.testing.table_pages import (
     HOW_TO_READ,
@@ -34,7 +34,6 @@ _NARROWEST, _WIDEST = 12, 34
 _LETTERS: Final = 90
 """Those of a line of words, at least."""
 _MOST_ROWS: Final = 120
-_DPI: Final = 160
 _FILLS: Final = {
     "deny": "#f6c9b0",
     "unanswered": "#f6c9b0",
@@ -80,19 +79,16 @@ def draw_tables(document: Document, path: Path) -> None:
             f"a picture of {rows:,} rows cannot be read: at most {_MOST_ROWS} are drawn;"
             " name fewer rules, or say with --set what facts are"
         )
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     blocks = [_lines(table, document["at"]) for table in document["tables"]]
     width = max(sum(line.widths) for lines in blocks for line in lines)
     height = sum(line.height for lines in blocks for line in lines) + 0.3 * len(blocks)
     salt = document["space"]
-    with mpl.rc_context(
-        {"svg.hashsalt": salt, "svg.fonttype": "none", "font.size": 7.5}
-    ):
-        figure = Figure(figsize=(width, height))
-        FigureCanvasAgg(figure)
+    frame = Frame(
+        width=width, height=height, font=7.5, pad=0.15,
+        title=f"decision tables, space {salt[:12]}", salt=salt,
+    )  # fmt: skip
+
+    def draw(figure: Any) -> None:
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
@@ -100,14 +96,8 @@ def draw_tables(document: Document, path: Path) -> None:
         top = 0.0
         for lines in blocks:
             top = _draw(axes, lines, top=top) + 0.3
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(
-            path,
-            dpi=_DPI,
-            metadata={**metadata, "Title": f"decision tables, space {salt[:12]}"},
-            bbox_inches="tight",
-            pad_inches=0.15,
-        )
+
+    frame.save(path, draw)
 
 
 def _lines(table: Document, at: str | None) -> list[_Line]:

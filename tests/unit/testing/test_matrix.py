@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from unit.testing.test_compare import OWN, shipped
 
 from policyguard.errors import ConfigurationError
 from policyguard.settings import Settings
-from policyguard.testing.answers import Asker
+from policyguard.testing.answers import Answer, Asker
 from policyguard.testing.choosing import Ground
 from policyguard.testing.matrix import Matrix, matrix
 from policyguard.testing.policies import policy_in
@@ -156,3 +157,19 @@ def test_what_cannot_be_asked_is_refused_and_says_what_could(
 def test_what_all_cells_have_is_one_value() -> None:
     with pytest.raises(ConfigurationError, match="all cells have one"):
         matrix(shipped(), rows=["at"], settings=["caller.location"])
+
+
+def test_marks_that_no_cell_has_are_not_explained() -> None:
+    refused = Answer(verdict="deny", effects={"A-1": ("deny",), "B-1": ("oblige",)})
+    shared = Answer(verdict="deny", effects={"A-1": ("deny",), "B-1": ("deny",)})
+    obliged = Answer(verdict="allow", effects={"B-1": ("oblige",)})
+    asked = matrix(shipped(), rows=["purpose.kind=inference"])
+
+    told = {
+        (found.obliges, found.shares)
+        for found in (
+            replace(asked, cells=((cell,),)) for cell in (refused, shared, obliged)
+        )
+    }
+
+    assert told == {(False, False), (False, True), (True, False)}
