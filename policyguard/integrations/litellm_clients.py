@@ -226,7 +226,7 @@ def _refuse_aiohttp(*_: Any, **__: Any) -> Any:
 
 
 def require_python(litellm: Any) -> None:
-    """Refuse a LiteLLM that is told to send by Rust.
+    """Refuse a LiteLLM that is told to send by Rust, or does not say whether it is.
 
     Raises:
         CannotProtect: it is.
@@ -235,6 +235,11 @@ def require_python(litellm: Any) -> None:
     with suppress(ImportError):
         from litellm.rust_bridge import configuration as bridge  # type: ignore[no-redef]
     enabled = getattr(bridge, "rust_enabled", None)
+    if bridge is not None and enabled is None:
+        raise CannotProtect(
+            "this LiteLLM can send by Rust and does not say whether it does: take 1.105 or"
+            " newer"
+        )
     if enabled is not None and enabled():
         raise CannotProtect(
             "LiteLLM sends by Rust, past every client that could be guarded: unset"

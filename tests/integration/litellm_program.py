@@ -210,7 +210,7 @@ def routers(tried: Tried) -> None:
     one = litellm.Router(model_list=places[:1], **quick)
     tried.ask("router", lambda: one.completion(model="chat", **SENT))
     tried.ask("arouter", lambda: one.acompletion(model="chat", **SENT))
-    two = litellm.Router(model_list=[places[0], places[0]], **quick)
+    two = litellm.Router(model_list=[places[0], dict(places[0])], **quick)
     tried.ask("router of two", lambda: two.completion(model="chat", **SENT))
     tried.ask("arouter of two", lambda: two.acompletion(model="chat", **SENT))
     for name, given in (
