@@ -29,7 +29,14 @@ def wall_clock() -> datetime:
 
 def record_time(instant: datetime) -> str:
     """Return an instant as RFC 3339 in UTC with exactly six decimals."""
-    known = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
-    # `isoformat` is an eighth of the work that `strftime` is.
-    text = known.isoformat(timespec="microseconds")
-    return f"{text.removesuffix('+00:00')}Z"
+    at = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    # Half of the work that `isoformat` is, which asks for the offset.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031 -- a third of `format`
+        at.year,
+        at.month,
+        at.day,
+        at.hour,
+        at.minute,
+        at.second,
+        at.microsecond,
+    )

@@ -301,14 +301,14 @@ def write_small(path: Path, data: bytes) -> None:
         ) from error
 
 
-def identity_of(path: Path) -> tuple[int, int]:
+def identity_of(path: str | Path) -> tuple[int, int]:
     """Return which file stands at a path: device and inode.
 
     Raises:
         TrailError: there is none.
     """
     try:
-        # Not `path.stat()`, which takes twice as long: each commit asks this of three.
+        # Not `Path.stat()`, which takes twice as long: each commit asks this of three.
         status = os.stat(path)  # noqa: PTH116
     except OSError as error:
         raise TrailError(
@@ -317,7 +317,7 @@ def identity_of(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def require_same(path: Path, *, opened: tuple[int, int]) -> None:
+def require_same(path: str | Path, *, opened: tuple[int, int]) -> None:
     """Refuse a path at which another file stands than the one that was opened.
 
     SQLite would go on writing to a file that has been removed or replaced.

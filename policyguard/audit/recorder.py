@@ -254,6 +254,8 @@ class Recorder:
         Most of them come again, and what a commit costs is then shared by all. On a fast
         disk they would find each commit begun without them, one after the other.
         """
+        if self._answered <= 1:
+            return
         with self._mutex:
             here = sum(item.is_waited_for for item in self._waiting)
             self._missing = max(0, self._answered - here)
@@ -287,14 +289,17 @@ class Recorder:
 
     def _settle(self, batch: list[Waiting]) -> None:
         following: LockType | None = None
+        answered = 0
         with self._mutex:
-            self._answered = sum(item.is_waited_for for item in batch)
             # From the last: each wakes the next, and the first is woken here. Woken all
             # at once they would stand in line for the interpreter's lock, and so would
             # whoever writes now.
             for item in reversed(batch):
+                answered += item.is_waited_for
                 if item.wake is not None and not item.gone:
                     item.follows, following, item.wake = following, item.wake, None
+            # Of what nobody waited for nobody was answered.
+            self._answered = answered or self._answered
         if following is not None:
             following.release()
         for item in batch:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from policyguard.audit.claim import Claim, gate
@@ -45,7 +44,7 @@ class Writer:
     """Appends records to a claimed log."""
 
     origin: str
-    files: tuple[tuple[Path, tuple[int, int]], ...] = field(repr=False)
+    files: tuple[tuple[str, tuple[int, int]], ...] = field(repr=False)
     """The databases, each with the file that it was opened as."""
     claim: Claim = field(repr=False)
     store: LogStore = field(repr=False)
@@ -241,7 +240,7 @@ def _open_writer(layout: Layout, wanted: _Wanted, *, claim: Claim) -> Writer:
         for part in opened:
             part.close()
         raise
-    paths = (layout.log(slot), layout.vault(slot), layout.head(slot))
+    paths = map(str, (layout.log(slot), layout.vault(slot), layout.head(slot)))
     return Writer(
         origin=origin,
         files=tuple((path, identity_of(path)) for path in paths),

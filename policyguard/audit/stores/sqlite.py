@@ -71,6 +71,7 @@ class LogStore:
         "_connection",
         "_head",
         "_heads",
+        "_level",
         "_path",
         "_signer",
         "_synced",
@@ -85,10 +86,11 @@ class LogStore:
         self._path = path
         self._signer = signer
         self._heads = HeadSigner(signer)
-        self._connection = open_for_writing(path, schema=SCHEMA)
+        self._level: Synchronous = "FULL"
+        self._connection = open_for_writing(
+            path, schema=SCHEMA, synchronous=self._level
+        )
         try:
-            # A commit that need not wait for the disk is one that somebody waits for.
-            self._sync_at("NORMAL")
             self._head = read_head(self._connection, path=path)
             self._synced = self._head.size if self._head else 0
             if self._head is not None:
@@ -210,8 +212,7 @@ class LogStore:
     ) -> None:
         before = self._head.size if self._head else 0
         full = elsewhere is None or head.size - self._synced > _MOST_UNSYNCED
-        if full:
-            self._sync_at("FULL")
+        self._sync_at("FULL" if full else "NORMAL")
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         self._replace(head, before=before)
@@ -227,7 +228,6 @@ class LogStore:
         self._head = head
         if full:
             self._synced = head.size
-            self._sync_at("NORMAL")
 
     def _replace(self, head: Head, *, before: int) -> None:
         """Store a head in the place of the one that this process left there."""
@@ -252,7 +252,9 @@ class LogStore:
 
     def _sync_at(self, level: Synchronous) -> None:
         """Say whether the next commits wait for the disk; one that does covers all."""
-        self._connection.execute(f"PRAGMA synchronous={level}")
+        if level != self._level:
+            self._connection.execute(f"PRAGMA synchronous={level}")
+            self._level = level
 
     def root_at(self, size: int) -> bytes:
         """Return the root of the tree of the first `size` records, from their bytes."""

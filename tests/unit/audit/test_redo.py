@@ -227,7 +227,7 @@ def test_the_log_waits_for_the_disk_where_the_vault_has_not(scene: Scene) -> Non
     said: list[str] = []
     log.set_trace_callback(said.append)
 
-    for append in (scene.decide, scene.end, scene.decide):
+    for append in (scene.decide, scene.end, scene.end, scene.decide):
         said.append(append.__name__)
         append()
 
@@ -238,8 +238,10 @@ def test_the_log_waits_for_the_disk_where_the_vault_has_not(scene: Scene) -> Non
         "end",
         "PRAGMA synchronous=FULL",
         "COMMIT",
-        "PRAGMA synchronous=NORMAL",
+        "end",
+        "COMMIT",
         "decide",
+        "PRAGMA synchronous=NORMAL",
         "COMMIT",
     ]
     assert log.execute("PRAGMA synchronous").fetchone() == (1,)
