@@ -28,15 +28,15 @@ from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.opening import opened
 from policyguard.testing.relevant import slice_of
 from policyguard.testing.rule_table import Found, Sample, Table, drawn, objects
+from policyguard.testing.sliced import Slice
 from policyguard.testing.space import Choice, Space
 from policyguard.testing.standings import windows
-from policyguard.testing.tables import Analyst, Slice
+from policyguard.testing.tables import Analyst
 
 Relation: TypeAlias = Literal["equivalent", "stricter", "looser", "incomparable"]
 _Sides: TypeAlias = tuple[Mapping[str, Found], Mapping[str, Found]]
 _CONFIDENCE: Final = 3.0
-_TRIED: Final = 3
-"""Examples of each way to differ; one more is a leaf that is none of the ways."""
+_TRIED: Final = 3  # of each way to differ; one more is a leaf that is none of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from policyguard.testing.counterexamples import (
 from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.holding import value_at
 from policyguard.testing.properties import Property, opened
-from policyguard.testing.rule_table import Found, Table, objects
+from policyguard.testing.rule_table import Found, Sample, Table, objects
 from policyguard.testing.space import Dim
 from policyguard.testing.tables import Analyst
 
@@ -221,6 +221,23 @@ def _by_finding(table: Table, prop: Property, lost: _Lost) -> dict[Found, int]:
     )
     counts = table.diagrams.counts(root)
     return {table.outcomes[leaf - 1]: n for leaf, n in counts.items() if leaf}
+
+
+def loses_nothing(table: Sample, prop: Property) -> bool:
+    """Say whether a change breaks a property nowhere, whatever comes of loose parts.
+
+    Args:
+        table: A rule of which some parts are not decided.
+        prop: A property of the form `change`.
+    """
+    moved = {d.path for d in table.space.dims for _ in prop.moves_of(d)}
+    if not moved:
+        return True
+    return (
+        table.rest is not None
+        and not moved & table.loose
+        and not _lost_by(table.rest, prop)
+    )
 
 
 def _lost_by(table: Table, prop: Property) -> list[_Lost]:

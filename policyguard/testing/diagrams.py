@@ -38,6 +38,15 @@ class Diagrams:
         self._known: dict[tuple[int, _Branches], Root] = {}
         self._selected: dict[tuple[int, _Branches], Root] = {}
 
+    def added(self, size: int) -> int:
+        """Return the place of one fact more, which is looked at after all others.
+
+        Args:
+            size: How many values it has.
+        """
+        self.sizes = (*self.sizes, size)
+        return len(self.sizes) - 1
+
     @staticmethod
     def leaf(value: int) -> Root:
         """Return the function that has one value everywhere."""

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.testing.open_values import OpenValue, decided, kind_of_open
 
+_CLOSED: Final = frozenset({str, int, bool, dict, type(None)})
+"""Kinds of values that have nothing in them that is to be decided."""
 if TYPE_CHECKING:
     from policyguard.engines.compiled.values import Members as _Members
 else:
@@ -200,7 +202,7 @@ def deciding(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _called(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*map(decided, arguments))
+    return function(*[a if type(a) in _CLOSED else decided(a) for a in arguments])
 
 
 def _any_of_kind(value: Any) -> Any:

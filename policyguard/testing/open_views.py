@@ -26,7 +26,7 @@ from policyguard.testing.open_builtins import (
     open_members,
     sorting,
 )
-from policyguard.testing.open_values import OpenSet, decided, kind_of_open
+from policyguard.testing.open_values import OpenSet, OpenValue
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where something is in the view: names, and numbers of elements."""
@@ -57,9 +57,11 @@ class OpenObject(Mapping[str, Any]):
     def __init__(self, place: Place, look: Callable[[Place], Any]) -> None:
         self._place, self._look = place, look
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: Any) -> Any:
         """Return one field."""
-        return self._look((*self._place, decided(key)))
+        if type(key) is OpenValue:
+            key = key.whole()
+        return self._look((*self._place, key))
 
     def __iter__(self) -> Iterator[str]:
         """Refuse to go through all fields, of which not all are read.
@@ -77,9 +79,12 @@ class OpenObject(Mapping[str, Any]):
 _STANDS_FOR: Final[Mapping[type, type]] = {OpenObject: dict, LaterArray: list}
 
 
-def kind_of(value: object) -> type:
+def kind_of(value: Any) -> type:
     """Return the type of a value, as policy has it."""
-    found = kind_of_open(value)
+    found = type(value)
+    if found is OpenValue:
+        kind: type = value.kind
+        return kind
     return _STANDS_FOR.get(found, found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.parts import Case
 from policyguard.testing.rule_table import Found
 
@@ -25,6 +26,25 @@ class Outcomes:
         if place == len(self.founds):
             self.founds.append(found)
         return place
+
+    def either(self, diagrams: Diagrams, text: str) -> Root:
+        """Return a part that may hold or not, whatever the facts, as one fact more.
+
+        Args:
+            diagrams: Gets that fact.
+            text: The part.
+
+        Raises:
+            OverflowError: it says what the effect is.
+        """
+        if "kit_effect := true" not in text:
+            raise OverflowError("an effect that depends on more than is decided")
+        ways = (frozenset[tuple[str, str]](), frozenset({(HOLDS, "")}))
+        level = diagrams.added(len(ways))
+        return diagrams.choose(
+            level,
+            [(diagrams.leaf(self.place(way)), 1 << i) for i, way in enumerate(ways)],
+        )
 
     def conjunction(self, one: int, other: int) -> int:
         """Return what two parts of a body find together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from policyguard.canonical import Json
 from policyguard.engines.tree import Path
@@ -18,6 +19,8 @@ from policyguard.testing.slice_forms import Reads
 from policyguard.testing.space import Space
 from policyguard.testing.walks import Values, Walk
 
+_LESS: Final = 10
+
 
 @dataclass(slots=True, kw_only=True)
 class PartWalks:
@@ -31,6 +34,8 @@ class PartWalks:
     reads: Callable[[Path], Reads]
     """Says what a path of the view depends on."""
     known: Outcomes
+    loose: dict[str, str] | None = None
+    """By its text, why a part is not decided; nothing: then none of them is."""
     runs: int = 0
     """How often parts ran."""
 
@@ -45,7 +50,7 @@ class PartWalks:
             numbers: Of each part the rule of the program that it is.
 
         Raises:
-            OverflowError: a part would have to run too often.
+            OverflowError: a part would have to run too often, and has to be decided.
         """
         roots: dict[str, Root] = {}
         for part, number in zip(parts, numbers, strict=True):
@@ -54,12 +59,17 @@ class PartWalks:
                 reads=part.reads.facts,
                 values=self._values_for(part),
                 sets=program.set_of,
-                most=self.budget,
+                # Once a part is not decided, not much is done for the others.
+                most=self.budget // _LESS if self.loose else self.budget,
             )
             try:
                 roots[part.text] = walk.decided(self._asking(program, number))
             except NotTranslatedError:
                 continue
+            except OverflowError as error:
+                if self.loose is None:
+                    raise
+                self.loose[part.text] = str(error)
             finally:
                 self.runs += walk.runs
         return roots

@@ -27,7 +27,7 @@ from policyguard.testing.claims import (
 )
 from policyguard.testing.conditions import dead_conditions
 from policyguard.testing.counterexamples import change_of, translated
-from policyguard.testing.deciding import Guards, decide
+from policyguard.testing.deciding import Guards, decide, loses_nothing
 from policyguard.testing.properties import PROPERTIES, Property, opened, property_named
 from policyguard.testing.regions import Told, told_apart
 from policyguard.testing.rule_table import Sample, Table, drawn, objects
@@ -195,17 +195,12 @@ def _claim(
         return dead_conditions(analyst, table.rule, prop, work.effort)
     if isinstance(table, Table):
         return decide(analyst, table, prop, guards, kinds=work.effort.kinds)
-    if prop.form == "change" and not _can_change(table, prop):
+    if prop.form == "change" and loses_nothing(table, prop):
         return Claim(
             property=prop.name, rule=table.rule, tier="PROVED", cases=table.space.size,
-            why="as it reads nothing that changes",
+            why="whatever comes of what is not decided",
         )  # fmt: skip
     return _sampled(analyst, table, prop, work.effort)
-
-
-def _can_change(table: Sample, prop: Property) -> bool:
-    """Say whether a property changes a fact that a rule reads."""
-    return any(True for dim in table.space.dims for _ in prop.moves_of(dim))
 
 
 def _crosscheck_slice(
@@ -220,10 +215,13 @@ def _crosscheck_slice(
     for choice, *others in zip(own, *whole, strict=True):
         mine = translated(table, analyst, choice)
         found = [analyst.found(analyst.space.call({**rest, **mine})) for rest in others]
-        # Without a view there is no finding of any rule.
-        if None not in found and len({(f or {}).get(table.rule) for f in found}) > 1:
+        mine_found = {(f or {}).get(table.rule, frozenset()) for f in found}
+        if None in found:
+            continue
+        known = table.rest is None or mine_found <= table.rest.possible(choice)
+        if len(mine_found) > 1 or not known:
             raise EvaluationError(
-                f"{table.rule}: it depends on a fact that it is not seen to read:"
+                f"{table.rule}: a whole evaluation differs from what it is seen to read:"
                 " nothing is proved; report it with the policy"
             )
     return times

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, TypeAlias
 
+from policyguard.engines.tree import Path
 from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.space import Choice, Space
 
@@ -41,6 +42,13 @@ class Table:
         values = [choice[dim.path] for dim in self.space.dims]
         return self.outcomes[self.diagrams.value(self.root, values)]
 
+    def possible(self, choice: Choice) -> frozenset[Found]:
+        """Return what the rule may find for a choice, whatever comes of loose parts."""
+        root = self.root
+        for level, dim in enumerate(self.space.dims):
+            root = self.diagrams.at(root, level, choice[dim.path])
+        return frozenset(self.outcomes[leaf] for leaf in self.diagrams.leaves(root))
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -50,6 +58,10 @@ class Sample:
     space: Space
     """The part of the space that the rule can tell apart."""
     why: str
+    rest: Table | None = None
+    """The rule, if each part that is too much to decide may hold or not in each call."""
+    loose: frozenset[Path] = frozenset()
+    """Facts on which those parts depend."""
 
 
 def objects(found: Found) -> bool:

@@ -8,7 +8,7 @@ of the parts together are what the rule finds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -28,7 +28,8 @@ from policyguard.testing.parts import Case, Part, cases_of
 from policyguard.testing.path_values import PathValues
 from policyguard.testing.relevant import Relevance, also_read, slice_of
 from policyguard.testing.rule_table import Found, Sample, Table
-from policyguard.testing.slice_forms import LookedUp, Reads
+from policyguard.testing.slice_forms import Reads
+from policyguard.testing.sliced import LOOKED_UP, Slice
 from policyguard.testing.slices import Slicer
 from policyguard.testing.space import Space, concerned
 from policyguard.testing.uses import uses_of
@@ -38,29 +39,8 @@ SETS: Final[tuple[Path, ...]] = (
     ("policyguard", "tenant", "findings"),
 )
 """To which shipped rules contribute, and a tenant's own."""
-_LOOKED_UP: Final[Mapping[Path, LookedUp]] = {
-    ("policyguard", "facts", name): LookedUp(
-        entries=("catalog", "views", "countries"),
-        otherwise=("catalog", "views", "elsewhere"),
-        field=field,
-    )
-    for name, field in (("_countries", ()), ("_groups", ("groups",)))
-}
 _MOST_KEPT: Final = 20_000
 """Whole calls of which what was found is kept: a call is often asked about again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """Is what one rule reads."""
-
-    rule: str
-    module: Module
-    cases: tuple[Case, ...] = field(repr=False)
-    below: Mapping[Path, Reads] = field(repr=False)
-    """By path of the view, what it depends on."""
-    deep: Reads = field(repr=False)
-    """What all of it depends on, in the question and in the catalog."""
 
 
 class Analyst:
@@ -78,7 +58,7 @@ class Analyst:
         self.policy, self.space, self.budget = policy, space, budget
         self.tree: PolicyTree = read_tree(syntax_tree(compile_modules(policy.modules)))
         self._slicer = Slicer(
-            self.tree, policy.modules, total=[VIEW[:-1]], looked_up=_LOOKED_UP
+            self.tree, policy.modules, total=[VIEW[:-1]], looked_up=LOOKED_UP
         )
         self._uses = uses_of(self.tree)
         self._evaluator = Evaluator(policy, self.tree)
@@ -133,10 +113,18 @@ class Analyst:
             return Sample(rule, self.space, "it may read every fact")
         space = slice_of(self.space, sliced.deep, self.policy.data)
         diagrams = Diagrams([len(dim.values) for dim in space.dims])
+        loose: dict[str, str] = {}
         try:
-            return self.over(sliced, space, diagrams)
+            root, outcomes = self._decided(sliced, space, diagrams, loose)
         except OverflowError as error:
             return Sample(rule, space, f"one of its conditions: {error}")
+        table = Table(
+            rule=rule, space=space, diagrams=diagrams, root=root, outcomes=outcomes
+        )
+        if not loose:
+            return table
+        why = f"one of its conditions: {next(iter(loose.values()))}"
+        return Sample(rule, space, why, table, sliced.facts_of(loose, space))
 
     def joint(self, rules: Sequence[str]) -> tuple[Table, ...] | None:
         """Return tables of rules over all facts that they read; nothing if too many.
@@ -210,9 +198,17 @@ class Analyst:
         return Slice(rule=rule, module=module, cases=cases, below=below, deep=deep)
 
     def _decided(
-        self, sliced: Slice, space: Space, diagrams: Diagrams
+        self,
+        sliced: Slice,
+        space: Space,
+        diagrams: Diagrams,
+        loose: dict[str, str] | None = None,
     ) -> tuple[Root, tuple[Found, ...]]:
-        """Return what a rule finds, as a function, and what its leaves stand for."""
+        """Return what a rule finds, as a function, and what its leaves stand for.
+
+        A part that is too much to decide is put among those that are loose, if they are
+        given: it is a fact more, which says whether it holds.
+        """
         known = Outcomes()
         parts = list(
             {part.text: part for case in sliced.cases for part in case.parts}.values()
@@ -230,7 +226,9 @@ class Analyst:
         # What reads most is most likely too much, and then nothing else is asked.
         parts.sort(key=lambda part: -len(part.reads.facts))
         texts = self.texts_of(sliced.module)
-        roots = self._walked(sliced, space, diagrams, parts, known)
+        roots = self._walked(sliced, space, diagrams, parts, known, loose)
+        for text in loose or ():
+            roots[text] = known.either(diagrams, text)
         parts = [part for part in parts if part.text not in roots]
         shown = [views.of(part) for part in parts]
         engine = self._evaluator.parts(
@@ -266,13 +264,14 @@ class Analyst:
             known.founds[leaf] for leaf in leaves
         )
 
-    def _walked(
+    def _walked(  # noqa: PLR0913, PLR0917 -- what walks need
         self,
         sliced: Slice,
         space: Space,
         diagrams: Diagrams,
         parts: Sequence[Part],
         known: Outcomes,
+        loose: dict[str, str] | None,
     ) -> dict[str, Root]:
         """Return what parts find, by their text, of those that can be walked through."""
         texts = self.texts_of(sliced.module)
@@ -287,6 +286,7 @@ class Analyst:
             space=space,
             reads=self._reads,
             known=known,
+            loose=loose,
         )
         try:
             return walks.of(parts, *program)

@@ -36,6 +36,8 @@ _OPEN: Final = frozenset({str, int})
 """Kinds of values that are left open until it is asked which one they are."""
 _MOST_TOGETHER: Final = 5_000
 """Pairs of what is at two places for which a function of both is worked out."""
+_OPEN_STILL: Final = -(1 << 62)
+"""No leaf of a function."""
 _GROUP: Final = 2
 """The length of a path to a group of countries."""
 
@@ -222,21 +224,23 @@ class Walk:
         return one.together[key]
 
     def _is_decided(self, root: Root) -> bool:
-        try:
-            self._leaf(root)
-        except UndecidedError:
-            return False
-        return True
+        """Say whether all calls that are left have one leaf of a function."""
+        while root >= 0:
+            level, branches = self.diagrams.node(root)
+            bits = self._left[level]
+            root = next((c for c, own in branches if not bits & ~own), _OPEN_STILL)
+        return root != _OPEN_STILL
 
     def _leaf(self, root: Root) -> int:
         """Return the leaf of a function that all calls that are left have."""
         while root >= 0:
             level, branches = self.diagrams.node(root)
             bits = self._left[level]
-            live = [(child, own & bits) for child, own in branches if own & bits]
-            if len(live) > 1:
-                raise UndecidedError(level, [own for _, own in live])
-            root = live[0][0]
+            only = next((c for c, own in branches if not bits & ~own), None)
+            if only is None:
+                live = [own & bits for _, own in branches if own & bits]
+                raise UndecidedError(level, live)
+            root = only
         return ~root
 
     def _of(self, place: Place) -> _Known:
