@@ -67,6 +67,11 @@ def _says_two_places(call: Any) -> bool:
     return region is not None and not region.startswith(f"{caller.get('location')}-")
 
 
+def _is_reached_from_afar(call: Any) -> bool:
+    contracts = call["tenant"]["contracts"] or ()
+    return any(item["remote_access_countries"] for item in contracts)
+
+
 def _names_another(call: Any) -> bool:
     named = (call["caller"] or {}).get("organisation")
     return named is not None and call["tenant"]["organisation"] is not None
@@ -102,6 +107,16 @@ MEANT: Final = (
             of="classes of data may hold technology, or are unknown",
         )
         for rule in ("EAR-02", "EAR-10")
+    ),
+    *(
+        Meant(
+            rule="EAR-03",
+            changed=changed,
+            why="what a contract says of access from afar adds to the places that the catalog"
+            " knows; where none says anything, those are the answer",
+            holds=_is_reached_from_afar,
+        )
+        for changed in ("tenant.contracts", "tenant.contracts.remote_access_countries")
     ),
     Meant(
         rule="ITAR-01",

@@ -22,7 +22,10 @@ def silence(rule: str, changed: str, **facts: Any) -> Claim:
             "ear": {"us_origin": None, "classification": None, **facts.get("ear", {})},
         },
         "exporter": {"establishment": facts.get("establishment")},
-        "tenant": {"organisation": facts.get("organisation")},
+        "tenant": {
+            "organisation": facts.get("organisation"),
+            "contracts": facts.get("contracts"),
+        },
     }
     return Claim(
         property="fail_closed",
@@ -45,6 +48,22 @@ def silence(rule: str, changed: str, **facts: Any) -> Claim:
         (silence("EAR-02", "data.ear.classification"), True),
         (silence("EAR-02", "data.ear.classification", classes=["technical"]), False),
         (silence("EAR-03", "data.ear.classification"), False),
+        (
+            silence(
+                "EAR-03",
+                "tenant.contracts",
+                contracts=[{"remote_access_countries": ["FO"]}],
+            ),
+            True,
+        ),
+        (
+            silence(
+                "EAR-03",
+                "tenant.contracts",
+                contracts=[{"remote_access_countries": None}],
+            ),
+            False,
+        ),
         (silence("ITAR-01", "data.itar", classes=["technical"]), False),
         (
             silence(
