@@ -51,7 +51,7 @@ _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
 @click.option(
     "--views",
     type=click.IntRange(1),
-    default=60_000,
+    default=25_000,
     show_default=True,
     metavar="N",
     help="The most views of one condition that are asked; of more, calls are drawn.",

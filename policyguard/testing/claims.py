@@ -39,7 +39,7 @@ DECIDED: Final = (
 class Effort:
     """Says how much is done before a claim is made with less certainty."""
 
-    views: int = 60_000
+    views: int = 25_000
     """The most views on which one part of a rule is asked; of more, calls are drawn."""
     samples: int = 400
     """How many calls are drawn for a rule that tells more views apart, or that falls silent
