@@ -6,7 +6,7 @@ from typing import Final
 
 from policyguard.canonical import canonical_dump
 from policyguard.errors import NotDurableError
-from policyguard.vocabulary.record import AnyRecord
+from policyguard.vocabulary.record import AnyRecord, written
 from policyguard.vocabulary.value import Value
 
 MAX_LEAF_BYTES: Final = 60_000
@@ -20,7 +20,7 @@ def body_of(record: AnyRecord) -> bytes:
         NotDurableError: it is longer than a leaf may be.
     """
     # Records are made of JSON's own values and of each other: no dump is made before.
-    body = canonical_dump(record.__dict__, default=_fields)
+    body = canonical_dump(written(record.__dict__), default=_fields)
     if len(body) > MAX_LEAF_BYTES:
         raise NotDurableError(
             f"a record of {len(body)} bytes is longer than {MAX_LEAF_BYTES}"

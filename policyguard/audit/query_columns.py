@@ -74,6 +74,12 @@ _SAID: Final = (
         meaning="`call` for the wrapper, `http` for the transport",
         path=("layer",),
     ),
+    Column(
+        name="trace_id",
+        type="TEXT",
+        meaning="of the caller's trace; null: it was in no span",
+        path=("trace", "trace_id"),
+    ),
     Column(name="attempt", type="INTEGER", meaning="0: first try", path=("attempt",)),
     Column(name="tenant", type="TEXT", meaning="whose rules applied", path=("tenant",)),
     Column(name="caller", type="TEXT", meaning="pseudonym", path=("caller",)),

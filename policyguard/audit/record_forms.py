@@ -42,6 +42,8 @@ _PLACE: Final = re.compile(
     b'|"(?:time|at)":"(?P<time>' + _TIME + b')"'
     b'|"value":"(?P<value>[0-9a-f]{64})"'
     b'|"caller":"(?P<caller>[0-9a-f]{32})"'
+    b'|"trace_id":"(?P<trace>[0-9a-f]{32})"'
+    b'|"span_id":"(?P<span>[0-9a-f]{16})"'
     b'|"(?:bytes|input_tokens|output_tokens)":(?P<count>' + _COUNT + b")(?=[,}]))"
 )
 _OTHER: Final = {
@@ -49,7 +51,10 @@ _OTHER: Final = {
     "time": b"1999-12-31T23:59:59.999999Z",
     "value": b"0123456789abcdef" * 4,
     "caller": b"fedcba9876543210" * 2,
+    "trace": b"89abcdef01234567" * 2,
+    "span": b"89abcdef01234567",
 }
+_IN_HEX: Final = frozenset(_OTHER) - {"time"}
 _HEX: Final = bytes.maketrans(b"123456789abcdef", b"0" * 15)
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _SEEN_BEFORE: Final = 16
@@ -88,7 +93,7 @@ class _Place:
         """Say whether every value of a column is what its field takes."""
         # Only digits become `0`, so this is a comparison with the pattern.
         text = b"".join(column)
-        digits = _HEX if self.kind in {"uuid", "value", "caller"} else _DIGITS
+        digits = _HEX if self.kind in _IN_HEX else _DIGITS
         if text.translate(digits) != self.template * len(column):
             return False
         # A number begins with no zero.
@@ -288,7 +293,7 @@ def _divided(body: bytes) -> tuple[_Layout, Column, bytes]:
         name = found["name"].decode() if kind == "uuid" else kind
         # Of what is nested in a decision nothing has a name.
         named.setdefault(name, number)
-        digits = _HEX if kind in {"uuid", "value", "caller"} else _DIGITS
+        digits = _HEX if kind in _IN_HEX else _DIGITS
         template = value.translate(digits)
         places.append(_Place(field=number, kind=kind, template=template))
         widths += len(between[-1]), len(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Literal
@@ -9,7 +10,24 @@ from typing import Literal
 from policyguard.guard.obligations import ANYTHING, Sending
 from policyguard.guard.persons import NOBODY, Persons
 from policyguard.vocabulary.found import Found
-from policyguard.vocabulary.record import Layer
+from policyguard.vocabulary.record import Layer, Trace
+
+
+def current_trace() -> Trace | None:
+    """Return the span of OpenTelemetry that the running code is in; `None`: in none.
+
+    Nothing is loaded for it: where nobody has loaded the API, nobody has a span.
+    """
+    api = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return None
+    try:
+        span = api.get_current_span().get_span_context()
+        if not span.is_valid:
+            return None
+        return Trace(trace_id=f"{span.trace_id:032x}", span_id=f"{span.span_id:016x}")
+    except Exception:  # noqa: BLE001 -- tracing decides about no call
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,5 +52,7 @@ class Asking:
     """Of the URL, as far as it is known."""
     why: str = ""
     """Why something that is sent could not be read, for a person."""
+    trace: Trace | None = field(default_factory=current_trace)
+    """Where the caller was when it asked; in no question to the rules."""
     begun: int = field(default_factory=perf_counter_ns)
     """When the question was put, for whoever measures."""

@@ -91,6 +91,7 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
             "bundle": decision.bundle,
             "catalog": decision.catalog,
             "engine": decision.engine,
+            "trace": asking.trace,
         },
         caller=call.caller.id if call.caller else None,
         content=_content_of(

@@ -9,9 +9,15 @@ vault, bound to the leaf by an HMAC with a salt of their own; what a client type
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints, TypeAdapter
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    TypeAdapter,
+    model_serializer,
+)
 
 from policyguard.canonical import MAX_INTEGER
 from policyguard.vocabulary.approval import Softened
@@ -75,6 +81,19 @@ Tier: TypeAlias = Literal["proved", "checked", "sampled", "violated"]
 some cases; or a case that contradicts."""
 
 
+ABSENT: Final = frozenset({"trace"})
+"""Fields that a leaf has not where they say nothing: none of them is ever `null`."""
+
+
+def written(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields of a record that are in its leaf."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None or name not in ABSENT
+    }
+
+
 class Commitment(Value):
     """Binds a leaf to content in the vault without revealing it."""
 
@@ -95,6 +114,13 @@ class RuleAnswer(Value):
     missing: tuple[str, ...] = ()
     softened: tuple[Softened, ...] = ()
     """Whose signature took from its effect: approvals and overrides, by their ids."""
+
+
+class Trace(Value):
+    """Names the span that the caller was in when it asked (W3C Trace Context)."""
+
+    trace_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    span_id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 
 
 class Predecessor(Value):
@@ -162,6 +188,12 @@ class DecisionRecord(Value):
     input: Commitment
     prompt: Commitment | None = None
     """Binds the prompt, where settings say that prompts are kept."""
+    trace: Trace | None = None
+    """The caller's span; absent where there was none."""
+
+    @model_serializer(mode="wrap")
+    def _written(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return written(dump(self))
 
     @property
     def goes_ahead(self) -> bool:

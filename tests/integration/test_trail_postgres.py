@@ -29,6 +29,7 @@ from trails import CALLER, append_pair, decision, outcome
 
 from policyguard import Guard, Settings
 from policyguard.audit.export.tiles import export_tiles, verify_tiles
+from policyguard.audit.query import Question, ask
 from policyguard.audit.query_index import TrailIndex
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
@@ -42,6 +43,7 @@ from policyguard.errors import (
 from policyguard.settings import SigningSettings, TrailSettings
 from policyguard.signing.key_source import FileKeys
 from policyguard.vocabulary.call import ModelCall
+from policyguard.vocabulary.record import DecisionRecord, Trace
 
 pytestmark = needs_postgres("nothing was tested of trails in a database")
 TABLES = (
@@ -87,6 +89,25 @@ def test_a_record_is_stored_read_and_verified(url: str) -> None:
         ("fleet.example/app-1", 3)
     ]
     assert (verified.erased, verified.pending, verified.memory) == (0, 0, False)
+
+
+def test_the_span_of_a_decision_is_read_and_found_as_in_files(url: str) -> None:
+    trace = {"trace_id": "ab" * 16, "span_id": "cd" * 8}
+    trail = Trail.open(url, keys=KEYS)
+    for fields in (decision(trace=trace), decision()):
+        trail.append_decision(fields, caller=CALLER, content={})
+    trail.close()
+
+    reader = TrailReader.open(url)
+    asked = Question(sql="SELECT trace_id FROM decisions ORDER BY entry")
+
+    assert verify_trail(url).logs[0][1] == 3
+    assert ask(asked, reader=reader).rows == (("ab" * 16,), (None,))
+    found = [entry.record() for entry in reader.logs[0].entries()]
+    assert [item.trace for item in found if isinstance(item, DecisionRecord)] == [
+        Trace(**trace),
+        None,
+    ]
 
 
 def test_who_asked_is_kept_once_and_found_by_the_pseudonym(url: str) -> None:

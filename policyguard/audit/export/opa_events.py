@@ -74,6 +74,7 @@ def event_of(
         "requested_by": record.caller or "",
         "timestamp": record.time,
         "metrics": {},
+        **({} if record.trace is None else dict(record.trace)),
     }
     if content is None:
         event["erased"] = ["/input"]

@@ -18,7 +18,7 @@ from policyguard.audit.export.opa_events import event_of, require_pointers
 from policyguard.audit.reader import Entry, TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.errors import ConfigurationError, TrailError
-from policyguard.vocabulary.record import DecisionRecord
+from policyguard.vocabulary.record import DecisionRecord, Trace
 
 INPUT: dict[str, Any] = {
     "at": "2026-07-10T12:00:00Z",
@@ -68,6 +68,19 @@ def test_an_event_has_the_names_that_opa_gives(
         "rules": [{"id": "GDPR-01", "effect": "deny", "status": "in_force"}],
         "obligations": [],
     }
+
+
+def test_an_event_has_the_span_that_the_caller_was_in(
+    found: tuple[Entry, DecisionRecord],
+) -> None:
+    entry, record = found
+    trace = Trace(trace_id="ab" * 16, span_id="cd" * 8)
+    traced = record.model_copy(update={"trace": trace})
+
+    event = event_of(entry, traced, content=None)
+
+    assert event == {**event_of(entry, record, content=None), **trace.model_dump()}
+    assert event.keys() <= FIELDS
 
 
 def test_who_asked_and_what_was_typed_is_left_out_and_named(

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
+from pydantic import ValidationError
 from trails import DIGEST, TIME, decision, outcome
 
 from policyguard.audit.leaf import MAX_LEAF_BYTES, body_of
+from policyguard.audit.reader import Entry
 from policyguard.audit.vault import commitment_of
 from policyguard.canonical import canonical_bytes
-from policyguard.errors import CanonicalError, NotDurableError
+from policyguard.errors import CanonicalError, FormatError, NotDurableError
 from policyguard.vocabulary.record import AUDIT_RECORD, AnyRecord
 
 ID = "019f0000-0000-7000-8000-000000000000"
@@ -28,6 +30,19 @@ RULE = {
     "missing": ["data.classes"],
     "softened": [{"by": "override", "id": "o-1", "effect": "deny"}],
 }
+UNTRACED = (
+    b'{"at":"2026-07-10T12:00:00.000001Z","attempt":0,"bundle":{"digest":"%(digest)b",'
+    b'"revision":"1"},"call_id":"%(id)b","caller":null,"catalog":{"digest":'
+    b'"%(digest)b","replaced":[],"version":"1"},"code":null,"countries":["FR"],'
+    b'"data_classes":["pii"],"deployments":["glm-5.2@api.scaleway.ai"],"enforced":true,'
+    b'"engine":{"digest":"%(digest)b","name":"regorus","version":"1"},"id":"%(id)b",'
+    b'"input":{"alg":"HMAC-SHA256","bytes":7,"value":"6f93d30648f2a13c403eca57ca7fb5da'
+    b'24377900cb4af9303afa00552e85d026"},"kind":"decision","layer":"call","model":'
+    b'"glm-5.2","obligations":[],"operators":["scaleway"],"prompt":null,"purpose":'
+    b'"inference","rules":[],"simulated":true,"tenant":"acme","time":'
+    b'"2026-07-10T12:00:00.000001Z","v":1,"verdict":"allow"}'
+) % {b"digest": DIGEST.encode(), b"id": ID.encode()}
+"""What was written before records had traces."""
 RECORDS: list[dict[str, Any]] = [
     {
         "kind": "genesis",
@@ -47,6 +62,7 @@ RECORDS: list[dict[str, Any]] = [
         "caller": "ab" * 16,
         "input": COMMITTED,
         "prompt": COMMITTED,
+        "trace": {"trace_id": "ab" * 16, "span_id": "cd" * 8},
     },
     outcome("x").model_dump() | {"answer": COMMITTED, "served_countries": ["FR"]},
     {
@@ -107,6 +123,44 @@ def test_a_leaf_is_the_canonical_form_of_what_the_record_dumps(
     record = made(fields)
 
     assert body_of(record) == canonical_bytes(record.model_dump(mode="json"))
+
+
+def test_a_decision_in_no_span_has_the_leaf_that_it_always_had() -> None:
+    fields = decision(id=ID, call_id=ID) | {"caller": None, "input": COMMITTED}
+    trace = {"trace_id": "ab" * 16, "span_id": "cd" * 8}
+
+    assert body_of(made(fields)) == UNTRACED
+    assert body_of(made(fields | {"trace": None})) == UNTRACED
+    assert body_of(made(fields | {"trace": trace})) == UNTRACED.replace(
+        b'"v":1',
+        b'"trace":{"span_id":"cdcdcdcdcdcdcdcd",'
+        b'"trace_id":"abababababababababababababababab"},"v":1',
+    )
+
+
+def test_a_leaf_with_an_empty_trace_is_not_in_its_one_form() -> None:
+    body = UNTRACED.replace(b'"v":1', b'"trace":null,"v":1')
+    entry = Entry(origin="acme.example/app-1", index=1, body=body, leaf=b"")
+
+    with pytest.raises(FormatError, match="not in its one form"):
+        entry.record()
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        {"trace_id": "AB" * 16, "span_id": "cd" * 8},
+        {"trace_id": "ab" * 15, "span_id": "cd" * 8},
+        {"trace_id": "ab" * 16, "span_id": "cd" * 9},
+        {"trace_id": "ab" * 16},
+        {"trace_id": "ab" * 16, "span_id": "cd" * 8, "state": "alice"},
+    ],
+)
+def test_a_record_has_room_for_the_ids_of_a_span_alone(trace: dict[str, str]) -> None:
+    fields = decision() | {"caller": None, "input": COMMITTED, "trace": trace}
+
+    with pytest.raises(ValidationError):
+        made(fields)
 
 
 def test_a_record_of_each_kind_was_looked_at() -> None:

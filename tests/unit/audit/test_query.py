@@ -24,6 +24,7 @@ from policyguard.vocabulary.record import (
     PolicyRejectRecord,
 )
 
+TRACE = {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7"}
 DENIED = {"id": "GDPR-01", "effect": "deny", "status": "in_force", "verified": True}
 ENDLESS = (
     "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
@@ -57,11 +58,14 @@ def append_call(trail: Trail, minute: int, **changes: Any) -> str:
 
 @pytest.fixture
 def trail(tmp_path: Path) -> Path:
-    """Have a trail: allowed at 1 and 3, denied at 2, allowed and cut off at 4."""
+    """Have a trail: allowed at 1 and 3, denied at 2, allowed and cut off at 4.
+
+    The one that was denied was in a span.
+    """
     place = tmp_path / "trail"
     writer = Trail.create(place, name="acme.example")
     append_call(writer, 1)
-    append_call(writer, 2, verdict="deny", rules=[DENIED])
+    append_call(writer, 2, verdict="deny", rules=[DENIED], trace=TRACE)
     append_call(writer, 3)
     fields = decision(time=time(4), bundle={"revision": "2", "digest": "cd" * 32})
     writer.append_decision(fields, caller="bob", content={})
@@ -388,20 +392,25 @@ def tampering(trail: Path, *statements: str) -> None:
 
 
 def test_a_flipped_column_deceives_nobody(trail: Path) -> None:
-    sql = "SELECT entry, verdict FROM decisions ORDER BY entry"
+    sql = "SELECT entry, verdict, trace_id FROM decisions ORDER BY entry"
     before = rows(trail, sql)
     # Columns beside the records, as older logs have them, that say something else.
     tampering(
         trail,
         "CREATE TABLE lie (idx INTEGER PRIMARY KEY, body BLOB NOT NULL,"
-        " leaf BLOB NOT NULL, id TEXT, verdict TEXT) STRICT",
-        "INSERT INTO lie SELECT idx, body, leaf, 'none', 'allow' FROM entry",
+        " leaf BLOB NOT NULL, id TEXT, verdict TEXT, trace_id TEXT) STRICT",
+        "INSERT INTO lie SELECT idx, body, leaf, 'none', 'allow', 'none' FROM entry",
         "DROP TABLE entry",
         "ALTER TABLE lie RENAME TO entry",
     )
 
     assert rows(trail, sql) == before
-    assert ("deny" in dict(before).values()) is True
+    assert [row[1:] for row in before] == [
+        ("allow", None),
+        ("deny", TRACE["trace_id"]),
+        ("allow", None),
+        ("allow", None),
+    ]
 
 
 @pytest.mark.parametrize(

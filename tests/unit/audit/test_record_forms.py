@@ -66,6 +66,7 @@ RECORDS = {
     ),
     "decision": made(),
     "denial": made(verdict="deny", rules=(), code=None),
+    "in a span": made(trace={"trace_id": "ab" * 16, "span_id": "cd" * 8}),
     "observed": made(verdict="deny", enforced=False),
     "text like a key": made(
         bundle={
@@ -199,6 +200,18 @@ def test_a_record_with_a_prompt_has_no_form() -> None:
     record = made(prompt=COMMITTED)
 
     assert said(taught(record), body_of(record)) is None
+
+
+def test_records_of_many_spans_have_one_form() -> None:
+    forms = taught(RECORDS["in a span"])
+    others = [
+        made(trace={"trace_id": f"{number:032x}", "span_id": f"{number:016x}"})
+        for number in range(1, 9)
+    ]
+
+    known, left = forms.read([row_of(body_of(record)) for record in others])
+
+    assert ([len(item.rows) for item in known], left) == ([8], [])
 
 
 def test_the_forms_that_are_known_are_bounded() -> None:
