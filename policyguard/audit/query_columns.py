@@ -80,6 +80,12 @@ _SAID: Final = (
         meaning="of the caller's trace; null: it was in no span",
         path=("trace", "trace_id"),
     ),
+    Column(
+        name="tool",
+        type="TEXT",
+        meaning="whose call it is; null: of a model, or of a tool that is not known",
+        path=("tool",),
+    ),
     Column(name="attempt", type="INTEGER", meaning="0: first try", path=("attempt",)),
     Column(name="tenant", type="TEXT", meaning="whose rules applied", path=("tenant",)),
     Column(name="caller", type="TEXT", meaning="pseudonym", path=("caller",)),

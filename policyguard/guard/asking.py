@@ -52,6 +52,8 @@ class Asking:
     """Of the URL, as far as it is known."""
     why: str = ""
     """Why something that is sent could not be read, for a person."""
+    tool: str | None = None
+    """The tool whose call it is, where the application has named it."""
     trace: Trace | None = field(default_factory=current_trace)
     """Where the caller was when it asked; in no question to the rules."""
     begun: int = field(default_factory=perf_counter_ns)

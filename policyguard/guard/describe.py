@@ -53,6 +53,8 @@ class Described:
     """Whether data is stored at a host, where any of its models may come to read it."""
     why: str = ""
     """Why something could not be read, for a person."""
+    tool: str | None = None
+    """The tool whose call it is, by a name of the application's; never one that was typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,7 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
             "catalog": decision.catalog,
             "engine": decision.engine,
             "trace": asking.trace,
+            "tool": asking.tool,
         },
         caller=call.caller.id if call.caller else None,
         content=_content_of(

@@ -109,6 +109,7 @@ def put(  # noqa: PLR0913 -- all that is known of a call
         found=found_in(core, content, facts=facts),
         path=described.path,
         why=described.why,
+        tool=described.tool,
     )
     call = _question(core, described, facts=facts, asking=asking)
     return Put(call=call, asking=asking, facts=facts, fn=fn, kwargs=kwargs)

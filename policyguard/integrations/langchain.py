@@ -30,7 +30,13 @@ from policyguard.guard.recording import Ending, prompt_of
 from policyguard.guard.refusal import not_allowed
 from policyguard.guard.running import facts_here, found_in, question
 from policyguard.identity import new_id
-from policyguard.integrations.tools import ToolCall, Tools, described, sends_nothing
+from policyguard.integrations.tools import (
+    ToolCall,
+    Tools,
+    described,
+    named,
+    sends_nothing,
+)
 from policyguard.integrations.wire_envelope import host_of, path_of
 from policyguard.vocabulary.decision import Decision
 
@@ -132,7 +138,7 @@ def agent_middleware(
             sends nothing: then tool calls are asked about too, and others are unknown.
 
     Raises:
-        ConfigurationError: the extra is missing.
+        ConfigurationError: the extra is missing, or a tool has no name for records.
     """
     try:
         from langchain.agents.middleware import AgentMiddleware
@@ -152,7 +158,7 @@ def agent_middleware(
         "awrap_model_call": awrap_model_call,
     }
     if tools is not None:
-        methods |= _of_tools(guard, dict(tools))
+        methods |= _of_tools(guard, named(tools))
     made: AgentMiddleware[Any, Any, Any] = type(
         "PolicyMiddleware", (AgentMiddleware,), methods
     )()

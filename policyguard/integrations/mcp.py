@@ -20,7 +20,13 @@ from policyguard.guard import wire
 from policyguard.guard.describe import Described, Observed
 from policyguard.guard.facts import context
 from policyguard.guard.messages import caller_message, caller_view
-from policyguard.integrations.tools import ToolCall, Tools, described, sends_nothing
+from policyguard.integrations.tools import (
+    ToolCall,
+    Tools,
+    described,
+    named,
+    sends_nothing,
+)
 from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:
@@ -52,10 +58,12 @@ def server_middleware(
             sends nothing; others are unknown, and not run.
 
     Raises:
-        ConfigurationError: the extra is missing, or there is no guard to ask.
+        ConfigurationError: the extra is missing, there is no guard to ask, or a tool has
+            no name for records.
     """
     if (tools is None) != (guard is None):
         raise ConfigurationError("to ask about tools, give `guard` and `tools`")
+    known = None if tools is None else named(tools)
     error_kind = _error_kind()
 
     async def middleware(ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -63,7 +71,7 @@ def server_middleware(
             return await call_next(ctx)
         with context(**facts(ctx)), wire.noting() as noted:
             try:
-                answer = await _run(ctx, call_next, guard=guard, tools=tools)
+                answer = await _run(ctx, call_next, guard=guard, tools=known)
             except NotAllowed as refused:
                 raise _as(error_kind, refused.decision) from None
             if noted and _has_failed(answer):

@@ -30,7 +30,7 @@ from policyguard.vocabulary.decision import (
     Status,
     Verdict,
 )
-from policyguard.vocabulary.value import Country, Digest, Id, RuleId, Value
+from policyguard.vocabulary.value import Country, Digest, Id, RuleId, ToolName, Value
 
 RecordTime = Annotated[
     str,
@@ -81,7 +81,7 @@ Tier: TypeAlias = Literal["proved", "checked", "sampled", "violated"]
 some cases; or a case that contradicts."""
 
 
-ABSENT: Final = frozenset({"trace"})
+ABSENT: Final = frozenset({"tool", "trace"})
 """Fields that a leaf has not where they say nothing: none of them is ever `null`."""
 
 
@@ -190,6 +190,8 @@ class DecisionRecord(Value):
     """Binds the prompt, where settings say that prompts are kept."""
     trace: Trace | None = None
     """The caller's span; absent where there was none."""
+    tool: ToolName | None = None
+    """The tool whose call it is, as the application names it; absent of other calls."""
 
     @model_serializer(mode="wrap")
     def _written(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:

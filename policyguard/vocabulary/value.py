@@ -89,6 +89,9 @@ RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*-[0-9]{2,}$"
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 in 64 lower-case hexadecimal digits."""
 
+ToolName = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,128}$")]
+"""The name of a tool that a model may call; the protocols' own rules are narrower."""
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 """A short text that a person wrote."""
 

@@ -415,7 +415,12 @@ def test_nothing_is_called_that_no_record_could_be_made_of(
 )
 @pytest.mark.parametrize("sync", [True, False])
 def test_a_tool_call_is_an_export_to_where_the_tool_sends(
-    guard: Guard, tools: dict[str, str | None], *, allowed: bool, sync: bool
+    guard: Guard,
+    trail: Since,
+    tools: dict[str, str | None],
+    *,
+    allowed: bool,
+    sync: bool,
 ) -> None:
     from langchain.agents.middleware.types import ToolCallRequest
     from langchain_core.messages import ToolMessage
@@ -448,6 +453,9 @@ def test_a_tool_call_is_an_export_to_where_the_tool_sends(
             run()
 
     assert len(ran) == allowed
+    asked = [item for item in trail.records if item["kind"] == "decision"]
+    known = {"note"} if tools.get("note") else {None}
+    assert {item.get("tool") for item in asked} == (known if asked else set())
 
 
 def calling(*names: str) -> dict[str, Any]:

@@ -207,6 +207,16 @@ def test_a_tool_call_is_an_export_to_where_the_tool_sends(
     assert getattr(told, "code", None) == (None if allowed else adapter.DENIED)
     decided = [] if tools.get("given", "") is None else ["decision"]
     assert trail.kinds[:1] == decided
+    # A name that only the protocol's client has given is not in the log.
+    known = "given" if tools.get("given") else None
+    asked = [item for item in trail.records if item["kind"] == "decision"]
+    assert {item.get("tool") for item in asked} == ({known} if asked else set())
+
+
+@pytest.mark.parametrize("name", ["", "n" * 129, "caf\u00e9", "a\nb"])
+def test_a_tool_has_a_name_that_records_can_have(guard: Guard, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="no name of a tool"):
+        adapter.server_middleware(facts=who_asks, guard=guard, tools={name: None})
 
 
 def test_tools_without_a_guard_to_ask_are_a_mistake() -> None:

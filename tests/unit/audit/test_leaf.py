@@ -63,6 +63,7 @@ RECORDS: list[dict[str, Any]] = [
         "input": COMMITTED,
         "prompt": COMMITTED,
         "trace": {"trace_id": "ab" * 16, "span_id": "cd" * 8},
+        "tool": "search the web",
     },
     outcome("x").model_dump() | {"answer": COMMITTED, "served_countries": ["FR"]},
     {
@@ -130,7 +131,7 @@ def test_a_decision_in_no_span_has_the_leaf_that_it_always_had() -> None:
     trace = {"trace_id": "ab" * 16, "span_id": "cd" * 8}
 
     assert body_of(made(fields)) == UNTRACED
-    assert body_of(made(fields | {"trace": None})) == UNTRACED
+    assert body_of(made(fields | {"trace": None, "tool": None})) == UNTRACED
     assert body_of(made(fields | {"trace": trace})) == UNTRACED.replace(
         b'"v":1',
         b'"trace":{"span_id":"cdcdcdcdcdcdcdcd",'

@@ -65,7 +65,7 @@ def trail(tmp_path: Path) -> Path:
     place = tmp_path / "trail"
     writer = Trail.create(place, name="acme.example")
     append_call(writer, 1)
-    append_call(writer, 2, verdict="deny", rules=[DENIED], trace=TRACE)
+    append_call(writer, 2, verdict="deny", rules=[DENIED], trace=TRACE, tool="search")
     append_call(writer, 3)
     fields = decision(time=time(4), bundle={"revision": "2", "digest": "cd" * 32})
     writer.append_decision(fields, caller="bob", content={})
@@ -392,24 +392,24 @@ def tampering(trail: Path, *statements: str) -> None:
 
 
 def test_a_flipped_column_deceives_nobody(trail: Path) -> None:
-    sql = "SELECT entry, verdict, trace_id FROM decisions ORDER BY entry"
+    sql = "SELECT entry, verdict, trace_id, tool FROM decisions ORDER BY entry"
     before = rows(trail, sql)
     # Columns beside the records, as older logs have them, that say something else.
     tampering(
         trail,
         "CREATE TABLE lie (idx INTEGER PRIMARY KEY, body BLOB NOT NULL,"
-        " leaf BLOB NOT NULL, id TEXT, verdict TEXT, trace_id TEXT) STRICT",
-        "INSERT INTO lie SELECT idx, body, leaf, 'none', 'allow', 'none' FROM entry",
+        " leaf BLOB NOT NULL, id TEXT, verdict TEXT, trace_id TEXT, tool TEXT) STRICT",
+        "INSERT INTO lie SELECT idx, body, leaf, 'none', 'allow', 'none', 'none' FROM entry",
         "DROP TABLE entry",
         "ALTER TABLE lie RENAME TO entry",
     )
 
     assert rows(trail, sql) == before
     assert [row[1:] for row in before] == [
-        ("allow", None),
-        ("deny", TRACE["trace_id"]),
-        ("allow", None),
-        ("allow", None),
+        ("allow", None, None),
+        ("deny", TRACE["trace_id"], "search"),
+        ("allow", None, None),
+        ("allow", None, None),
     ]
 
 
