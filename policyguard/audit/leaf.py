@@ -19,13 +19,18 @@ def body_of(record: AnyRecord) -> bytes:
     Raises:
         NotDurableError: it is longer than a leaf may be.
     """
-    # Records are made of JSON's own values and of each other: no dump is made before.
-    body = canonical_dump(written(record.__dict__), default=_fields)
+    body = form_of(record)
     if len(body) > MAX_LEAF_BYTES:
         raise NotDurableError(
             f"a record of {len(body)} bytes is longer than {MAX_LEAF_BYTES}"
         )
     return body
+
+
+def form_of(record: AnyRecord) -> bytes:
+    """Return the one form of a record, however long it is."""
+    # Records are made of JSON's own values and of each other: no dump is made before.
+    return canonical_dump(written(record.__dict__), default=_fields)
 
 
 def _fields(part: object) -> object:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from policyguard.audit.creation import keys_by_origin, origin_of
 from policyguard.audit.layout import Layout
+from policyguard.audit.leaf import form_of
 from policyguard.audit.stores.files import FileLog, FileTrail
 from policyguard.audit.stores.place import is_url
 from policyguard.audit.stores.protocol import Cabinet, Head, LogSource, Row, TrailSource
@@ -71,8 +72,7 @@ class Entry:
                 f"{self.name} was changed: its bytes are not those that were signed"
             )
         try:
-            document = parse_canonical(self.body)
-            record = AUDIT_RECORD.validate_python(document)
+            record = AUDIT_RECORD.validate_python(parse_canonical(self.body))
         except FormatError as error:
             raise FormatError(f"{self.name} is no record: {error}") from error
         except ValidationError as error:
@@ -81,7 +81,7 @@ class Entry:
             raise FormatError(
                 f"{self.name} is no record: `{where}`: {first['msg']}"
             ) from error
-        if record.model_dump(mode="json") != document:
+        if form_of(record) != self.body:
             raise FormatError(f"{self.name} is not in its one form")
         return record
 

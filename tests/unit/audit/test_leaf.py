@@ -139,8 +139,19 @@ def test_a_decision_in_no_span_has_the_leaf_that_it_always_had() -> None:
     )
 
 
-def test_a_leaf_with_an_empty_trace_is_not_in_its_one_form() -> None:
-    body = UNTRACED.replace(b'"v":1', b'"trace":null,"v":1')
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"v":1', b'"trace":null,"v":1'),
+        (b'"v":1', b'"tool":null,"v":1'),
+        (b'"attempt":0', b'"attempt":false'),
+        (b'"replaced":[],', b""),
+    ],
+)
+def test_a_leaf_that_says_a_record_otherwise_is_not_in_its_one_form(
+    old: bytes, new: bytes
+) -> None:
+    body = UNTRACED.replace(old, new)
     entry = Entry(origin="acme.example/app-1", index=1, body=body, leaf=b"")
 
     with pytest.raises(FormatError, match="not in its one form"):
