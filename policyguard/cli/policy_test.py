@@ -132,6 +132,14 @@ def test(
     metavar="FILE",
     help="Write the few cases that notice all faults instead, as `*_test.rego`.",
 )
+@click.option(
+    "--strength",
+    type=click.IntRange(2, 3),
+    default=None,
+    metavar="N",
+    help="With --suite: also cases in which each combination of the values that tests"
+    " give to 2 facts, or 3, is.",
+)
 @_json_option
 @record_option
 @click.pass_context
@@ -145,6 +153,7 @@ def mutate(
     inputs: int,
     jobs: int,
     suite_file: Path | None,
+    strength: int | None,
     as_json: bool,
     recording: bool,
 ) -> None:
@@ -167,8 +176,13 @@ def mutate(
                 "--suite takes every kind of fault, in one process: give no --operator,"
                 " --min-score, --jobs or --record"
             )
-        write_suite(directory, suite_file, files=files, inputs=inputs, as_json=as_json)
+        write_suite(
+            directory, suite_file, files=files, inputs=inputs, strength=strength or 0,
+            as_json=as_json,
+        )  # fmt: skip
         return
+    if strength is not None:
+        raise click.UsageError("--strength is about the cases of --suite")
     from policyguard.cli.progress import ProgressBar
     from policyguard.testing.mutate import mutate as try_mutants
     from policyguard.testing.sources import read_policy

@@ -10,7 +10,13 @@ import click
 
 
 def write_suite(
-    directory: Path, file: Path, *, files: Sequence[str], inputs: int, as_json: bool
+    directory: Path,
+    file: Path,
+    *,
+    files: Sequence[str],
+    inputs: int,
+    strength: int,
+    as_json: bool,
 ) -> None:
     """Write a suite, and say what it notices.
 
@@ -19,6 +25,7 @@ def write_suite(
         file: Where the suite goes, `*_test.rego`.
         files: Modules; without them all that have a test.
         inputs: How many inputs of each module are looked at, at most.
+        strength: Of how many facts each combination of values is in a case; 0: of none.
         as_json: Whether that is printed as JSON.
 
     Raises:
@@ -38,7 +45,11 @@ def write_suite(
         )
     with ProgressBar() as bar:
         found = suite(
-            read_policy(directory), files=files, inputs=inputs, progress=bar.advance
+            read_policy(directory),
+            files=files,
+            inputs=inputs,
+            strength=strength,
+            progress=bar.advance,
         )
     file.write_text(found.text, encoding="utf-8")
     if as_json:

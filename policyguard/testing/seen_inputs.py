@@ -9,9 +9,10 @@ condition from one that says nothing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise
 from typing import Any, Final
 
 import orjson
@@ -20,7 +21,7 @@ from policyguard.canonical import Json
 from policyguard.engines.native import compile_modules
 from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import FINDINGS, Module, Path
-from policyguard.errors import EngineLoadError
+from policyguard.errors import BundleError, EngineLoadError
 from policyguard.testing.asked import (
     Replaced,
     asked_on,
@@ -30,6 +31,7 @@ from policyguard.testing.asked import (
     name_of,
     replaced_by_tests,
 )
+from policyguard.testing.combined import combinations
 from policyguard.testing.mutants import Mutant
 from policyguard.testing.pruning import pruned
 from policyguard.testing.rego_tests import answer_of
@@ -39,6 +41,9 @@ from policyguard.testing.world import Ground, path_of, tests_beside
 
 MAX_SEEN: Final = 200
 MAX_INPUTS: Final = 600
+_GROUP: Final = re.compile(r"\binput\.(\w+)")
+_WHOLE: Final = re.compile(r"\binput\b(?!\.\w)")
+"""Where a module may read any fact."""
 _FIRST: Final = 20
 _BATCH: Final = 250
 _FAILS: Final = "evaluation fails"
@@ -53,10 +58,13 @@ class SeenInputs:
     Args:
         ground: The policy, as it was read.
         most: How many inputs of each module at most.
+        strength: Of how many facts each combination of the values that tests give is in
+            an input, which then has no more than the module reads; 0: of none.
     """
 
     ground: Ground
     most: int = MAX_INPUTS
+    strength: int = 0
     _by_file: dict[str, _Compared | None] = field(default_factory=dict)
 
     @property
@@ -84,6 +92,12 @@ class SeenInputs:
         compared = self._by_file[file]
         return [] if compared is None else compared.inputs
 
+    def combined(self, file: str) -> int:
+        """Return how many of a module's inputs, the first ones, combine values."""
+        self.inputs(file)
+        compared = self._by_file[file]
+        return 0 if compared is None else compared.combined
+
     def answers(self, file: str, text: str) -> list[Json]:
         """Return what a module answers on each of its inputs, with some text.
 
@@ -107,15 +121,31 @@ class SeenInputs:
         seen, targets = _told(self._seen(module, observed, targets), targets)
         if not seen:
             return None
-        literals = literals_of(module.tree, self.ground.policy.data)
-        inputs = [*seen, *varied(seen, literals, most=self.most - len(seen))]
-        return _Compared(
+        compared = _Compared(
             ground=self.ground,
             module=module,
             observed=observed,
             replaced=tuple(target for target, _ in targets),
-            inputs=inputs,
         )
+        rows: list[Asked] = []
+        if self.strength:
+            # Many cases are read only if each is short.
+            seen = compared.read_of(seen)
+            rows = self._combined(seen, compared)
+        literals = literals_of(module.tree, self.ground.policy.data)
+        others = varied(seen, literals, most=self.most - len(seen))
+        compared.inputs, compared.combined = [*rows, *seen, *others], len(rows)
+        return compared
+
+    def _combined(self, seen: Sequence[Asked], compared: _Compared) -> list[Asked]:
+        found = combinations(seen, strength=self.strength, alike=compared.alike)
+        rows = list(islice(found, self.most + 1))
+        if len(rows) > self.most:
+            raise BundleError(
+                f"{compared.module.name}: more than {self.most:,} inputs combine the"
+                f" values of {self.strength} facts: raise --inputs, or combine fewer"
+            )
+        return rows
 
     def _seen(
         self, module: Module, observed: Sequence[Path], targets: Sequence[Replaced]
@@ -150,8 +180,11 @@ class _Compared:
     module: Module
     observed: tuple[Path, ...]
     replaced: tuple[Path, ...]
-    inputs: list[Asked]
+    inputs: list[Asked] = field(default_factory=list)
+    combined: int = 0
+    """How many of them, the first ones, combine values."""
     _base: NativeEngine | None = None
+    _original: NativeEngine | None = None
     _expected: dict[int, dict[str, Json]] = field(default_factory=dict)
 
     def difference(self, mutant: Mutant) -> Witness | None:
@@ -182,6 +215,31 @@ class _Compared:
             for answer in answers.values()
         )
 
+    def alike(self, inputs: Sequence[Asked]) -> bool:
+        """Say whether the module has one and the same answer to some inputs."""
+        if self._original is None:
+            self._original = self._with(self.ground.policy.modules[self.module.name])
+        batch = {str(index): item.document() for index, item in enumerate(inputs)}
+        answer, message = _asked(self._original, batch)
+        if message:
+            return False
+        return len(set(map(orjson.dumps, orjson.loads(answer).values()))) == 1
+
+    def read_of(self, inputs: Sequence[Asked]) -> list[Asked]:
+        """Return as much of inputs as the module mentions, none twice."""
+        text = "\n".join(self._texts().values())
+        if _WHOLE.search(text):
+            return list(inputs)
+        named = set(_GROUP.findall(text))
+        found: dict[bytes, Asked] = {}
+        for one in inputs:
+            given = one.input
+            if isinstance(given, dict):
+                given = {name: part for name, part in given.items() if name in named}
+            short = replace(one, input=given)
+            found.setdefault(orjson.dumps(short.document()), short)
+        return list(found.values())
+
     def all_answers(self, text: str, count: int) -> list[Json]:
         try:
             engine = self._with(text)
@@ -199,13 +257,17 @@ class _Compared:
         engine.add_policy(self.module.name, text)
         return engine
 
-    def _made(self) -> NativeEngine:
+    def _texts(self) -> dict[str, str]:
+        """Return what the module's answers depend on, itself among them."""
         heads = (head.path for head in self.module.heads)
-        texts = pruned(
+        return pruned(
             self.ground.policy.modules,
             asked=[*self.observed, *heads],
             contributing=contributing_to(self.ground, self.module),
         )
+
+    def _made(self) -> NativeEngine:
+        texts = self._texts()
         del texts[self.module.name]
         texts["policyguard_kit_compared.rego"] = _probe(self.observed, self.replaced)
         return _loaded(texts, self.ground.policy.data)

@@ -3,8 +3,10 @@
 A mutant is noticed by an input on which it answers something else than its rule. From the
 inputs that tests give, and variations of them, as few are kept as notice all mutants that
 any of them notices: the one that notices most first, then the one that notices most of
-the rest, and in the end none that the others make idle. The cases are a module of tests,
-for `opa test`, for `policyguard policy test`, and for pytest, one item each.
+the rest, and in the end none that the others make idle. Whoever wants each pair of two
+facts' values in a case has those first, and then what still is to be noticed. The cases
+are a module of tests, for `opa test`, for `policyguard policy test`, and for pytest, one
+item each.
 
 What the rule answers is what it answers today: who writes a suite keeps it, and says
 nothing of whether it is right. Read each case before it is kept.
@@ -65,6 +67,7 @@ def suite(
     *,
     files: Sequence[str] = (),
     inputs: int = MAX_INPUTS,
+    strength: int = 0,
     progress: Progress = lambda *_: None,
 ) -> Suite:
     """Write the few cases that notice the faults of some modules.
@@ -73,17 +76,20 @@ def suite(
         policy: Modules and tests.
         files: The modules, by path; without them all that have a test.
         inputs: How many inputs of each module are looked at, at most.
+        strength: Of how many facts each combination of the values that tests give is in
+            a case, whatever it notices; 0: of none.
         progress: Told the module, how many mutants are done, and how many there are.
 
     Raises:
-        BundleError: a file is none of the policy's, or nothing gives it an input.
+        BundleError: a file is none of the policy's, nothing gives it an input, or more
+            than so many inputs combine the values.
         EngineLoadError: the policy does not load.
     """
     ground = ground_of(policy)
     unknown = sorted(set(files) - policy.modules.keys())
     if unknown:
         raise BundleError(f"`{unknown[0]}` is no module of the policy")
-    seen = SeenInputs(ground=ground, most=inputs)
+    seen = SeenInputs(ground=ground, most=inputs, strength=strength)
     passed_over = shown_only(m for m in ground.tree.modules if m.name in policy.modules)
     cases: list[SuiteCase] = []
     shown: list[Mutant] = []
@@ -116,22 +122,27 @@ def suite(
     )
 
 
-def fewest(kills: Mapping[int, AbstractSet[int]]) -> list[int]:
+def fewest(
+    kills: Mapping[int, AbstractSet[int]], *, noticed: AbstractSet[int] = frozenset()
+) -> list[int]:
     """Return few inputs that together notice all that any of them notices.
 
     None of them can be left out; that there are no fewer is not claimed.
 
     Args:
         kills: By input the mutants that it notices.
+        noticed: Mutants that something else notices already.
     """
-    left = set[int]().union(*kills.values())
+    left = set[int]().union(*kills.values()) - noticed
     chosen: list[int] = []
     while left:
         best = max(kills, key=lambda index: (len(kills[index] & left), -index))
         chosen.append(best)
         left -= kills[best]
     for index in list(reversed(chosen)):
-        others = set[int]().union(*(kills[other] for other in chosen if other != index))
+        others = set(noticed).union(
+            *(kills[other] for other in chosen if other != index)
+        )
         if kills[index] <= others:
             chosen.remove(index)
     return chosen
@@ -169,12 +180,16 @@ def text_of(cases: Sequence[SuiteCase], modules: Sequence[Module]) -> str:
         for place, name in enumerate(names):
             ids = json.dumps(own[file]) if name.endswith(f".{FINDINGS}") else None
             lines += _statements(name, ids=ids, place=place, given=given)
-        document = {
-            case.name: {**case.asked.document(), "answer": dict(case.answer)}
-            for case in group
-        }
-        shown = json.dumps(document, indent="\t", ensure_ascii=False)
-        lines += ["}", "", f"_cases_{number} := {shown}"]
+        lines += ["}", "", f"_cases_{number} := {{"]
+        lines += [
+            f"\t{json.dumps(case.name)}: _case_{number}_{place},"
+            for place, case in enumerate(group, start=1)
+        ]
+        lines.append("}")
+        for place, case in enumerate(group, start=1):
+            document = {**case.asked.document(), "answer": dict(case.answer)}
+            shown = json.dumps(document, indent="\t", ensure_ascii=False)
+            lines += ["", f"_case_{number}_{place} := {shown}"]
     return "\n".join(lines) + "\n"
 
 
@@ -228,15 +243,19 @@ def _cases(
 ) -> list[SuiteCase]:
     inputs = seen.inputs(module.name)
     expected: list[Any] = seen.answers(module.name, policy.modules[module.name])
+    rows = range(seen.combined(module.name))
+    noticed = set[int]().union(*(kills.get(index, ()) for index in rows))
+    # In the order in which they are kept; what is combined may notice nothing.
+    chosen = {**dict.fromkeys(rows), **dict.fromkeys(fewest(kills, noticed=noticed))}
     return [
         SuiteCase(
             file=module.name,
-            name=f"case {number}, which notices {len(kills[index])} faults",
+            name=f"case {number}, which notices {len(kills.get(index, ()))} faults",
             asked=inputs[index],
             answer=expected[index],
-            notices=len(kills[index]),
+            notices=len(kills.get(index, ())),
         )
-        for number, index in enumerate(fewest(kills), start=1)
+        for number, index in enumerate(chosen, start=1)
     ]
 
 

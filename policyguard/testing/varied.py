@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from policyguard.canonical import Json
 from policyguard.engines.tree import Node, literal_of, walk
@@ -14,7 +14,9 @@ from policyguard.engines.tree import Node, literal_of, walk
 _MOST_NUMBERS: Final = 60
 _OWN: Final = frozenset({"policyguard", "policyguard_kit"})
 """Data of ours, which no input is about."""
-_PARTS: Final = ("input", "data")
+PARTS: Final = ("input", "data")
+Fact: TypeAlias = tuple[str, ...]
+"""Where a fact stands: the part, names, and places in lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +62,10 @@ def varied(
         most: How many are returned at most; none twice.
     """
     chooser = random.Random(0)  # noqa: S311 -- the same inputs each time, no secret
-    values: dict[tuple[str, ...], list[Any]] = {}
+    values: dict[Fact, list[Any]] = {}
     for one in seen:
-        for part in _PARTS:
-            for path, value in _facts(getattr(one, part), part):
+        for part in PARTS:
+            for path, value in facts_of(getattr(one, part), part):
                 there = values.setdefault(path, [None])
                 if value not in there:
                     there.append(value)
@@ -74,30 +76,36 @@ def varied(
         one = chooser.choice(seen)
         item = json.loads(json.dumps(one.document()))
         for _ in range(chooser.choice((1, 1, 2))):
-            part = chooser.choice(_PARTS) if one.data else "input"
-            path, value = chooser.choice(list(_facts(item[part], part)))
+            part = chooser.choice(PARTS) if one.data else "input"
+            facts = list(facts_of(item[part], part))
+            if not facts:
+                continue
+            path, value = chooser.choice(facts)
             known = values.get(path, [None]) + literals.get(type(value), [])
             others = [other for other in known if other != value]
             new = chooser.choice(others or [None])
             if isinstance(value, list) and isinstance(new, list):
                 # Two elements are what a rule that looks at the first alone is seen by.
                 new = chooser.choice((new, value + new, new + value, value[1:]))
-            _set(item, path, new)
+            set_fact(item, path, new)
         found.setdefault(json.dumps(item, sort_keys=True), Asked(**item))
     return list(found.values())
 
 
-def _facts(value: Any, part: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield each fact of a part of what was asked on, with its path."""
+def facts_of(value: Any, part: str) -> Iterator[tuple[Fact, Any]]:
+    """Yield each fact of a part of what was asked on, with its path.
+
+    Args:
+        value: The part, of which facts stand in one another.
+        part: Its name.
+    """
     for path, fact in _leaves(value, ()):
         # All documents together are no fact.
         if path or part == "input":
             yield (part, *path), fact
 
 
-def _leaves(
-    value: Any, above: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(value: Any, above: Fact) -> Iterator[tuple[Fact, Any]]:
     """Yield each fact with its path; places in lists count as one."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
@@ -113,7 +121,14 @@ def _leaves(
         yield above, value
 
 
-def _set(value: Any, path: tuple[str, ...], new: Any) -> None:
+def set_fact(value: Any, path: Fact, new: Any) -> None:
+    """Put a fact in its place.
+
+    Args:
+        value: What was asked on, as JSON. It is changed.
+        path: The place.
+        new: The fact.
+    """
     for part in path[:-1]:
         value = value[int(part)] if isinstance(value, list) else value[part]
     last = path[-1]
