@@ -110,6 +110,7 @@ bench: $(VENV)/.dev  ## measure; compared within one run, never gating
 	$(BIN)/python -m benchmarks.reload
 	$(BIN)/python -m benchmarks.wire
 	$(BIN)/python -m benchmarks.prove
+	$(BIN)/python -m benchmarks.diff
 
 soak: $(VENV)/.dev   ## kill writers and servers under load: nothing acknowledged may be lost
 	$(BIN)/python -m benchmarks.soak

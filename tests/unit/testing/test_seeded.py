@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.diff import changes, measured
 from benchmarks.seeded import BUGS, PAGE, looked_for
 from policyguard.settings import Settings
 from policyguard.testing.policies import configured_policy
@@ -39,3 +40,20 @@ def test_every_bug_still_has_its_place_and_its_line_on_the_page() -> None:
         bug.kind for bug in BUGS if f"| {bug.kind} | {bug.rule} |" not in page
     ] == []
     assert "nobody" not in page
+
+
+def test_the_benchmark_of_comparing_compares_what_it_changes_and_no_other_rule() -> (
+    None
+):
+    figures = {name: measured(name) for name in ("nothing", "rule")}
+
+    assert {
+        name: tuple(found[key] for key in ("relation", "same", "compared", "differ"))
+        for name, found in figures.items()
+    } == {"nothing": ("equivalent", 59, 0, 0), "rule": ("stricter", 57, 2, 2)}
+    assert {name: len(bugs) for name, bugs in changes().items()} == {
+        "nothing": 0,
+        "rule": 1,
+        "rules": 10,
+        "facts": 1,
+    }
