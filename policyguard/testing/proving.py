@@ -162,7 +162,7 @@ def _group(
     told: list[Told] = []
     for rule in rules:
         guards = Guards(
-            most=5 * work.effort.views,
+            most=2 * work.effort.views,
             samples=work.effort.samples,
             seed=work.effort.seed,
         )
