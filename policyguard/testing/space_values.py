@@ -7,6 +7,7 @@ stands for all that no text names and of which the catalog says the same.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,16 @@ _EAR_CLASS: Final = re.compile(r'"([0-9][A-E][0-9]{3}(?:\.[a-z0-9.]+)?)"')
 _COMMENT: Final = re.compile(r"(?m)^\s*#.*$")
 _NUMBER: Final = re.compile(r'(?<![\w".-])([0-9]{2,})(?![\w".-])')
 _LITERAL: Final = r'"(?:[^"\\]|\\.)*"'
+_FACT: Final = r"(?<![\w.\[\]])(?P<fact>[\w.\[\]]+)"
+_COMPARISONS: Final = tuple(
+    re.compile(form)
+    for form in (
+        rf"{_FACT}\s*[!=]=\s*(?P<texts>{_LITERAL})",
+        rf"(?P<texts>{_LITERAL})\s*(?:[!=]=|\bin)\s+{_FACT}",
+        rf"{_FACT}\s+in\s+\{{(?P<texts>[^}}:]*)\}}",
+        rf"\b(?:startswith|endswith|contains)\({_FACT},\s*(?P<texts>{_LITERAL})\)",
+    )
+)
 _DAY: Final = 86_400
 LEFT_OUT: Final = frozenset({("approvals",), ("tenant", "id"), ("tenant", "assumed"), ("data", "people"), ("caller", "id")})  # fmt: skip
 """Facts with one value: no approval, one tenant, nothing assumed, nobody's id."""
@@ -197,17 +208,14 @@ class Values:
         # Of a list of owners a rule takes some `owner`.
         above = [part for part in path[:-1] if part != "*"][-1:]
         one = above[0].removesuffix("s") if path[-2:-1] == ("*",) else "".join(above)
-        name = rf"{one}\.{path[-1]}"
-        here = rf"[\w.\[\]]*\b{name}\b"
-        forms = (
-            rf"{here}\s*[!=]=\s*({_LITERAL})",
-            rf"({_LITERAL})\s*(?:[!=]=|\bin)\s+{here}",
-            rf"{here}\s+in\s+\{{([^}}:]*)\}}",
-            rf"\b(?:startswith|endswith|contains)\({here},\s*({_LITERAL})\)",
-        )
-        found = (text for form in forms for text in re.findall(form, self.rules))
-        literals = (item for text in found for item in re.findall(_LITERAL, text))
-        return dict.fromkeys(sorted(orjson.loads(item) for item in literals))
+        named = re.compile(rf"\b{one}\.{path[-1]}\b")
+        found = {
+            orjson.loads(literal)
+            for fact, literals in _comparisons(self.rules)
+            if named.search(fact)
+            for literal in literals
+        }
+        return dict.fromkeys(sorted(found))
 
     def _object(self, path: Path, detail: Any) -> list[Any]:
         del path
@@ -216,6 +224,16 @@ class Values:
     def _objects(self, path: Path, detail: Any) -> list[Any]:
         del path
         return [[], [detail["template"]]]
+
+
+@functools.lru_cache(maxsize=8)
+def _comparisons(rules: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return what rules compare with texts, each with these; once for all facts."""
+    return tuple(
+        (found["fact"], tuple(re.findall(_LITERAL, found["texts"])))
+        for form in _COMPARISONS
+        for found in form.finditer(rules)
+    )
 
 
 def schema_facts(schema: Mapping[str, Any]) -> Iterator[tuple[Path, str, Any]]:
