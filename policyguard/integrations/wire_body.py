@@ -88,10 +88,10 @@ def read_body(request: Request) -> Body:
 
     Raises whatever the caller's own iterator raises.
     """
-    if type(request.stream) is _module(request).ByteStream:
-        return _at_hand(request)
     if not _readable(request):
         return UNREAD
+    if type(request.stream) is _module(request).ByteStream:
+        return _at_hand(request)
     chunks: list[bytes] = []
     size = 0
     source = iter(_sync(request))
@@ -106,10 +106,10 @@ def read_body(request: Request) -> Body:
 
 async def aread_body(request: Request) -> Body:
     """Do what `read_body` does for a body that is sent asynchronously."""
-    if type(request.stream) is _module(request).ByteStream:
-        return _at_hand(request)
     if not _readable(request):
         return UNREAD
+    if type(request.stream) is _module(request).ByteStream:
+        return _at_hand(request)
     chunks: list[bytes] = []
     size = 0
     source = aiter(_async(request))
