@@ -79,7 +79,7 @@ def unended(directory: Path) -> list[str]:
     ]
 
 
-def test_hundreds_of_tasks_are_answered_by_two_threads(guard: Guard) -> None:
+def test_hundreds_of_tasks_are_answered_by_few_threads(guard: Guard) -> None:
     asked = question(guard)
     before = threading.active_count()
     threads = []
@@ -93,8 +93,8 @@ def test_hundreds_of_tasks_are_answered_by_two_threads(guard: Guard) -> None:
 
     assert {item.verdict for item in decisions} == {"allow"}
     assert len({item.record for item in decisions}) == MANY
-    # The pool, and the recorder's own.
-    assert threads[0] <= 3
+    # Two of the loop's pool, two that write for all loops, and the recorder's own.
+    assert threads[0] <= 5
     verified = verify_trail(guard.trail_directory)
     assert verified.logs[0][1] == MANY + 1
 
