@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from _thread import LockType
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -79,6 +80,14 @@ class Waiting:
             return None
         return Place(origin=self.origin, index=self.index)
 
+    def fail(self, error: BaseException) -> None:
+        """Settle the record as one that is nowhere, and tell of it."""
+        self.error = error
+        if self.failed is not None:
+            # Whoever is told may raise: others are to be told, too.
+            with contextlib.suppress(Exception):
+                self.failed(error)
+
 
 def waiting_of(entry: DecisionEntry, *, names: Names) -> Waiting:
     """Return the record of a decision, on its way into the log.
@@ -125,3 +134,20 @@ def settled_place(item: Waiting) -> Place | NotDurableError:
     if place is not None:
         return place
     return NotDurableError(f"the record could not be made durable: {item.error}")
+
+
+def tell_settled(items: Iterable[Waiting]) -> None:
+    """Say of settled records that they are; whatever one raises, all are told.
+
+    Raises:
+        BaseException: what the last that failed has raised.
+    """
+    raised: BaseException | None = None
+    for item in items:
+        if item.done is not None:
+            try:
+                item.done()
+            except BaseException as error:  # noqa: BLE001 -- raised once all are told
+                raised = error
+    if raised is not None:
+        raise raised

@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from policyguard.audit.entry import Waiting
+from policyguard.audit.entry import Waiting, tell_settled
 from policyguard.audit.stores.protocol import LogWriter
 from policyguard.errors import NotDurableError
 from policyguard.vocabulary.decision import Place
@@ -33,6 +33,8 @@ T = TypeVar("T")
 MOST_PER_COMMIT: Final = 1_000
 MOST_WAITING: Final = 1_000
 """With more that nobody waits for, whoever brings one writes first: back-pressure."""
+_INTERRUPTS: Final = (KeyboardInterrupt, SystemExit)
+"""Are meant for the thread that writes: they say nothing of a record."""
 _IDLE_SECONDS: Final = 5.0
 _LINGER_SECONDS: Final = 0.005
 """So long at most a commit is put off for others who may come."""
@@ -302,9 +304,7 @@ class Recorder:
             self._answered = answered or self._answered
         if following is not None:
             following.release()
-        for item in batch:
-            if item.done is not None:
-                item.done()
+        tell_settled(batch)
 
     def _commit(self) -> None:
         """Write for all who wait; the lock is held."""
@@ -316,6 +316,11 @@ class Recorder:
             made = [item for item in batch if item.make is None or _is_made(item)]
             if made:
                 self._write(made)
+        except BaseException as error:
+            for item in batch:
+                if not item.settled:
+                    item.fail(error)
+            raise
         finally:
             self._written += 1
             self._took = time.monotonic() - began
@@ -332,10 +337,8 @@ class Recorder:
             # No second try on the same handles: what they believe may be wrong.
             self._give_up()
             for item in batch:
-                item.error = error
-                if item.failed is not None:
-                    item.failed(error)
-            if not isinstance(error, Exception):
+                item.fail(error)
+            if isinstance(error, _INTERRUPTS):
                 raise
             return
         origin = self._writer.origin
@@ -360,7 +363,10 @@ class Recorder:
             # waits for.
             self._linger()
             self._brought.clear()
-            self.flush()
+            try:
+                self.flush()
+            except BaseException:  # noqa: BLE001 -- who brought it was told, and others come
+                self._brought.set()
 
     def _linger(self) -> None:
         """Wait for a commit that somebody waits for, which takes along what is here."""
@@ -375,9 +381,10 @@ def _is_made(item: Waiting) -> bool:
     """Make the body of a record; what cannot be made is none, and its bringer is told."""
     try:
         item.body = item.make() if item.make is not None else item.body
-    except Exception as error:  # noqa: BLE001 -- the records beside it are written
-        item.error = error
-        if item.failed is not None:
-            item.failed(error)
+    except BaseException as error:
+        # The records beside it are written.
+        item.fail(error)
+        if isinstance(error, _INTERRUPTS):
+            raise
         return False
     return True

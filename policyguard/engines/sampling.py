@@ -254,7 +254,7 @@ class _Worker:
         work, free = self._work, self._free
         while (task := work.get()) is not None:
             # What could not be compared is no answer that differs.
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(BaseException):
                 task()
             del task
             free.release()

@@ -23,7 +23,7 @@ from time import perf_counter_ns as clock
 from typing import Any, Final, TypeAlias, TypeVar
 
 from policyguard.audit.entry import DecisionEntry
-from policyguard.errors import NotAllowed
+from policyguard.errors import NotAllowed, NotDurableError
 from policyguard.guard import recording, rerouting, running, wire
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
@@ -154,9 +154,9 @@ async def _answered_here(
         return core.told(decision, place, asking=asking, waited=clock() - began)
 
     def arrived(place: Place | Exception) -> None:
-        if not recorded.cancelled():
+        if not recorded.done():
             recorded.set_result(place)
-        elif asking.kind == "decision":
+        elif recorded.cancelled() and asking.kind == "decision":
             _not_made(core, told(place))
 
     def settled(place: Place | Exception) -> None:
@@ -269,10 +269,16 @@ def _entry_of(core: Core, decision: Decision, *, asking: Asking) -> DecisionEntr
 
 
 def _append(core: Core, entry: DecisionEntry, *, settled: _Settled) -> None:
+    """Hand a record over, in a thread that nobody waits for: `settled` is always told.
+
+    Of what befalls whoever writes it may be told twice: the first word counts.
+    """
     try:
         core.trail.append_decision_soon(entry, settled=settled)
     except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
         settled(error)
+    except BaseException as error:  # noqa: BLE001 -- as a library's panic is
+        settled(NotDurableError(f"{type(error).__name__} while recording"))
 
 
 def _resolve(

@@ -11,7 +11,7 @@ import random
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from policyguard.errors import PolicyGuardError
 from policyguard.guard.events import log
@@ -61,11 +61,7 @@ class Looking:
             try:
                 return self._look()
             except Exception as error:  # noqa: BLE001 -- what is in use stays
-                self.failures += 1
-                known = isinstance(error, PolicyGuardError)
-                reason = str(error) if known else type(error).__name__
-                log.error("policy.not_loaded", reason=reason)
-                return False
+                return self._failed(error)
 
     def wake(self) -> None:
         """Look now, without waiting for the answer."""
@@ -85,9 +81,19 @@ class Looking:
             self._woken.wait(self._pause())
             self._woken.clear()
             if not self._stopped.is_set():
-                self.once()
+                try:
+                    self.once()
+                except BaseException as error:  # noqa: BLE001 -- nothing ends the looks
+                    self._failed(error)
                 # Whoever wakes us with every call must not storm the source.
                 self._stopped.wait(_LEAST_PAUSE)
+
+    def _failed(self, error: BaseException) -> Literal[False]:
+        self.failures += 1
+        known = isinstance(error, PolicyGuardError)
+        reason = str(error) if known else type(error).__name__
+        log.error("policy.not_loaded", reason=reason)
+        return False
 
     def _pause(self) -> float:
         # After failures less often, so that a server that is down is not stormed.

@@ -86,7 +86,7 @@ class Reloader:
             self.looking.failures += 1
             log.warning("policy.unreachable", reason=str(error))
             return False
-        except Exception:
+        except BaseException:
             self._source.forget()
             raise
 

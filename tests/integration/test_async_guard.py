@@ -342,6 +342,70 @@ def test_a_remembered_call_that_no_thread_can_write_is_not_allowed(
     assert upstream.hosts == []
 
 
+class Panic(BaseException):
+    """Is what a library of Rust raises when it gives up: no `Exception`."""
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+@pytest.mark.parametrize("error", [Panic, SystemExit])
+@pytest.mark.parametrize("where", ["the record", "the writer", "the queue"])
+def test_a_call_at_whose_record_a_library_panics_is_not_allowed(
+    guard: Guard,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    error: type[BaseException],
+    *,
+    remembered: bool,
+) -> None:
+    upstream = Upstream()
+    recorder = guard.core.trail._process.recorder
+    if remembered:
+        guard.check(question(guard))
+
+    def panics(*_: object, **__: object) -> None:
+        raise error
+
+    if where == "the record":
+        monkeypatch.setattr("policyguard.audit.entry.body_of", panics)
+    elif where == "the writer":
+        monkeypatch.setattr(type(recorder._writer), "append", panics)
+    else:
+        monkeypatch.setattr(type(recorder), "append_soon", panics)
+
+    async def main() -> None:
+        with pytest.raises(NoDecision, match=r"trail\.not_durable"):
+            await call_in(guard, upstream)
+
+    run(main)
+
+    assert upstream.hosts == []
+
+
+def test_who_is_told_twice_of_a_record_that_comes_after_all_is_answered_once(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream, trouble = Upstream(), []
+    guard.check(question(guard))
+    recorder = guard.core.trail._process.recorder
+    hands_over = recorder.append_soon
+
+    def panics(self: object, item: Any) -> None:
+        hands_over(item)
+        raise Panic
+
+    monkeypatch.setattr(type(recorder), "append_soon", panics)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: trouble.append(context))
+        await call_in(guard, upstream)
+        await asyncio.sleep(0.05)
+
+    run(main)
+
+    assert (upstream.hosts, trouble) == (["api.scaleway.ai"], [])
+
+
 def test_a_remembered_call_that_is_cancelled_has_an_outcome(guard: Guard) -> None:
     upstream = Upstream()
     recorder = guard.core.trail._process.recorder

@@ -181,6 +181,23 @@ def test_a_failure_is_counted_told_shown_and_tried_again(
     assert "memory" in said
 
 
+def test_a_library_that_panics_ends_no_rounds(trail: Trail) -> None:
+    class Panic(BaseException):
+        pass
+
+    def panic() -> None:
+        raise Panic("gave up")
+
+    told, memory = Told(), Memory(panic)
+    append_pair(trail)
+    running = hook(trail, memory, told=told)
+    until(lambda: running.rounds > 0)
+    running.close()
+
+    assert (running.failures, memory.sizes) == (1, [3])
+    assert told.events == [("outside.failed", {"reason": "gave up"})]
+
+
 def test_another_history_outside_is_told_by_its_own_event(trail: Trail) -> None:
     def contradict() -> None:
         raise TamperedError("two histories")

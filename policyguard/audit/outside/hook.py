@@ -122,7 +122,7 @@ class Hook:
     def _round(self, trail: Trail) -> None:
         try:
             taken = self._take(trail)
-        except Exception as error:  # noqa: BLE001 -- the next round tries again
+        except BaseException as error:  # noqa: BLE001 -- the next round tries again
             self.failures += 1
             self._tell("outside.failed", reason=str(error))
             return

@@ -25,12 +25,14 @@ from trails import append_pair, decision, entries, kinds, outcome
 from policyguard.audit.entry import Waiting
 from policyguard.audit.heads import read_known_head
 from policyguard.audit.layout import Layout
+from policyguard.audit.leaf import body_of
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.recorder import MOST_WAITING, Recorder
 from policyguard.audit.stores.database import has_wal_reset_bug
 from policyguard.audit.stores.place import Lock
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
+from policyguard.audit.writer import Writer
 from policyguard.errors import NotDurableError, TrailError
 from policyguard.vocabulary.record import OutcomeRecord
 
@@ -125,6 +127,107 @@ def test_a_record_that_cannot_be_made_leaves_those_beside_it(trail: Trail) -> No
 
     assert [str(error) for error in told] == ["no record"] * 3
     assert kinds(trail.directory) == ["genesis", "outcome"]
+
+
+class Panic(BaseException):
+    """Is what a library of Rust raises when it gives up: no `Exception`."""
+
+
+def raiser(error: BaseException) -> Any:
+    def raises(*_: object, **__: object) -> None:
+        raise error
+
+    return raises
+
+
+def test_a_library_that_panics_over_one_record_leaves_those_beside_it(
+    trail: Trail,
+) -> None:
+    told: list[BaseException] = []
+
+    trail.append_later(raiser(panic := Panic()), failed=told.append)
+    place = trail.append(outcome("beside"))
+
+    assert (told, place.index) == ([panic], 1)
+
+
+def test_whoever_is_told_of_a_failure_may_fail_too(trail: Trail) -> None:
+    told: list[BaseException] = []
+    fails = raiser(ValueError("no record"))
+
+    trail.append_later(fails, failed=raiser(RuntimeError("nor a log")))
+    trail.append_later(fails, failed=told.append)
+    place = trail.append(outcome("beside"))
+
+    assert [str(error) for error in told] == ["no record"]
+    assert place.index == 1
+
+
+def panic_once(monkeypatch: pytest.MonkeyPatch, panic: BaseException) -> None:
+    """Have the next commit raise something before it begins."""
+    left, commits = [panic], Writer.append
+
+    def append(writer: Writer, *args: Any, **kwargs: Any) -> int:
+        if left:
+            raise left.pop()
+        return commits(writer, *args, **kwargs)
+
+    monkeypatch.setattr(Writer, "append", append)
+
+
+@pytest.mark.parametrize("error", [Panic, SystemExit])
+def test_a_writer_that_panics_settles_all_and_its_thread_goes_on(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    recorder = trail._process.recorder
+    told: list[BaseException] = []
+    panic_once(monkeypatch, panic := error())
+    with recorder._lock:
+        for name in ("one", "two"):
+            trail.append_later(outcome(name), failed=told.append)
+    until(lambda: len(told) == 2)
+    trail.append_later(outcome("after"), failed=never)
+    until(lambda: kinds(trail.directory) == ["genesis", "outcome"])
+
+    assert told == [panic, panic]
+    assert recorder._flusher is not None
+    assert recorder._flusher.is_alive()
+
+
+def test_whoever_waits_for_a_record_at_which_the_writer_panics_is_told(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panic_once(monkeypatch, panic := Panic())
+
+    with pytest.raises(NotDurableError) as caught:
+        trail.append(outcome("x"))
+
+    assert caught.value.__cause__ is panic
+    assert trail.append(outcome("after")).index == 1
+
+
+def test_all_are_told_though_one_of_them_fails(trail: Trail) -> None:
+    recorder = trail._process.recorder
+    told: list[str] = []
+    items = [
+        Waiting(body=body_of(outcome("one")), done=raiser(Panic())),
+        Waiting(body=body_of(outcome("two")), done=lambda: told.append("two")),
+    ]
+
+    with pytest.raises(Panic):
+        recorder.append_all(items)
+
+    assert told == ["two"]
+    assert [item.index for item in items] == [1, 2]
+
+
+def until(holds: Any) -> None:
+    """Wait until something holds, or for 20 seconds."""
+    for _ in range(2_000):
+        if holds():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never held")
 
 
 def test_closing_writes_what_is_left(tmp_path: Path) -> None:

@@ -234,6 +234,23 @@ def test_an_interpreter_that_cannot_be_made_is_no_difference() -> None:
     assert drawn.trusts("b" * 64)
 
 
+def test_a_comparison_that_panics_leaves_the_next_one_a_thread() -> None:
+    class Panicking(Stuck):
+        def require_interpreter(self) -> None:
+            raise SystemExit
+
+    drawn = Sampling(one_in=1)
+    assert drawn.compare(Panicking(), "{}", {"found": 1}) == {"found": 1}
+    asked = Stuck()
+    asked.let_go.set()
+
+    def compared() -> bool:
+        drawn.compare(asked, "{}", {"text": "{}"})
+        return drawn.compared.same > 0
+
+    until(compared)
+
+
 def test_who_is_told_may_fail() -> None:
     def fails(bundle: str, catalog: str) -> None:
         raise ValueError(bundle + catalog)
