@@ -63,7 +63,12 @@ _FUNNELS: Final = (
     ("litellm.llms.openai.common_utils", "BaseOpenAILLM", "_get_async_http_client"),
 )
 """Where LiteLLM makes its HTTP clients."""
+_ROUTES: Final = ("async_function_with_fallbacks", "function_with_fallbacks")
+"""By which every method of a Router goes; newer ones have none, and no common way."""
 _SHARED: Final = ("module_level_client", "module_level_aclient")
+
+
+_NOTHING: Final = object()
 
 
 class Changes:
@@ -74,14 +79,17 @@ class Changes:
 
     def put(self, owner: Any, name: str, value: Any) -> None:
         """Change an attribute."""
-        self._done.append((owner, name, inspect.getattr_static(owner, name)))
+        self._done.append((owner, name, inspect.getattr_static(owner, name, _NOTHING)))
         setattr(owner, name, value)
 
     def undo(self) -> None:
         """Put back what was there."""
         while self._done:
             owner, name, value = self._done.pop()
-            setattr(owner, name, value)
+            if value is _NOTHING:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
 
 
 def change(changes: Changes, litellm: Any, guard: Guard) -> None:
@@ -116,6 +124,8 @@ def change(changes: Changes, litellm: Any, guard: Guard) -> None:
             httpx.install(shared.client, guard)
     for name, function in _public(litellm):
         changes.put(litellm, name, _checked(name, _explained(function)))
+    for name, method in _of_routers(litellm.Router):
+        changes.put(litellm.Router, name, _explained(method))
     aiohttp = importlib.import_module("litellm.llms.custom_httpx.aiohttp_handler")
     changes.put(
         aiohttp.BaseLLMAIOHTTPHandler, "_get_async_client_session", _refuse_aiohttp
@@ -163,6 +173,15 @@ def _public(litellm: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
             yield name, function
 
 
+def _of_routers(router: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the methods of a Router that turn to fallbacks."""
+    common = [name for name in _ROUTES if hasattr(router, name)]
+    for name in common or sorted(OPERATIONS):
+        method = getattr(router, name, None)
+        if method is not None:
+            yield name, method
+
+
 def _checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that refuses what is not known to send through the funnels."""
 
@@ -181,15 +200,19 @@ def _explained(function: Callable[..., Any]) -> Callable[..., Any]:
     lead to the refusal.
     """
 
+    async def awaited(answer: Any) -> Any:
+        with _explaining():
+            return await answer
+
     @functools.wraps(function)
     def explained(*args: Any, **kwargs: Any) -> Any:
         with _explaining():
-            return function(*args, **kwargs)
+            answer = function(*args, **kwargs)
+        return awaited(answer) if inspect.iscoroutine(answer) else answer
 
     @functools.wraps(function)
     async def aexplained(*args: Any, **kwargs: Any) -> Any:
-        with _explaining():
-            return await function(*args, **kwargs)
+        return await awaited(function(*args, **kwargs))
 
     return aexplained if inspect.iscoroutinefunction(function) else explained
 

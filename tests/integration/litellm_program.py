@@ -235,7 +235,14 @@ def routers(tried: Tried) -> None:
     falling = litellm.Router(
         model_list=[places[1], also[0]], fallbacks=[{"chat": ["also"]}], **quick
     )
-    tried.ask("fell", lambda: falling.acompletion(model="chat", **SENT), failures=[400])
+    for name, fallen in (
+        ("fell", lambda: falling.completion(model="chat", **SENT)),
+        ("afell", lambda: falling.acompletion(model="chat", **SENT)),
+        ("fell text", lambda: falling.atext_completion(model="chat", prompt="canary")),
+        ("fell embedding", lambda: falling.aembedding(model="chat", input=["canary"])),
+        ("fell responses", lambda: falling.aresponses(model="chat", input="canary")),
+    ):
+        tried.ask(name, fallen, failures=[400])
     litellm.callbacks = [guarded.router_hooks(tried.guard)]
     both = litellm.Router(model_list=places, **quick)
     for number in range(3):
@@ -312,6 +319,7 @@ def main(folder: Path) -> None:
     """Try all of it, and print it."""
     with Loopback() as server, guard_in(folder) as guard:
         install, plain = adapter.install, litellm.completion
+        routed = litellm.Router.acompletion
 
         def led(client: Any, by: Guard) -> None:
             # Only the last step leads here: the guard stands before it.
@@ -335,7 +343,11 @@ def main(folder: Path) -> None:
         said.append(moved(guard))
         os.environ["LITELLM_RUST"] = "true"
         said.append(refusal(guard))
-        restored = [litellm.completion is plain, litellm.client_session is None]
+        restored = [
+            litellm.completion is plain,
+            litellm.client_session is None,
+            litellm.Router.acompletion is routed,
+        ]
         document = {
             "found": tried.found,
             "hooked": hooked,
