@@ -4,11 +4,11 @@ What takes no longer than a hand-over to a thread would is done in the loop itse
 question that is put from a call's own arguments, and an answer that is remembered. What
 may take long or touch a file is not: a search, an evaluation, a refusal, a count.
 
-Any number of tasks wait for the same commits: the event loop's few threads evaluate, two of
-the process write what is remembered, and whoever settles a record tells its loop. Where a server evaluates, the loop asks
-it, so that no thread waits for its answer. A task that is cancelled before its
-call leaves a decision that may go ahead: its outcome is recorded as `cancelled`. If the
-loop ends with it, nobody is there to record that, and `policyguard audit gaps` lists it.
+Any number of tasks wait for the same commits: the event loop's few threads evaluate, two
+of the process write what is remembered, and whoever settles a record tells its loop. Where
+a server evaluates, the loop asks it, so that no thread waits for its answer. A task that is
+cancelled before its call leaves a decision that may go ahead: its outcome is recorded as
+`cancelled`, also when the loop has ended with it.
 
 INVARIANT: as for `Core.decide`, nothing is allowed before its record is durable.
 """
@@ -16,11 +16,10 @@ INVARIANT: as for `Core.decide`, nothing is allowed before its record is durable
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from functools import partial
 from time import perf_counter_ns as clock
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 from policyguard.audit.entry import DecisionEntry
 from policyguard.errors import NotAllowed, NotDurableError
@@ -29,18 +28,19 @@ from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.facts import Facts
 from policyguard.guard.handover import hand_over
+from policyguard.guard.leaving import Word, in_thread
 from policyguard.guard.outcomes import may_block, record_outcome
 from policyguard.guard.policy import Policy
 from policyguard.guard.recording import Ending
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision, Place
 
-T = TypeVar("T")
 _LONG: Final = frozenset(
     {"body", "extra_body", "file", "files", "input_file_id", "requests"}
 )
 """Arguments that hold many calls, or name what does."""
 _Settled: TypeAlias = Callable[[Place | Exception], None]
+_Told: TypeAlias = Callable[[Place | Exception], Decision]
 
 
 async def decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
@@ -51,7 +51,7 @@ async def decide(core: Core, call: ModelCall, *, asking: Asking) -> Decision:
     work = _decide(core, call, asking=asking, policy=policy)
     if asking.kind == "check":
         return await work
-    return await _unless_cancelled(core, work, decision_of=lambda decision: decision)
+    return await _unless_cancelled(core, work)
 
 
 async def begin(
@@ -78,11 +78,9 @@ async def begin(
         if detour is None:
             raise
         known = refused
-    work = asyncio.to_thread(
-        lambda: rerouting.begin_elsewhere(known, detour, core=core, **call)
-    )
-    return await _unless_cancelled(
-        core, work, decision_of=lambda begun: begun.state.decision
+    return await in_thread(
+        lambda: rerouting.begin_elsewhere(known, detour, core=core, **call),
+        stand_in=lambda begun: _not_made(core, begun.state.decision),
     )
 
 
@@ -120,19 +118,20 @@ async def answered(
         return await decide(core, call, asking=asking)
     from policyguard.guard import many
 
-    work = asyncio.to_thread(many.decide, core, call)
-    return await _unless_cancelled(core, work, decision_of=lambda decision: decision)
+    return await in_thread(
+        lambda: many.decide(core, call), stand_in=lambda done: _not_made(core, done)
+    )
 
 
 async def _unless_cancelled(
-    core: Core, work: Coroutine[Any, Any, T], *, decision_of: Callable[[T], Decision]
-) -> T:
-    """Wait for work that records a decision; if cancelled, record that no call followed."""
+    core: Core, work: Coroutine[Any, Any, Decision]
+) -> Decision:
+    """Wait for a decision; one that comes after the task was cancelled has no call."""
     task = asyncio.ensure_future(work)
 
-    def abandoned(done: asyncio.Task[T]) -> None:
+    def abandoned(done: asyncio.Task[Decision]) -> None:
         if not done.cancelled() and done.exception() is None:
-            _not_made(core, decision_of(done.result()))
+            _not_made(core, done.result())
 
     try:
         # The record is on its way and comes, whoever waits for it.
@@ -146,63 +145,33 @@ async def _answered_here(
     core: Core, call: ModelCall, *, asking: Asking, policy: Policy
 ) -> Decision:
     """Answer from memory, in the loop; for the record one task waits, this one."""
-    loop = asyncio.get_running_loop()
-    recorded: asyncio.Future[Place | Exception] = loop.create_future()
     decision, began = core.consider(call, asking=asking, policy=policy), clock()
-
-    def told(place: Place | Exception) -> Decision:
-        return core.told(decision, place, asking=asking, waited=clock() - began)
-
-    def arrived(place: Place | Exception) -> None:
-        if not recorded.done():
-            recorded.set_result(place)
-        elif recorded.cancelled() and asking.kind == "decision":
-            _not_made(core, told(place))
-
-    def settled(place: Place | Exception) -> None:
-        # A loop that has ended has nobody who waits.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(arrived, place)
-
-    try:
-        entry = _entry_of(core, decision, asking=asking)
-        hand_over(partial(_append, core, entry, settled=settled))
-    except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
-        return told(error)
-    try:
-        return told(await recorded)
-    except asyncio.CancelledError:
-        if not recorded.cancelled() and asking.kind == "decision":
-            # It had arrived, and this task was cancelled before its turn.
-            _not_made(core, told(recorded.result()))
-        raise
+    told = partial(_told, core, decision, asking=asking, began=began)
+    word = Word(_stand_in(core, told, asking=asking))
+    with word.waited_for():
+        try:
+            entry = _entry_of(core, decision, asking=asking)
+            hand_over(partial(_append, core, entry, settled=word.settle))
+        except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
+            return told(error)
+        return told(await word.come())
 
 
 async def _decide(
     core: Core, call: ModelCall, *, asking: Asking, policy: Policy
 ) -> Decision:
-    loop = asyncio.get_running_loop()
-    recorded: asyncio.Future[Place | Exception] = loop.create_future()
-
-    def settled(place: Place | Exception) -> None:
-        # A loop that has ended has nobody who waits.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_resolve, recorded, place)
-
-    if policy.is_remote:
-        decision, began = await _asked(
-            core, call, asking=asking, policy=policy, settled=settled
-        )
-    else:
-        decision, began = await asyncio.to_thread(
-            _considered, core, call, asking=asking, settled=settled
-        )
-    place = await recorded
-    waited = clock() - began
-    told = core.told(decision, place, asking=asking, waited=waited)
-    if told.goes_ahead or core.tally is None or not core.tally.is_open(told.id):
-        return told
-    return await asyncio.to_thread(core.settled, told)
+    word = Word()
+    with word.waited_for():
+        if policy.is_remote:
+            told = await _asked(core, call, asking=asking, policy=policy, word=word)
+        else:
+            told = await asyncio.to_thread(
+                _considered, core, call, asking=asking, word=word
+            )
+        answer = told(await word.come())
+    if answer.goes_ahead or core.tally is None or not core.tally.is_open(answer.id):
+        return answer
+    return await asyncio.to_thread(core.settled, answer)
 
 
 def _is_quickly_put(
@@ -225,17 +194,15 @@ def _is_quickly_answered(
     return policy.allows_from_memory(call)
 
 
-def _considered(
-    core: Core, call: ModelCall, *, asking: Asking, settled: _Settled
-) -> tuple[Decision, int]:
-    """Evaluate, and hand the record over; return the answer and when that was."""
+def _considered(core: Core, call: ModelCall, *, asking: Asking, word: Word) -> _Told:
+    """Evaluate, and hand the record over; return what makes the answer of its place."""
     decision = core.consider(call, asking=asking, policy=core.policies.current)
-    return _hand_over(core, decision, asking=asking, settled=settled)
+    return _hand_over(core, decision, asking=asking, word=word)
 
 
 async def _asked(
-    core: Core, call: ModelCall, *, asking: Asking, policy: Policy, settled: _Settled
-) -> tuple[Decision, int]:
+    core: Core, call: ModelCall, *, asking: Asking, policy: Policy, word: Word
+) -> _Told:
     """Have a server evaluate, and hand the record over."""
     # What is counted, and every refusal's other ways, touch files or ask further.
     case = await asyncio.to_thread(core.case_of, call, asking=asking, policy=policy)
@@ -245,22 +212,43 @@ async def _asked(
     except Exception as error:  # noqa: BLE001 -- a refusal is made of it
         decided = partial(core.unanswered, case, error)
     return await asyncio.to_thread(
-        lambda: _hand_over(core, decided(), asking=asking, settled=settled)
+        lambda: _hand_over(core, decided(), asking=asking, word=word)
     )
 
 
-def _hand_over(
-    core: Core, decision: Decision, *, asking: Asking, settled: _Settled
-) -> tuple[Decision, int]:
-    """Hand a record over; return its decision and when that was."""
-    began = clock()
+def _hand_over(core: Core, decision: Decision, *, asking: Asking, word: Word) -> _Told:
+    """Hand a record over; return what makes the answer of its place."""
+    told = partial(_told, core, decision, asking=asking, began=clock())
+    word.have_stand_in(_stand_in(core, told, asking=asking))
     try:
         entry = _entry_of(core, decision, asking=asking)
     except Exception as error:  # noqa: BLE001 -- unrecorded means: not allowed
-        settled(error)
+        word.settle(error)
     else:
-        _append(core, entry, settled=settled)
-    return decision, began
+        _append(core, entry, settled=word.settle)
+    return told
+
+
+def _told(
+    core: Core,
+    decision: Decision,
+    place: Place | Exception,
+    *,
+    asking: Asking,
+    began: int,
+) -> Decision:
+    return core.told(decision, place, asking=asking, waited=clock() - began)
+
+
+def _stand_in(core: Core, told: _Told, *, asking: Asking) -> _Settled:
+    """Return what takes the word in the place of a task that has left."""
+
+    def stand_in(place: Place | Exception) -> None:
+        # After a check there is no call.
+        if asking.kind == "decision":
+            _not_made(core, told(place))
+
+    return stand_in
 
 
 def _entry_of(core: Core, decision: Decision, *, asking: Asking) -> DecisionEntry:
@@ -279,13 +267,6 @@ def _append(core: Core, entry: DecisionEntry, *, settled: _Settled) -> None:
         settled(error)
     except BaseException as error:  # noqa: BLE001 -- as a library's panic is
         settled(NotDurableError(f"{type(error).__name__} while recording"))
-
-
-def _resolve(
-    recorded: asyncio.Future[Place | Exception], place: Place | Exception
-) -> None:
-    if not recorded.done():
-        recorded.set_result(place)
 
 
 def _not_made(core: Core, decision: Decision) -> None:

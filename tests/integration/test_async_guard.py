@@ -65,6 +65,18 @@ async def until(holds: Callable[[], bool]) -> None:
     raise AssertionError("it never held")
 
 
+def settle(guard: Guard) -> None:
+    """Write what has been handed over, and what is handed over for it."""
+    told = threading.Event()
+    guard.core.trail.flush()
+    # Two threads take what is handed over, in order: both have to be past it.
+    both = threading.Barrier(2, action=told.set)
+    for _ in range(2):
+        hand_over(lambda: (both.wait(), None)[1])
+    assert told.wait(timeout=20)
+    guard.core.trail.flush()
+
+
 def unended(directory: Path) -> list[str]:
     """Return the decisions that let a call go ahead and have no outcome."""
     records = [entry.record() for entry in entries(directory)]
@@ -133,12 +145,9 @@ def test_a_task_that_is_cancelled_before_its_call_has_an_outcome(guard: Guard) -
                 task.cancel()
             done = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(item) for item in done} == {asyncio.CancelledError}
-        # What was begun is settled in the loop, beside this task and who waits for it.
-        await until(lambda: len(asyncio.all_tasks()) <= 2)
-        await asyncio.sleep(0)
 
     run(main)
-    guard.core.trail.flush()
+    settle(guard)
 
     outcomes = [
         record
@@ -232,36 +241,67 @@ def test_who_is_cancelled_while_waiting_for_a_record_has_an_outcome(
                 task.cancel()
             done = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(item) for item in done} == {asyncio.CancelledError}
-        await until(lambda: len(asyncio.all_tasks()) <= 2)
-        await asyncio.sleep(0)
 
     run(main)
-    guard.core.trail.flush()
+    settle(guard)
 
     assert upstream.hosts == []
     assert unended(guard.trail_directory) == []
     verify_trail(guard.trail_directory)
 
 
-def test_a_loop_that_ends_leaves_decisions_that_gaps_list(guard: Guard) -> None:
+def remember(guard: Guard) -> None:
+    """Have the answer to these calls remembered."""
+    assert guard.check(question(guard)).allowed
+
+
+def forget(guard: Guard) -> None:
+    """Have them evaluated in a thread."""
+
+
+@pytest.mark.parametrize("before", [remember, forget])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_loop_that_ends_before_a_record_is_durable_leaves_an_outcome(
+    guard: Guard, before: Callable[[Guard], None], way: Ask
+) -> None:
+    before(guard)
     upstream = Upstream()
+    ask = way(guard, upstream)
     recorder = guard.core.trail._process.recorder
     recorder._lock.acquire()
     release = threading.Timer(0.2, recorder._lock.release)
 
     async def main() -> None:
-        begun = asyncio.ensure_future(call_in(guard, upstream))
+        begun = asyncio.ensure_future(ask())
         await until(lambda: recorder.waiting > 0)
         release.start()
         begun.cancel()
 
     run(main)
     release.join()
-    guard.core.trail.flush()
+    settle(guard)
 
     assert upstream.hosts == []
-    assert len(unended(guard.trail_directory)) == 1
+    assert unended(guard.trail_directory) == []
     verify_trail(guard.trail_directory)
+
+
+def test_a_loop_that_is_closed_amid_its_tasks_leaves_outcomes(guard: Guard) -> None:
+    remember(guard)
+    upstream = Upstream()
+    recorder = guard.core.trail._process.recorder
+    loop = asyncio.new_event_loop()
+    # Nobody cancels them, and nobody goes on with them.
+    with recorder._lock:
+        tasks = [loop.create_task(call_in(guard, upstream)) for _ in range(5)]
+        loop.run_until_complete(until(lambda: recorder.waiting == len(tasks)))
+        loop.close()
+    settle(guard)
+
+    assert upstream.hosts == []
+    assert unended(guard.trail_directory) == []
+    verify_trail(guard.trail_directory)
+    assert [task.done() for task in tasks] == [False] * 5
 
 
 def test_a_task_whose_record_cannot_be_made_is_not_allowed(guard: Guard) -> None:
