@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -96,10 +97,7 @@ class Names:
     def close(self) -> None:
         """Close what is open."""
         with self._lock:
-            for part in (self._callers, self._people):
-                if part is not None:
-                    part.close()
-            self._callers = self._people = None
+            self._give_up()
 
     def leak(self) -> None:
         """Let go of everything in a forked child, without closing it."""
@@ -112,9 +110,19 @@ class Names:
             try:
                 return ask()
             except BaseException as error:
-                self._callers = self._people = None
+                self._give_up()
                 if isinstance(error, PolicyGuardError) or not isinstance(
                     error, Exception
                 ):
                     raise
                 raise TrailError(f"{what} cannot be kept: {error}") from error
+
+    def _give_up(self) -> None:
+        """Close what is open: the next question opens it anew."""
+        parts = (self._callers, self._people)
+        self._callers = self._people = None
+        for part in parts:
+            if part is not None:
+                # What has failed may fail to close.
+                with suppress(Exception):
+                    part.close()

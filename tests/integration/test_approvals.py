@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -250,7 +251,10 @@ def test_a_damaged_store_leaves_the_call_waiting_for_approval(
 
 def test_a_use_that_nobody_could_keep_is_no_use(guard: Guard, client: Any) -> None:
     (given,) = approve_all(guard, refused_call(guard, client))
-    with sqlite3.connect(guard.trail_directory / "approvals.sqlite") as raw:
+    with (
+        closing(sqlite3.connect(guard.trail_directory / "approvals.sqlite")) as raw,
+        raw,
+    ):
         raw.execute(
             "CREATE TRIGGER full BEFORE UPDATE ON approval"
             " BEGIN SELECT RAISE(ABORT, 'disk full'); END"

@@ -158,8 +158,12 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise TrailError(f"there is no `{path}`: restore it")
     try:
         connection = _connect(path, mode="ro", immutable=_is_closed(path))
+    except sqlite3.Error as error:
+        raise _cannot("read", path, error) from error
+    try:
         _require_kind(connection, path=path)
     except sqlite3.Error as error:
+        connection.close()
         raise _cannot("read", path, error) from error
     return connection
 

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ def test_an_export_has_exactly_the_files_of_its_size(size: int, tmp_path: Path) 
 def test_a_log_that_has_no_record_yet_cannot_be_exported(
     log: Log, tmp_path: Path
 ) -> None:
-    with sqlite3.connect(log.path) as connection:
+    with closing(sqlite3.connect(log.path)) as connection, connection:
         connection.execute("DELETE FROM head")
     connection.close()
 
@@ -376,7 +377,7 @@ def test_tiles_of_a_cut_off_export_of_a_damaged_log_are_replaced(
     log: Log, tmp_path: Path
 ) -> None:
     good = log.path.read_bytes()
-    with sqlite3.connect(log.path) as connection:
+    with closing(sqlite3.connect(log.path)) as connection, connection:
         connection.execute(
             "UPDATE entry SET body = CAST('{}' AS BLOB) WHERE idx IN (3, 590)"
         )
@@ -396,7 +397,7 @@ def test_tiles_of_a_cut_off_export_of_a_damaged_log_are_replaced(
 def test_a_record_that_is_missing_from_the_log_is_named(
     log: Log, tmp_path: Path
 ) -> None:
-    with sqlite3.connect(log.path) as connection:
+    with closing(sqlite3.connect(log.path)) as connection, connection:
         connection.execute("DELETE FROM entry WHERE idx = 300")
     connection.close()
 

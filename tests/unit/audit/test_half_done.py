@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -78,7 +79,10 @@ def test_whoever_writes_next_undoes_what_was_not_committed(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["log.sqlite", "vault.sqlite"])
 def test_files_of_a_newer_version_are_named_as_such(tmp_path: Path, name: str) -> None:
     directory = made_trail(tmp_path / "trail")
-    with sqlite3.connect(directory / "logs/app-1" / name) as database:
+    with (
+        closing(sqlite3.connect(directory / "logs/app-1" / name)) as database,
+        database,
+    ):
         database.execute("PRAGMA user_version = 99")
 
     for use in (Trail.open, verify_trail):
@@ -91,7 +95,7 @@ def test_a_vault_of_the_first_version_is_brought_up_when_it_is_written(
 ) -> None:
     directory = made_trail(tmp_path / "trail")
     vault = directory / "logs/app-1/vault.sqlite"
-    with sqlite3.connect(vault) as database:
+    with closing(sqlite3.connect(vault)) as database, database:
         database.execute("DROP TABLE ahead")
         database.execute("PRAGMA user_version = 1")
     before = verify_trail(directory)
@@ -100,7 +104,7 @@ def test_a_vault_of_the_first_version_is_brought_up_when_it_is_written(
     append_pair(trail)
     trail.close()
 
-    with sqlite3.connect(vault) as database:
+    with closing(sqlite3.connect(vault)) as database, database:
         assert database.execute("PRAGMA user_version").fetchone() == (2,)
     assert before.logs[0][1] == 7
     assert verify_trail(directory).logs[0][1] == 9

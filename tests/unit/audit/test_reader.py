@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def found(directory: Path, record: str) -> int | None:
 
 def edit(directory: Path, *statements: str, values: tuple[object, ...] = ()) -> None:
     """Change a log behind its writer's back."""
-    with sqlite3.connect(directory / LOG) as other:
+    with closing(sqlite3.connect(directory / LOG)) as other, other:
         for statement in statements:
             other.execute(statement, values)
     other.close()
@@ -54,7 +55,7 @@ def test_a_slot_that_a_crash_left_half_claimed_keeps_nobody_from_reading(
     trail.close()
     lock = tmp_path / "trail.lock"
     (lock / "cli-1.sqlite").touch()
-    with sqlite3.connect(lock / "cli-2.sqlite") as begun:
+    with closing(sqlite3.connect(lock / "cli-2.sqlite")) as begun, begun:
         begun.execute("PRAGMA journal_mode=WAL")
     begun.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +267,10 @@ def test_content_that_was_changed_is_found_among_many_of_one_form(
         append_pair(trail)
     trail.close()
     verified = verify_trail(directory)
-    with sqlite3.connect(directory / "logs/app-1/vault.sqlite") as vault:
+    with (
+        closing(sqlite3.connect(directory / "logs/app-1/vault.sqlite")) as vault,
+        vault,
+    ):
         vault.execute("UPDATE content SET body = x'7b7d' WHERE rowid = 150")
 
     with pytest.raises(TamperedError, match="content of entry 299 of acme"):

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -328,7 +329,7 @@ def test_whoever_brought_a_record_is_told_that_it_failed(trail: Trail) -> None:
 
 def refuse_inserts(directory: Path, action: str | None) -> None:
     """Have SQLite refuse every record of a log, or let it take them again."""
-    with sqlite3.connect(directory / "logs/app-1/log.sqlite") as other:
+    with closing(sqlite3.connect(directory / "logs/app-1/log.sqlite")) as other, other:
         other.execute(
             "DROP TRIGGER refuse"
             if action is None

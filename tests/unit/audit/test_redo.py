@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -187,7 +188,7 @@ def test_what_was_changed_in_the_vault_is_not_taken_up(
 ) -> None:
     scene.decide()
     left = scene.fail(0)
-    with sqlite3.connect(left / VAULT) as vault:
+    with closing(sqlite3.connect(left / VAULT)) as vault, vault:
         vault.execute(f"UPDATE ahead SET {change}")
 
     with pytest.raises(TrailError, match=says):
@@ -214,7 +215,7 @@ def test_the_vault_is_not_the_only_place_of_many_records(scene: Scene) -> None:
     for _ in range(300):
         made = decision()
         scene.trail.append_decision(made, caller=None, content={})
-    with sqlite3.connect(scene.trail.directory / VAULT) as vault:
+    with closing(sqlite3.connect(scene.trail.directory / VAULT)) as vault, vault:
         (kept,) = vault.execute("SELECT count(*) FROM ahead").fetchone()
 
     assert kept <= 257
@@ -252,7 +253,7 @@ def test_what_the_log_has_durably_leaves_the_vault(scene: Scene) -> None:
         scene.decide()
         scene.end()
     scene.decide()
-    with sqlite3.connect(scene.trail.directory / VAULT) as vault:
+    with closing(sqlite3.connect(scene.trail.directory / VAULT)) as vault, vault:
         rows = vault.execute("SELECT first, size FROM ahead").fetchall()
 
     assert rows == [(9, 10)]
@@ -262,7 +263,7 @@ def test_a_vault_of_an_older_version_is_read_and_becomes_new_when_it_is_written(
     tmp_path: Path,
 ) -> None:
     directory = made_trail(tmp_path / "trail", pairs=1)
-    with sqlite3.connect(directory / VAULT) as vault:
+    with closing(sqlite3.connect(directory / VAULT)) as vault, vault:
         vault.execute("DROP TABLE ahead")
         vault.execute("PRAGMA user_version=1")
     vault.close()
@@ -272,7 +273,7 @@ def test_a_vault_of_an_older_version_is_read_and_becomes_new_when_it_is_written(
     append_pair(trail)
     trail.close()
 
-    with sqlite3.connect(directory / VAULT) as vault:
+    with closing(sqlite3.connect(directory / VAULT)) as vault, vault:
         (version,) = vault.execute("PRAGMA user_version").fetchone()
     assert version == 2
     assert verify_trail(directory).logs[0][1] == 5

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -259,7 +260,7 @@ def test_a_writer_that_meets_another_writer_stops(tmp_path: Path) -> None:
     directory = tmp_path / "trail"
     trail = Trail.open_or_create(directory)
     append_pair(trail)
-    with sqlite3.connect(directory / "logs/app-1/log.sqlite") as other:
+    with closing(sqlite3.connect(directory / "logs/app-1/log.sqlite")) as other, other:
         other.execute("UPDATE head SET size = size + 1")
     other.close()
 

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -167,7 +168,7 @@ def test_each_changed_byte_makes_an_approval_worthless(tmp_path: Path) -> None:
 
 def test_what_was_changed_in_the_file_is_no_approval(tmp_path: Path) -> None:
     made, given = kept(tmp_path)
-    with sqlite3.connect(tmp_path / "approvals.sqlite") as raw:
+    with closing(sqlite3.connect(tmp_path / "approvals.sqlite")) as raw, raw:
         raw.execute("UPDATE approval SET note = replace(note, 'GDPR-01', 'EAR-01')")
     raw.close()
 
@@ -178,7 +179,7 @@ def test_what_was_changed_in_the_file_is_no_approval(tmp_path: Path) -> None:
 
 def test_the_columns_beside_a_note_open_it_to_nobody_else(tmp_path: Path) -> None:
     made, _ = kept(tmp_path)
-    with sqlite3.connect(tmp_path / "approvals.sqlite") as raw:
+    with closing(sqlite3.connect(tmp_path / "approvals.sqlite")) as raw, raw:
         raw.execute("UPDATE approval SET caller = ?", ("1" * 32,))
     raw.close()
 
