@@ -118,8 +118,8 @@ soak: $(VENV)/.dev   ## kill writers and servers under load: nothing acknowledge
 sdks: $(VENV)/.dev   ## the tests of guarded clients, with the oldest and the newest SDKs
 	$(BIN)/python tests/sdks.py
 
-oldest: $(VENV)/.dev ## the most telling of them, with the oldest SDKs
-	$(BIN)/python tests/sdks.py --few oldest
+oldest: $(VENV)/.dev ## the most telling of them, with the oldest SDKs and dependencies
+	$(BIN)/python tests/sdks.py --few oldest lowest
 
 docs: $(VENV)/.dev   ## build the documentation; a warning is an error
 	$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html

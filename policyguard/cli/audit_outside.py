@@ -25,13 +25,18 @@ if TYPE_CHECKING:
     from policyguard.audit.outside.watched import Watched
     from policyguard.signing.keyring import VerifierKey
 
+    _SpanType = click.ParamType[int]
+else:
+    # Generic for type checkers alone before click 8.5.
+    _SpanType = click.ParamType
+
 _TAMPERED: Final = 1
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,6})([smhd]?)", re.ASCII)
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-class Span(click.ParamType[int]):
+class Span(_SpanType):
     """Is a length of time as people write it: `90s`, `15m`, `1h`, `2d`."""
 
     name = "time"
