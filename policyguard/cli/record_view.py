@@ -205,6 +205,8 @@ def _kept(content: Mapping[str, Any]) -> dict[str, Text]:
         fields["requests"] = Text(_plain(", ".join(map(str, content["requests"]))))
     if content.get("found"):
         fields["found"] = Text(_found(content["found"]))
+    if content.get("offered"):
+        fields["offered"] = Text(_plain(", ".join(map(str, content["offered"]))))
     if content.get("rejected"):
         fields["rejected"] = Text("\n".join(map(_rejected, content["rejected"])))
     if "prompt" in content:

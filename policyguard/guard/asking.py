@@ -54,6 +54,8 @@ class Asking:
     """Why something that is sent could not be read, for a person."""
     tool: str | None = None
     """The tool whose call it is, where the application has named it."""
+    offered: tuple[str, ...] = ()
+    """The tools that the model may call, as they were typed."""
     trace: Trace | None = field(default_factory=current_trace)
     """Where the caller was when it asked; in no question to the rules."""
     begun: int = field(default_factory=perf_counter_ns)

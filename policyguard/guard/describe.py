@@ -55,6 +55,8 @@ class Described:
     """Why something could not be read, for a person."""
     tool: str | None = None
     """The tool whose call it is, by a name of the application's; never one that was typed."""
+    offered: tuple[str, ...] = ()
+    """The tools that the model may call, as the body lists them: they were typed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,10 @@ def batch_of(described: Described, *, asking: Asking, ask: Ask) -> Batch | Decis
     groups: list[Group] = []
     for call, positions in _distinct(described):
         how = replace(
-            asking, sending=Sending(parameters=call.parameters), why=described.why
+            asking,
+            sending=Sending(parameters=call.parameters),
+            why=described.why,
+            offered=call.offered,
         )
         put = ask(call, how)
         if isinstance(put, Decision):
@@ -154,7 +157,7 @@ def _distinct(
     found: dict[object, tuple[Described, list[int]]] = {}
     for place, call in enumerate(described.calls, start=1):
         said = orjson.dumps(call.parameters, option=orjson.OPT_SORT_KEYS)
-        key = (call.model, call.path, call.opaque, said)
+        key = (call.model, call.path, call.opaque, said, call.offered)
         found.setdefault(key, (call, []))[1].append(place)
     for call, places in found.values():
         there = replace(call, host=described.host, path=call.path or described.path)

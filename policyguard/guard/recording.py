@@ -99,6 +99,7 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
             decision,
             made=asking.kind == "decision" and decision.goes_ahead,
             findings=written.content,
+            offered=asking.offered,
         ),
         prompt=asking.prompt,
         people=call.data.people or (),
@@ -106,7 +107,7 @@ def entry_of(decision: Decision, *, asking: Asking, catalog: Catalog) -> Decisio
 
 
 def _content_of(
-    decision: Decision, *, made: bool, findings: bytes
+    decision: Decision, *, made: bool, findings: bytes, offered: tuple[str, ...]
 ) -> Mapping[str, object] | bytes:
     """Return what goes into the vault as canonical bytes; most of them are at hand."""
     try:
@@ -123,9 +124,11 @@ def _content_of(
             parts["requests"] = canonical_bytes(list(decision.requests))
         if decision.found:
             parts["found"] = canonical_bytes(decision.found.model_dump(mode="json"))
+        if offered:
+            parts["offered"] = canonical_bytes(list(offered))
     except CanonicalError:
         # The trail says of this one record what is wrong with it.
-        return content_document(decision, made=made)
+        return content_document(decision, made=made, offered=offered)
     members = (b'"%b":%b' % (name.encode(), parts[name]) for name in sorted(parts))
     return b"{%b}" % b",".join(members)
 
@@ -170,12 +173,15 @@ def _dumped(values: Sequence[BaseModel]) -> list[object]:
     return [item.model_dump(mode="json") for item in values]
 
 
-def content_document(decision: Decision, *, made: bool = False) -> dict[str, object]:
+def content_document(
+    decision: Decision, *, made: bool = False, offered: tuple[str, ...] = ()
+) -> dict[str, object]:
     """Return what goes into the vault.
 
     Args:
         decision: Of the record.
         made: Whether its call is made, so that there will be an answer to commit to.
+        offered: The tools that the model may call.
     """
     content: dict[str, object] = {
         "input": decision.call.engine_input(),
@@ -190,6 +196,8 @@ def content_document(decision: Decision, *, made: bool = False) -> dict[str, obj
         content["requests"] = list(decision.requests)
     if decision.found:
         content["found"] = decision.found.model_dump(mode="json")
+    if offered:
+        content["offered"] = list(offered)
     return content
 
 

@@ -110,6 +110,7 @@ def put(  # noqa: PLR0913 -- all that is known of a call
         path=described.path,
         why=described.why,
         tool=described.tool,
+        offered=described.offered,
     )
     call = _question(core, described, facts=facts, asking=asking)
     return Put(call=call, asking=asking, facts=facts, fn=fn, kwargs=kwargs)
@@ -204,6 +205,7 @@ def put_at_wire(  # noqa: PLR0913 -- all that a transport knows
         sending=Sending(parameters=described.parameters),  # which it may not change
         path=described.path,
         why=described.why,
+        offered=described.offered,
     )
     if state and is_asked_the_same(core, state, described, known=known):
         return _kept(core, state, asking=asking)

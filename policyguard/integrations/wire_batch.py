@@ -28,6 +28,7 @@ from policyguard.integrations.wire_document import (
     parse_object,
 )
 from policyguard.integrations.wire_form import Form
+from policyguard.integrations.wire_tools import offered_in
 
 _FILES: Final = "files"
 _BATCHES: Final = "batches"
@@ -68,6 +69,7 @@ def contents_of(document: Mapping[str, Any], *, endpoint: str) -> Described:
         model=model,
         opaque=uncertain,
         parameters={} if uncertain else parameters_in(document),
+        offered=offered_in(document),
         why="its body names more than one model" if uncertain else "",
     )
 
@@ -152,7 +154,12 @@ def _call(body: Mapping[str, Any], *, where: str, path: str) -> Described:
     model, uncertain = model_in(body)
     if uncertain:
         raise UnclearError(f"{where} of the batch names more than one model")
-    return Described(model=model, path=path, parameters=parameters_in(body))
+    return Described(
+        model=model,
+        path=path,
+        parameters=parameters_in(body),
+        offered=offered_in(body),
+    )
 
 
 def _batch(document: Mapping[str, Any]) -> Described:
