@@ -3,10 +3,9 @@
 Each round a process with eight threads appends until it is killed at a random moment;
 on a PostgreSQL server, where there is one, every tenth time the server is killed with
 it. Afterwards every record that one of its threads was told of has to be in the trail,
-and the trail has to verify. With `--faults`, instead, one write or sync system call
-after another fails or kills the writer, from the first to the last that there is; and
-kills one that rotates its key and erases somebody. All calls take an hour: some can be
-named, and with `--every 5` one in five fails.
+and the trail has to verify. With `--faults`, instead, one system call after another
+fails or kills the writer, as `benchmarks.faults` says: all of them, those that are
+named, or with `--every 5` one in five; `--jobs` says how many at once.
 Exits with 1 if anything was lost.
 """
 
@@ -19,23 +18,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.progress import track
 
+from benchmarks.faults import CALLS, fail_everywhere
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.signing.key_source import FileKeys
 
-# What starts servers and makes calls fail is the tests'.
+# What starts servers is the tests'.
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
-CALLS = ("fdatasync", "fsync", "pwrite64", "write", "ftruncate", "rename,renameat2")
-FAULTS = ("error=EIO", "error=ENOSPC", "signal=SIGKILL")
-PATIENCE = 8
-"""So many calls in a row may do no harm before they count as the last."""
 KEYS = FileKeys(passphrase=lambda: b"of the soak")
 WRITER = """
 import sys, threading
@@ -67,9 +63,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--faults", nargs="*", choices=CALLS, metavar="CALL")
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
     chosen = parser.parse_args()
     if chosen.faults is not None:
-        return fail_everywhere(chosen.faults or CALLS, every=chosen.every)
+        return fail_everywhere(chosen.faults, every=chosen.every, jobs=chosen.jobs)
     with tempfile.TemporaryDirectory() as folder:
         place = str(Path(folder) / "trail")
         lost = soak(place, kills=chosen.kills, also=lambda _: None)
@@ -137,63 +134,6 @@ def _killed(
         writer.send_signal(signal.SIGKILL)
         # What follows the last line end was cut off in the middle.
         return set(writer.stdout.read().split("\n")[:-1])
-
-
-def fail_everywhere(calls: Sequence[str], *, every: int) -> int:
-    """Let each call fail in its turn; return 1 if anything was lost.
-
-    Args:
-        calls: Which system calls.
-        every: One call in so many.
-    """
-    from integration.test_trail_faults import (
-        CHANGE,
-        ended_well,
-        run_with,
-        works,
-        write_with,
-    )
-    from trails import entries, made_trail
-
-    if not works():
-        print("strace is missing or not allowed: no fault was injected")
-        return 2
-    runs = lost = 0
-    for call in calls:
-        for fault in FAULTS:
-            harmless = last = 0
-            for moment in range(1, 400, every):
-                with tempfile.TemporaryDirectory() as folder:
-                    directory = made_trail(Path(folder) / "trail", pairs=1)
-                    told, said, code = write_with(
-                        f"{call}:{fault}:when={moment}", directory
-                    )
-                    verify_trail(directory)
-                    kept = {entry.record().id for entry in entries(directory)}
-                lost += len(told - kept)
-                harmed = code != 0 or "refused" in said
-                harmless = 0 if harmed else harmless + 1
-                last = moment if harmed else last
-                runs += harmed
-                if harmless > PATIENCE // every:
-                    # There are not so many calls.
-                    break
-            print(f"{call}: {fault}: up to call {last}", flush=True)
-    for call in calls:
-        last = 0
-        for moment in range(1, 1_000, every):
-            with tempfile.TemporaryDirectory() as folder:
-                directory = made_trail(Path(folder) / "trail", pairs=1)
-                fault = f"{call}:signal=SIGKILL:when={moment}"
-                told, _, code = run_with(fault, CHANGE, directory)
-                ended_well(directory, told)
-            if code == 0:
-                break
-            last = moment
-            runs += 1
-        print(f"{call}: rotated and erased: up to call {last}", flush=True)
-    print(f"{runs} faults, {lost} records lost")
-    return 1 if lost else 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ pseudonyms, and nothing of what was erased.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from typing import Final
 
 from policyguard.audit.erasure_order import require_order, signed_order
@@ -21,7 +22,7 @@ from policyguard.audit.layout import Layout
 from policyguard.audit.people import People
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.stores.approval_file import ApprovalFile
-from policyguard.audit.stores.database import undo_half_done
+from policyguard.audit.stores.database import on_disk, undo_half_done
 from policyguard.audit.stores.files import FileTrail
 from policyguard.audit.stores.postgres_approvals import PostgresApprovals
 from policyguard.audit.stores.postgres_erasing import erase_rows
@@ -209,20 +210,12 @@ def _carry_out(plan: Plan, *, reader: TrailReader) -> None:
 def _erase_files(plan: Plan, *, layout: Layout) -> None:
     """Destroy keys first: what is left after a crash is at least unreadable."""
     if plan.people:
-        kept = People(layout)
-        try:
+        with on_disk("write", layout.people), closing(People(layout)) as kept:
             kept.erase(plan.people)
-        finally:
-            kept.close()
     for slot, ids in plan.records.items():
-        vault = Vault(layout.vault(slot))
-        try:
+        path = layout.vault(slot)
+        with on_disk("write", path), closing(Vault(path)) as vault:
             vault.erase(ids)
-        finally:
-            vault.close()
     if plan.callers:
-        known = Callers(layout)
-        try:
+        with on_disk("write", layout.callers), closing(Callers(layout)) as known:
             known.erase(plan.callers)
-        finally:
-            known.close()

@@ -24,6 +24,7 @@ from policyguard.audit.creation import (
 from policyguard.audit.heads import Cadence, HeadMemory
 from policyguard.audit.layout import Layout, identity_of, make_folder, require_same
 from policyguard.audit.rotation import settle_rotation
+from policyguard.audit.stores.database import on_disk
 from policyguard.audit.stores.protocol import Head
 from policyguard.audit.stores.sqlite import LogStore
 from policyguard.audit.vault import Sealed, Vault
@@ -163,7 +164,8 @@ def claim_writer(
                         keys=keys or FileKeys(),
                         predecessor=predecessor,
                     )
-                    return _open_writer(layout, wanted, claim=claim)
+                    with on_disk("open", layout.folder(slot)):
+                        return _open_writer(layout, wanted, claim=claim)
                 except BaseException:
                     claim.release()
                     raise
@@ -196,7 +198,8 @@ def claim_log(layout: Layout, *, origin: str, keys: KeySource | None = None) -> 
             )
         try:
             wanted = _Wanted(slot=slot, name=own, keys=keys or FileKeys())
-            return _open_writer(layout, wanted, claim=claim)
+            with on_disk("open", layout.folder(slot)):
+                return _open_writer(layout, wanted, claim=claim)
         except BaseException:
             claim.release()
             raise

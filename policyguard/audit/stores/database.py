@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -354,6 +355,15 @@ def _require_kind(connection: sqlite3.Connection, *, path: Path) -> None:
             f"`{path}` is of a newer version of policyguard: use that version here, too"
         )
     raise TrailError(f"`{path}` is no database of a trail: restore it")
+
+
+@contextmanager
+def on_disk(what: Literal["open", "write"], path: Path) -> Iterator[None]:
+    """Say as a TrailError what SQLite says of the disk in a block."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _cannot(what, path, error) from error
 
 
 def _version(connection: sqlite3.Connection) -> int:
