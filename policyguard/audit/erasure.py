@@ -182,7 +182,7 @@ def _approved_in(reader: TrailReader, records: Collection[str]) -> set[str]:
 def _approvals(reader: TrailReader) -> ApprovalStore:
     if isinstance(reader.source, PostgresTrail):
         return PostgresApprovals(server=reader.source.server)
-    return ApprovalFile(path=reader.layout.approvals)
+    return ApprovalFile.of(reader.layout)
 
 
 def _parts(plan: Plan) -> Iterator[tuple[bool, tuple[str, ...]]]:

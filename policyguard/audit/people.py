@@ -22,9 +22,9 @@ from policyguard.audit.stores.database import (
     is_begun,
     leak,
     open_for_reading,
-    open_shared,
     rows_of,
 )
+from policyguard.audit.stores.shared_file import open_shared
 from policyguard.audit.vault import (
     SALT_BYTES,
     SealedPrompt,

@@ -14,7 +14,7 @@ def approvals_at(place: Layout | Fleet) -> ApprovalStore:
     """Return what keeps the approvals of a trail; nothing is opened yet."""
     if isinstance(place, Fleet):
         return place.approvals()
-    return ApprovalFile(path=place.approvals)
+    return ApprovalFile.of(place)
 
 
 def counters_at(place: Layout | Fleet) -> Counters:

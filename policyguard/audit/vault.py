@@ -35,8 +35,8 @@ from policyguard.audit.stores.database import (
     insert_rows,
     leak,
     open_for_writing,
-    open_shared,
 )
+from policyguard.audit.stores.shared_file import open_shared
 from policyguard.errors import TrailError
 from policyguard.vocabulary.record import Commitment
 

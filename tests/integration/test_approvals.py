@@ -20,6 +20,7 @@ from offline import Upstream
 from policyguard import ApprovalRequired, Guard, NotAllowed, PolicyDenied
 from policyguard.audit.vault_reading import read_content
 from policyguard.audit.verify import verify_trail
+from policyguard.errors import TrailError
 from policyguard.identity import new_id
 
 
@@ -247,6 +248,23 @@ def test_a_damaged_store_leaves_the_call_waiting_for_approval(
 
     with pytest.raises(ApprovalRequired):
         call(guard, client)
+
+
+def test_lost_approvals_leave_what_needs_one_waiting_and_let_nothing_more_be_approved(
+    guard: Guard, client: Any
+) -> None:
+    refused = refused_call(guard, client)
+    approve_all(guard, refused)
+    file = guard.trail_directory / "approvals.sqlite"
+    file.rename(file.with_name("backup"))
+
+    with pytest.raises(ApprovalRequired) as raised:
+        call(guard, client)
+    with pytest.raises(TrailError, match=r"approvals.sqlite` is missing: restore"):
+        approve_all(guard, raised.value.decision)
+    file.with_name("backup").rename(file)
+
+    assert call(guard, client).choices[0].message.content == "hello"
 
 
 def test_a_use_that_nobody_could_keep_is_no_use(guard: Guard, client: Any) -> None:

@@ -3,7 +3,8 @@
 Owner: all processes of the trail share the file; each work is one transaction on a
 connection of its own, so nothing crosses a fork or a thread. Nothing here is verified:
 whoever reads a note verifies its signature. Whoever can write the file can forget
-revocations and uses; the signed trail has each of them and shows that.
+revocations and uses; the signed trail has each of them and shows that. One that was lost
+is never begun anew unsaid.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
+from policyguard.audit.layout import Layout
 from policyguard.audit.stores.database import open_for_writing, rows_of
 from policyguard.audit.stores.protocol import ApprovalRow, ApprovalScope
+from policyguard.audit.stores.shared_file import open_shared, require_not_lost
 from policyguard.errors import TrailError
 
 _SCHEMA: Final = """
@@ -34,6 +37,14 @@ class ApprovalFile:
     """Knows the approvals of a trail in files."""
 
     path: Path
+    memory: Path
+    """What is there, beside the lock database, once the file is."""
+
+    @classmethod
+    def of(cls, layout: Layout) -> Self:
+        """Return the file of a trail's approvals; nothing is opened yet."""
+        path = layout.approvals
+        return cls(path=path, memory=layout.begun(path))
 
     def add(self, name: str, *, scope: ApprovalScope, note: str) -> None:
         """Keep a signed approval that has served nobody yet."""
@@ -80,10 +91,10 @@ class ApprovalFile:
 
     def names(self) -> list[str]:
         """Return the ids of all that is kept."""
-        if not self.path.exists():
+        if self._is_none():
             return []
         query = "SELECT id FROM approval ORDER BY id"
-        with self._transaction() as connection:
+        with self._transaction(reads=True) as connection:
             found = rows_of(connection, query, types=(str,), path=self.path)
             return [name for (name,) in found]
 
@@ -98,18 +109,27 @@ class ApprovalFile:
             connection.execute("VACUUM")
 
     def _select(self, query: str, *values: object) -> list[ApprovalRow]:
-        if not self.path.exists():
+        if self._is_none():
             return []
         # Not read-only: without a WAL, such a file is read as if nobody could write.
-        with self._transaction() as connection:
+        with self._transaction(reads=True) as connection:
             return list(
                 rows_of(connection, query, *values, types=_TYPES, path=self.path)
             )
 
+    def _is_none(self) -> bool:
+        """Say whether nobody has approved anything yet; a lost file is an error."""
+        require_not_lost(self.path, memory=self.memory)
+        return not self.path.exists()
+
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        # The old journal: many writers of one WAL can lose data in SQLite before 3.51.3.
-        connection = open_for_writing(self.path, schema=_SCHEMA, journal="DELETE")
+    def _transaction(self, *, reads: bool = False) -> Iterator[sqlite3.Connection]:
+        connection = (
+            # An auditor's copy has no lock database, and gets none.
+            open_for_writing(self.path, schema=_SCHEMA, journal="DELETE")
+            if reads
+            else open_shared(self.path, schema=_SCHEMA, memory=self.memory)
+        )
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection

@@ -17,7 +17,7 @@ from typing import Final
 
 from policyguard.audit.counters import KEY_BYTES, SETTLED, Share
 from policyguard.audit.layout import Layout, read_small
-from policyguard.audit.stores.database import open_shared
+from policyguard.audit.stores.shared_file import open_shared
 from policyguard.errors import ConfigurationError, TrailError
 from policyguard.signing.key_file import create_key_file
 

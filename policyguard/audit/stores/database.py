@@ -17,12 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from policyguard.audit.layout import (
-    OWNER_ONLY,
-    is_out_of_reach,
-    make_folder,
-    write_small,
-)
+from policyguard.audit.layout import OWNER_ONLY, is_out_of_reach
 from policyguard.errors import CutOffError, NewerTrailError, OutOfReachError, TrailError
 
 APPLICATION_ID: Final = 0x70677472
@@ -111,38 +106,6 @@ def open_for_writing(
     except TrailError:
         connection.close()
         raise
-    return connection
-
-
-def open_shared(path: Path, *, schema: str, memory: Path) -> sqlite3.Connection:
-    """Open a file that all writers of a trail share, and remember that it was begun.
-
-    Each writes for a moment: with the old journal, because many writers of one WAL can
-    lose data in SQLite before 3.51.3.
-
-    Args:
-        path: The file; it is made if there never was one.
-        schema: Its tables.
-        memory: What is there, beside the lock database, once the file is.
-
-    Raises:
-        TrailError: the file was there and is gone, or `open_for_writing` says why not.
-    """
-    known = memory.exists()
-    if known and not (path.is_file() and path.stat().st_size):
-        raise TrailError(
-            f"`{path}` is missing: restore it; only if what it knew may be forgotten,"
-            f" remove `{memory}` as well"
-        )
-    connection = open_for_writing(path, schema=schema, journal="DELETE")
-    if not known:
-        # Last, so that a crash in between leaves a file that is taken up.
-        try:
-            make_folder(memory.parent)
-            write_small(memory, b"")
-        except TrailError:
-            connection.close()
-            raise
     return connection
 
 

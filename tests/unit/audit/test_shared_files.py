@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from trails import append_pair, decision
+from trails import DIGEST, append_pair, decision
 from unit.audit.test_counters import in_files, reserve, seen
 
 from policyguard.audit.layout import Layout
+from policyguard.audit.stores.approval_file import ApprovalFile
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.errors import PolicyGuardError
+from policyguard.identity import new_id
 
 Write = Callable[[Path], object]
 
@@ -43,10 +45,17 @@ def count(directory: Path) -> None:
     assert seen(counters) == 2
 
 
+def approve(directory: Path) -> None:
+    file = ApprovalFile.of(Layout.of(directory))
+    file.add(new_id(), scope=("acme", "0" * 32, DIGEST), note="signed")
+    assert file.names()
+
+
 WRITES: Final[dict[str, Write]] = {
     "callers": ask,
     "people": ask_about_somebody,
     "counters": count,
+    "approvals": approve,
 }
 
 
@@ -90,7 +99,7 @@ def test_what_it_knew_is_forgotten_only_by_saying_so(
 
     assert file.exists()
     verified = verify_trail(file.parent)
-    assert (verified.nameless > 0) == (file.stem != "counters")
+    assert (verified.nameless > 0) == (file.stem in {"callers", "people"})
 
 
 def test_a_file_of_before_and_one_whose_beginning_was_cut_off_are_taken_up(

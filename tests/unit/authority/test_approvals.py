@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -15,6 +17,7 @@ from typing import Any, Final
 import pytest
 from approving import ALICE, BOB, MALLORY, line
 
+from policyguard.audit.layout import Layout
 from policyguard.audit.stores.approval_file import ApprovalFile
 from policyguard.authority.approvals import Approvals
 from policyguard.authority.people import People
@@ -57,13 +60,14 @@ def approval(**changes: Any) -> Approval:
 
 def store(folder: Path, *lines: str) -> Approvals:
     return Approvals(
-        store=ApprovalFile(path=folder / "approvals.sqlite"),
+        store=ApprovalFile.of(Layout.of(folder)),
         people=People.parse("".join(lines or (line(BOB),))),
         regimes={"GDPR-01": "gdpr"}.get,
     )
 
 
 def kept(folder: Path, **changes: Any) -> tuple[Approvals, Approval]:
+    folder.mkdir(exist_ok=True)
     made, given = store(folder), approval(**changes)
     made.keep(made.sign(given, signer=BOB))
     return made, given
@@ -217,11 +221,12 @@ def test_threads_together_get_no_use_too_many(tmp_path: Path) -> None:
 def test_processes_together_get_no_use_too_many(tmp_path: Path) -> None:
     made, given = kept(tmp_path, uses=7)
     script = (
-        "import sys; from pathlib import Path\n"
+        "import sys\n"
         "from policyguard.authority.approvals import Approvals\n"
         "from policyguard.authority.people import People\n"
         "from policyguard.audit.stores.approval_file import ApprovalFile\n"
-        "store = ApprovalFile(path=Path(sys.argv[1]))\n"
+        "from policyguard.audit.layout import Layout\n"
+        "store = ApprovalFile.of(Layout.of(sys.argv[1]))\n"
         "made = Approvals(store=store, people=People.parse(sys.argv[2]),"
         " regimes={'GDPR-01': 'gdpr'}.get)\n"
         "given = made.find(sys.argv[3]).approval\n"
@@ -233,7 +238,7 @@ def test_processes_together_get_no_use_too_many(tmp_path: Path) -> None:
                 sys.executable,
                 "-c",
                 script,
-                tmp_path / "approvals.sqlite",
+                tmp_path,
                 line(BOB),
                 given.id,
             ],
@@ -294,3 +299,42 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     kept(tmp_path)
 
     assert oct((tmp_path / "approvals.sqlite").stat().st_mode & 0o777) == "0o600"
+
+
+def test_reading_the_copy_of_an_auditor_makes_no_lock_database(tmp_path: Path) -> None:
+    _, given = kept(tmp_path / "trail")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(tmp_path / "trail/approvals.sqlite", copy)
+
+    found = [item.approval for item in store(copy).listing()]
+
+    assert found == [given]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "copy",
+        "trail",
+        "trail.lock",
+    ]
+
+
+def test_lost_approvals_are_said_and_nothing_is_approved_until_they_are_back(
+    tmp_path: Path,
+) -> None:
+    made, given = kept(tmp_path / "trail")
+    file = tmp_path / "trail/approvals.sqlite"
+    file.rename(tmp_path / "backup")
+    asks: list[Callable[[], object]] = [
+        lambda: made.holding(**SCOPE),
+        lambda: made.take([given]),
+        lambda: list(made.listing()),
+        lambda: made.keep(made.sign(approval(), signer=BOB)),
+        made.store.names,
+    ]
+
+    for ask in asks:
+        with pytest.raises(TrailError, match=r"approvals.sqlite` is missing: restore"):
+            ask()
+    assert not file.exists()
+
+    (tmp_path / "backup").rename(file)
+    assert made.holding(**SCOPE) == (given,)
