@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from policyguard.canonical import canonical_dump
 from policyguard.errors import NotDurableError
+from policyguard.tlog import leaf_hash
 from policyguard.vocabulary.record import AnyRecord, written
 from policyguard.vocabulary.value import Value
 
+if TYPE_CHECKING:
+    from policyguard.audit.stores.protocol import LogSource
+
+Progress = Callable[[str, int, int], None]
+"""Called with a log's origin, the number of records done, and their total."""
 MAX_LEAF_BYTES: Final = 60_000
 """Room below the 65,535 bytes of an entry in C2SP tlog-tiles."""
 
@@ -31,6 +38,28 @@ def form_of(record: AnyRecord) -> bytes:
     """Return the one form of a record, however long it is."""
     # Records are made of JSON's own values and of each other: no dump is made before.
     return canonical_dump(written(record.__dict__), default=_fields)
+
+
+def leaf_hashes(
+    source: LogSource, *, origin: str, size: int, progress: Progress | None = None
+) -> list[bytes]:
+    """Hash the first records of a log anew: 32 bytes for each, at once in memory.
+
+    Args:
+        source: The log.
+        origin: Its origin, for whoever is told of the progress.
+        size: How many records.
+        progress: Called as records are hashed.
+
+    Raises:
+        TrailError: the log cannot be read.
+    """
+    leaves: list[bytes] = []
+    for rows in source.batches(size=size):
+        leaves += [leaf_hash(body) for _, body, _ in rows]
+        if progress:
+            progress(origin, len(leaves), size)
+    return leaves
 
 
 def _fields(part: object) -> object:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from policyguard.audit.creation import keys_by_origin, origin_of
 from policyguard.audit.layout import Layout
-from policyguard.audit.leaf import form_of
+from policyguard.audit.leaf import Progress, form_of, leaf_hashes
 from policyguard.audit.stores.files import FileLog, FileTrail
 from policyguard.audit.stores.place import is_url
 from policyguard.audit.stores.protocol import Cabinet, Head, LogSource, Row, TrailSource
@@ -170,26 +170,30 @@ class Log:
         """
         yield from self.source.checkpoints()
 
-    def proof(self, index: int, *, checkpoint: Note | None = None) -> ProofFile:
+    def proof(
+        self,
+        index: int,
+        *,
+        checkpoint: Note | None = None,
+        progress: Progress | None = None,
+    ) -> ProofFile:
         """Return the proof that a record is in the log.
 
         Args:
             index: The record.
             checkpoint: One of the log that covers the record, such as a cosigned one;
                 without it the newest.
+            progress: Called as records are hashed.
 
         Raises:
             ConfigurationError: there is no such record.
             TrailError: the log cannot be read.
         """
-        head = self.head()
-        note = checkpoint or Note.parse(head.note)
+        note = checkpoint or Note.parse(self.head().note)
         size = Checkpoint.parse(note.text).size
-        leaves = [
-            leaf_hash(body)
-            for rows in self.source.batches(size=size)
-            for _, body, _ in rows
-        ]
+        leaves = leaf_hashes(
+            self.source, origin=self.origin, size=size, progress=progress
+        )
         return ProofFile(
             index=index,
             hashes=prove_inclusion(index=index, size=size, tree=leaves),

@@ -206,6 +206,7 @@ def prove(
     record, the proof is up to that one, with their cosignatures.
     """
     from policyguard.audit.outside.attested import Vouchers
+    from policyguard.cli.progress import ProgressBar
     from policyguard.cli.trail_reading import find_record, opened
     from policyguard.errors import TamperedError, VerificationError
     from policyguard.signing.trust_file import TrustedLog
@@ -218,7 +219,9 @@ def prove(
         Vouchers(trust=reader.trust).of(found.log).newest_with_quorum(index=index)
     )
     note = cosigned[1] if cosigned is not None else None
-    proof = found.log.proof(index, checkpoint=note).format()
+    with ProgressBar() as bar:
+        made = found.log.proof(index, checkpoint=note, progress=bar.advance)
+    proof = made.format()
     # A proof that does not verify is worse than none.
     try:
         verify_proof_file(proof, leaf_bytes=found.entry.body, vkeys=found.log.vkeys)

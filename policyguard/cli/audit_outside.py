@@ -89,7 +89,11 @@ def anchor(
             " sinks under [outside] in the settings"
         )
     logs = [reader.log(origin)] if origin else list(reader.logs)
-    done = [take_log(log, outside=outside, now=wall_clock) for log in logs]
+    with ProgressBar() as bar:
+        done = [
+            take_log(log, outside=outside, now=wall_clock, progress=bar.advance)
+            for log in logs
+        ]
     if as_json:
         click.echo(json.dumps([taken_document(item) for item in done], indent=2))
     else:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from house.repository import DOCS, marked_blocks
-from integration.program import COMMAND, refused, run
+from integration.program import COMMAND, refused, run, run_program
 from outsiders import OPENSSL, Authority, answering, quorum_of, witness_for
 from trails import append_pair, copied, made_trail
 
@@ -121,6 +121,26 @@ def test_what_is_printed_can_be_read_by_programs(world: World) -> None:
         "late": False,
         "outside": outside,
     }
+
+
+def test_progress_of_anchoring_and_proving_is_on_standard_error_alone(
+    world: World,
+) -> None:
+    run("audit", "anchor")
+    world.grow()
+    terminal = {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}
+
+    # The witness, which knows the first seven records, wants a proof of the other two.
+    anchored = run_program("audit", "anchor", "--json", **terminal)
+    proved = run_program("audit", "prove", "app-1:1", "--json", **terminal)
+    quiet = run_program("audit", "prove", "app-1:1", "--json")
+
+    for done in (anchored, proved):
+        assert done.returncode == 0, done.stderr
+        assert "acme.example/app-1" in done.stderr
+        assert "100%" in done.stderr
+    assert "\x1b" not in anchored.stdout + proved.stdout
+    assert (quiet.stdout, quiet.stderr) == (proved.stdout, "")
 
 
 def test_a_record_is_shown_with_the_times_at_which_others_saw_the_log(

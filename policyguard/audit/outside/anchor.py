@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from policyguard.audit.leaf import Progress, leaf_hashes
 from policyguard.audit.outside.post import DEADLINE_SECONDS, post
 from policyguard.audit.outside.shelf import Attempt, Shelf
 from policyguard.audit.outside.witness import WitnessClient
@@ -35,7 +36,6 @@ from policyguard.signing.trust_file import TrustedWitness, TrustFile
 from policyguard.tlog import (
     Checkpoint,
     Note,
-    leaf_hash,
     prove_consistency,
     verify_checkpoint,
 )
@@ -94,22 +94,32 @@ class Taken:
         return all(failure is None for _, failure in self.places)
 
 
-def take_log(log: Log, *, outside: Outside, now: Callable[[], datetime]) -> Taken:
+def take_log(
+    log: Log,
+    *,
+    outside: Outside,
+    now: Callable[[], datetime],
+    progress: Progress | None = None,
+) -> Taken:
     """Take a log's newest checkpoint to everybody that there is, one run at a time.
 
     Args:
         log: The log.
         outside: Whom it is taken to.
         now: Returns the wall time.
+        progress: Called as records are hashed, where a proof is needed.
 
     Raises:
         PolicyGuardError: as `take_outside` says.
     """
     with log.outside.gate():
+        head = log.head()
         published = Published(
-            note=Note.parse(log.head().note),
+            note=Note.parse(head.note),
             vkeys=log.vkeys,
-            leaves=lambda: [leaf_hash(entry.body) for entry in log.entries()],
+            leaves=lambda: leaf_hashes(
+                log.source, origin=log.origin, size=head.size, progress=progress
+            ),
         )
         shelf = Shelf(cabinet=log.outside)
         return take_outside(published, shelf=shelf, outside=outside, now=now)

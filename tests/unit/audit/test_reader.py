@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from trails import append_pair, decision, outcome
+from trails import append_pair, decision, made_trail, outcome
 
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
@@ -45,6 +45,16 @@ def test_a_record_is_found_by_its_own_id(tmp_path: Path) -> None:
     assert indexes == list(range(1, 41))
     # The call that a record names is no record.
     assert found(tmp_path / "trail", records[0].call_id) is None
+
+
+def test_whoever_waits_for_a_proof_is_told_how_far_it_is(tmp_path: Path) -> None:
+    (log,) = TrailReader.open(made_trail(tmp_path / "trail", pairs=300)).logs
+    told: list[tuple[str, int, int]] = []
+
+    log.proof(5, progress=lambda *said: told.append(said))
+
+    assert told[-1] == ("acme.example/app-1", 601, 601)
+    assert [done for _, done, _ in told] == sorted({done for _, done, _ in told})
 
 
 def test_a_slot_that_a_crash_left_half_claimed_keeps_nobody_from_reading(
