@@ -4,6 +4,7 @@
     ├── ConfigurationError        wrong settings, files or arguments, at construction
     ├── FormatError               bytes that are not what their format says
     │   ├── CanonicalError        a value that has no canonical form
+    │   ├── NewerRecordError      a record that a newer version has made
     │   └── UnclearError               a body that could be read in more than one way
     ├── BundleError               a policy bundle that cannot be used
     │   └── BundleRefused         one that was offered, and may not take over
@@ -65,6 +66,16 @@ class FormatError(PolicyGuardError):
 
 class CanonicalError(FormatError):
     """Says that a value has no canonical JSON form."""
+
+
+class NewerRecordError(FormatError):
+    """Says which record a newer version of this software has made."""
+
+    def __init__(self, name: str) -> None:
+        """Say what to do about the record with this name."""
+        super().__init__(
+            f"{name} is of a newer version of policyguard: use that version here, too"
+        )
 
 
 class UnclearError(FormatError):

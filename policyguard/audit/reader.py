@@ -26,20 +26,15 @@ from policyguard.errors import (
     ConfigurationError,
     CutOffError,
     FormatError,
+    NewerRecordError,
     TamperedError,
     TrailError,
 )
 from policyguard.signing.keyring import VerifierKey
 from policyguard.signing.passphrase import Passphrase
 from policyguard.signing.trust_file import TrustFile
-from policyguard.tlog import (
-    Checkpoint,
-    Note,
-    ProofFile,
-    leaf_hash,
-    prove_inclusion,
-)
-from policyguard.vocabulary.record import AUDIT_RECORD, AnyRecord
+from policyguard.tlog import Checkpoint, Note, ProofFile, leaf_hash, prove_inclusion
+from policyguard.vocabulary.record import AUDIT_RECORD, AnyRecord, is_newer
 
 _INDEX_DIGITS: Final = len(str(2**63))
 """An index is below 2**63."""
@@ -65,6 +60,7 @@ class Entry:
 
         Raises:
             TamperedError: they are not the bytes of their leaf hash.
+            NewerRecordError: they are one of a newer version.
             FormatError: they are no record in its one canonical form.
         """
         if self.leaf and leaf_hash(self.body) != self.leaf:
@@ -72,10 +68,13 @@ class Entry:
                 f"{self.name} was changed: its bytes are not those that were signed"
             )
         try:
-            record = AUDIT_RECORD.validate_python(parse_canonical(self.body))
+            document = parse_canonical(self.body)
+            record = AUDIT_RECORD.validate_python(document)
         except FormatError as error:
             raise FormatError(f"{self.name} is no record: {error}") from error
         except ValidationError as error:
+            if is_newer(document):
+                raise NewerRecordError(self.name) from error
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             raise FormatError(

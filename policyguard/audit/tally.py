@@ -18,7 +18,12 @@ from policyguard.audit.outside.attested import Attested
 from policyguard.audit.reader import Entry
 from policyguard.audit.record_forms import Forms, Said
 from policyguard.audit.vault import commitment_value
-from policyguard.errors import PolicyGuardError, TamperedError
+from policyguard.errors import (
+    NewerRecordError,
+    NewerTrailError,
+    PolicyGuardError,
+    TamperedError,
+)
 from policyguard.vocabulary.record import (
     AnyRecord,
     ApprovalRecord,
@@ -98,8 +103,12 @@ class Tally:
         Raises:
             TamperedError: it, or its content, is not what its log may hold.
             FormatError: it is none.
+            NewerTrailError: a newer version of this software has made it.
             TrailError: the vault cannot be read.
         """
+        if isinstance(self._trouble, NewerRecordError):
+            # Signed as it is: nobody has changed it.
+            raise NewerTrailError(str(self._trouble)) from self._trouble
         if self._trouble is not None:
             raise self._trouble
 

@@ -9,7 +9,7 @@ vault, bound to the leaf by an HMAC with a salt of their own; what a client type
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from pydantic import (
     Field,
@@ -378,5 +378,19 @@ AnyRecord: TypeAlias = (
 )
 AuditRecord: TypeAlias = Annotated[AnyRecord, Field(discriminator="kind")]
 
+_KINDS: Final = frozenset(
+    kind
+    for form in get_args(AnyRecord)
+    for kind in get_args(form.model_fields["kind"].annotation)
+)
 AUDIT_RECORD: TypeAdapter[AnyRecord] = TypeAdapter(AuditRecord)
 """Validates a record of any kind."""
+
+
+def is_newer(document: object) -> bool:
+    """Say whether a record that has none of our forms says that it has a later one."""
+    if not isinstance(document, dict):
+        return False
+    version, kind = document.get("v"), document.get("kind")
+    unknown = isinstance(kind, str) and kind not in _KINDS
+    return type(version) is int and (version > 1 or (version == 1 and unknown))

@@ -19,7 +19,12 @@ from policyguard.audit.stores.protocol import Row
 from policyguard.audit.trail import Trail
 from policyguard.audit.vault import Keyed, commitment_of, commitment_value
 from policyguard.audit.verify import verify_trail
-from policyguard.errors import FormatError, TamperedError
+from policyguard.errors import (
+    FormatError,
+    NewerTrailError,
+    PolicyGuardError,
+    TamperedError,
+)
 from policyguard.vocabulary.record import AnyRecord, DecisionRecord
 
 COMMITTED = commitment_of(b"content", salt=b"s" * 32)
@@ -228,16 +233,17 @@ def test_the_forms_that_are_known_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "said"),
     [
-        (b'"complete"', b'"finished"'),
-        (b'"error":null', b'"error": null'),
-        (b'"v":1', b'"v":2'),
-        (b'"kind":"outcome"', b'"kind":"genesis"'),
+        (b'"complete"', b'"finished"', TamperedError),
+        (b'"error":null', b'"error": null', TamperedError),
+        (b'"v":1', b'"v":0', TamperedError),
+        (b'"v":1', b'"v":2', NewerTrailError),
+        (b'"kind":"outcome"', b'"kind":"genesis"', TamperedError),
     ],
 )
 def test_a_signed_record_that_is_none_is_found_among_many_of_one_form(
-    tmp_path: Path, old: bytes, new: bytes
+    tmp_path: Path, old: bytes, new: bytes, said: type[PolicyGuardError]
 ) -> None:
     directory = made_trail(tmp_path / "trail", pairs=1)
     trail = Trail.open(directory)
@@ -252,7 +258,7 @@ def test_a_signed_record_that_is_none_is_found_among_many_of_one_form(
 
     with pytest.raises(FormatError):
         entry_of(body.replace(old, new)).record()
-    with pytest.raises(TamperedError, match="entry 155 of acme"):
+    with pytest.raises(said, match="entry 155 of acme"):
         verify_trail(directory)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -12,11 +13,19 @@ from trails import SECRET, append_pair, copied, decision, made_trail, outcome
 
 from policyguard.audit import reader
 from policyguard.audit.layout import Layout
+from policyguard.audit.leaf import body_of
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.stores.files import FileTrail
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
-from policyguard.errors import ConfigurationError, TamperedError, TrailError
+from policyguard.audit.writer import claim_writer
+from policyguard.canonical import canonical_bytes
+from policyguard.errors import (
+    ConfigurationError,
+    NewerTrailError,
+    TamperedError,
+    TrailError,
+)
 from policyguard.signing.ed25519 import Ed25519Signer
 from policyguard.signing.trust_file import TrustFile
 from policyguard.tlog import (
@@ -420,3 +429,56 @@ def test_people_whose_file_was_cut_off_while_it_was_made_are_nobody_yet(
     (tmp_path / "trail" / "people.sqlite").touch()
 
     assert verify_trail(tmp_path / "trail").logs[0][1] == 2
+
+
+def newer(body: bytes, **changes: object) -> bytes:
+    return canonical_bytes(json.loads(body) | changes)
+
+
+def append_signed(trail: Path, *bodies: bytes) -> None:
+    writer = claim_writer(Layout.of(trail), name=None, role="app")
+    writer.append(bodies, sealed=[])
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"v": 2}, {"v": 2, "novel": 1}, {"kind": "novel"}, {"v": 3, "kind": "n"}],
+)
+def test_a_signed_record_of_a_newer_version_cannot_be_told_and_is_no_tampering(
+    trail: Path, changes: dict[str, object]
+) -> None:
+    append_signed(trail, newer(body_of(outcome("one")), **changes))
+
+    with pytest.raises(NewerTrailError, match=r"^entry 7 of .* of a newer version"):
+        verify_trail(trail)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"v": 0}, {"v": True, "kind": "n"}, {"v": "2"}, {"novel": 1}]
+)
+def test_a_signed_record_of_no_version_is_tampering(
+    trail: Path, changes: dict[str, object]
+) -> None:
+    append_signed(trail, newer(body_of(outcome("one")), **changes))
+
+    with pytest.raises(TamperedError, match=r"entry 7 of .* is no record"):
+        verify_trail(trail)
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_nobody_hides_a_changed_record_by_calling_it_newer(
+    trail: Path, *, hashed: bool
+) -> None:
+    # Many, so that it is read long before the checkpoint that it is signed by.
+    append_signed(trail, *[body_of(outcome("one"))] * 9_000)
+    with sqlite3.connect(trail / LOG) as log:
+        query = "SELECT body, leaf FROM entry WHERE idx = 8"
+        body, leaf = log.execute(query).fetchone()
+        changed = newer(body, v=2)
+        values = (changed, leaf_hash(changed) if hashed else leaf)
+        log.execute("UPDATE entry SET body = ?, leaf = ? WHERE idx = 8", values)
+    log.close()
+
+    with pytest.raises(TamperedError, match=r"entry [08] of"):
+        verify_trail(trail)
