@@ -393,9 +393,9 @@ def test_threads_that_wait_share_commits(trail: Trail, number: int, each: int) -
     for thread in threads:
         thread.join()
 
-    verified = verify_trail(trail.directory)
-    assert verified.logs[0][1] == 1 + number * each
-    assert verified.checkpoints < 1 + number * each
+    assert verify_trail(trail.directory).logs[0][1] == 1 + number * each
+    # Most commits are of all who wait, or nearly.
+    assert trail._process.recorder._written < 1 + number * each // 4
 
 
 class Sizes:
