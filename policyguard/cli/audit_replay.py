@@ -56,7 +56,7 @@ def replay(
         raise click.UsageError("give a DECISION, or --all")
     from policyguard.cli.progress import ProgressBar
     from policyguard.cli.trail_reading import find_record, opened
-    from policyguard.errors import FormatError, TamperedError
+    from policyguard.errors import FormatError, NewerRecordError, TamperedError
     from policyguard.replay.replay import replay as compute
 
     reader = opened(trail_of(directory))
@@ -72,6 +72,8 @@ def replay(
             report = compute(
                 reader, only=only, any_engine=any_engine, progress=bar.advance
             )
+    except NewerRecordError:
+        raise
     except FormatError as error:
         raise TamperedError(str(error)) from error
     if as_json:

@@ -11,8 +11,12 @@ import pytest
 from integration.program import HOSTILE, refused, run
 from trails import CALLER, TIME, append_pair, decision, made_trail, outcome
 
+from policyguard.audit.layout import Layout
+from policyguard.audit.leaf import body_of
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
+from policyguard.audit.writer import claim_writer
+from policyguard.canonical import canonical_bytes
 from policyguard.identity import new_id
 from policyguard.signing.trust_file import TrustFile
 from policyguard.tlog import open_checkpoint, verify_proof_file
@@ -448,3 +452,21 @@ def test_the_newest_checkpoint_is_printed_byte_for_byte(made: Path) -> None:
 
     assert done.stdout_bytes == log.head().note.encode()
     assert open_checkpoint(done.stdout, vkeys=[log.vkey]).size == 7
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [("verify",), ("report",), ("list",), ("gaps",), ("show", "1"), ("replay", "1")],
+)
+def test_what_a_newer_version_has_recorded_cannot_be_told(
+    tmp_path: Path, asked: tuple[str, ...]
+) -> None:
+    Trail.create(tmp_path / "trail", name="acme.example").close()
+    body = canonical_bytes(json.loads(body_of(outcome("x"))) | {"v": 2})
+    writer = claim_writer(Layout.of(tmp_path / "trail"), name=None, role="app")
+    writer.append([body], sealed=[])
+    writer.close()
+
+    done = run("audit", *asked, "--trail", tmp_path / "trail")
+
+    refused(done, says="entry 1 of acme.example/app-1 is of a newer version")

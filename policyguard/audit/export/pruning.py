@@ -28,6 +28,7 @@ from policyguard.audit.retention import Keeping, Reason, latest
 from policyguard.errors import (
     ConfigurationError,
     FormatError,
+    NewerRecordError,
     TamperedError,
     TrailError,
     VerificationError,
@@ -75,6 +76,7 @@ def prune_tiles(
 
     Raises:
         ConfigurationError: a record has to be kept; names it, and until when.
+        NewerRecordError: a newer version has made one.
         TamperedError: the export is not the log's.
         TrailError: the directory cannot be read or written.
     """
@@ -134,10 +136,13 @@ class _Rules:
 
         Raises:
             ConfigurationError: it has.
+            NewerRecordError: a newer version has made it.
             TamperedError: it is none.
         """
         try:
             record = entry.record()
+        except NewerRecordError:
+            raise
         except FormatError as error:
             raise TamperedError(f"the export was changed: {error}") from error
         last = latest(self._reasons(record))

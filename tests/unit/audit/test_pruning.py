@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import date
 from pathlib import Path
@@ -11,11 +12,20 @@ from trails import CALLER, DIGEST, TIME, decision, outcome
 
 from policyguard.audit.export.pruning import Pruned, prune_tiles
 from policyguard.audit.export.tiles import export_tiles, verify_tiles
+from policyguard.audit.layout import Layout
+from policyguard.audit.leaf import body_of
 from policyguard.audit.reader import Log, TrailReader
 from policyguard.audit.retention import Keeping, LegalHold
 from policyguard.audit.trail import Trail
 from policyguard.audit.vault import Sealed
-from policyguard.errors import ConfigurationError, TamperedError, TrailError
+from policyguard.audit.writer import claim_writer
+from policyguard.canonical import canonical_bytes
+from policyguard.errors import (
+    ConfigurationError,
+    NewerRecordError,
+    TamperedError,
+    TrailError,
+)
 from policyguard.identity import new_id
 from policyguard.vocabulary.record import ApprovalRecord
 
@@ -214,3 +224,19 @@ def test_only_the_log_s_own_export_is_pruned(folder: Path, tmp_path: Path) -> No
         )
     with pytest.raises(TrailError, match="no export"):
         prune_tiles(log_of(folder), tmp_path, below=1, keeping=Keeping(), today=LATER)
+
+
+def test_what_a_newer_version_has_recorded_is_not_pruned_by_an_older_one(
+    tmp_path: Path,
+) -> None:
+    Trail.create(tmp_path / "trail", name="acme.example").close()
+    body = canonical_bytes(json.loads(body_of(outcome("x"))) | {"v": 2})
+    writer = claim_writer(Layout.of(tmp_path / "trail"), name=None, role="app")
+    writer.append([body] * 600, sealed=[])
+    writer.close()
+    export_tiles(log_of(tmp_path), tmp_path / "out")
+
+    with pytest.raises(NewerRecordError, match=r"^entry 1 of .* of a newer version"):
+        pruned(tmp_path, below=512)
+
+    assert verify(tmp_path, minimum=0) == 601
