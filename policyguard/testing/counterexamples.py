@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from policyguard.engines.tree import Path
+from policyguard.errors import EvaluationError
 from policyguard.testing.claims import Counterexample
 from policyguard.testing.properties import opened
 from policyguard.testing.rule_table import Found, Sample, Table, objects
@@ -30,10 +31,19 @@ class Change:
     kept: Found | None = None
     """What the rule has to find before; nothing: whatever breaks a property."""
 
-    def breaks(self, choice: Choice, breaks: Breaks) -> tuple[Found, Found] | None:
-        """Return what is found before and after, if that breaks a property."""
+    def breaks(
+        self, choice: Choice, breaks: Breaks, *, shown: bool = False
+    ) -> tuple[Found, Found] | None:
+        """Return what is found before and after, if that breaks a property.
+
+        Args:
+            choice: A choice of the whole space.
+            breaks: Says what is a breach.
+            shown: Whether it is what is shown, and no more a search for it.
+        """
         space = self.analyst.space
-        after = self.analyst.found(space.call({**choice, self.dim.path: self.to}))
+        asked = self.analyst.found if shown else self.analyst.searched
+        after = asked(space.call({**choice, self.dim.path: self.to}))
         if after is None:
             return None
         other = after.get(self.rule, frozenset())
@@ -42,7 +52,7 @@ class Change:
             other = frozenset(item for found in after.values() for item in found)
             if objects(other):
                 return None
-        before = self.analyst.found(space.call(choice))
+        before = asked(space.call(choice))
         if before is None:
             return None
         one = before.get(self.rule, frozenset())
@@ -58,6 +68,9 @@ class Change:
         Args:
             start: A choice of the whole space.
             breaks: Says what is a breach.
+
+        Raises:
+            EvaluationError: what was searched with answers as what decides does not.
         """
         shown = self.breaks(start, breaks)
         if shown is None:
@@ -68,6 +81,11 @@ class Change:
             fewer = {key: value for key, value in choice.items() if key != path}
             if path != self.dim.path and (again := self.breaks(fewer, breaks)):
                 choice, shown = fewer, again
+        if self.breaks(choice, breaks, shown=True) != shown:
+            raise EvaluationError(
+                f"{self.rule}: compiled policy answers a call as the interpreter does not:"
+                " nothing is claimed; report it with the policy"
+            )
         space = self.analyst.space
         by_path = {dim.path: dim for dim in space.dims}
         return Counterexample(

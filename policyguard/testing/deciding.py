@@ -358,7 +358,7 @@ def _objecting(
     known: list[str],
 ) -> str | None:
     """Return a rule that objects to a changed call, and of which a table can be made."""
-    found = analyst.found(analyst.space.call({**choice, change.dim.path: change.to}))
+    found = analyst.searched(analyst.space.call({**choice, change.dim.path: change.to}))
     for rule in sorted(found or {}):
         if rule not in known and objects((found or {})[rule]):
             return rule

@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 
 Root: TypeAlias = int
 """A function: below zero a leaf, else the place of what looks at a fact first."""
+Leaf: TypeAlias = Callable[[int], int]
 _Branches: TypeAlias = tuple[tuple[Root, int], ...]
 _NONE: Final = 1 << 30
 _HALF: Final = 0.5
@@ -170,17 +171,35 @@ class Diagrams:
 
         return walk(one, other)
 
-    def mapped(self, root: Root, leaf: Callable[[int], int]) -> Root:
+    def mapped(self, root: Root, leaf: Leaf) -> Root:
         """Return the function with other leaves."""
+        return self.taken(root, self, range(len(self.sizes)), leaf)
+
+    def taken(
+        self,
+        root: Root,
+        other: Diagrams,
+        levels: Mapping[int, int] | Sequence[int],
+        leaf: Leaf,
+    ) -> Root:
+        """Return a function of others as one of these.
+
+        Args:
+            root: The function.
+            other: Whose it is.
+            levels: By fact there, which one it is here: in the same order, and with the
+                same values.
+            leaf: Says what becomes of a leaf.
+        """
         memo: dict[Root, Root] = {}
 
         def walk(node: Root) -> Root:
             if node < 0:
                 return ~leaf(~node)
             if node not in memo:
-                level, branches = self._nodes[node]
+                level, branches = other.node(node)
                 memo[node] = self.choose(
-                    level, [(walk(child), bits) for child, bits in branches]
+                    levels[level], [(walk(child), bits) for child, bits in branches]
                 )
             return memo[node]
 

@@ -1,4 +1,4 @@
-"""Asks the engine about one policy: the view of calls, parts of rules, whole calls.
+"""Asks the engine about one policy: the view of calls, and parts of rules.
 
 A part of a rule is asked with as much of the view as it reads and nothing more, so that
 a fact which the slice forgot would be missing, and not be wrong by luck.
@@ -7,7 +7,7 @@ a fact which the slice forgot would be missing, and not be wrong by luck.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -57,7 +57,6 @@ class Evaluator:
         self._data = orjson.dumps(dict(policy.data)).decode("utf-8")
         self._fields = _view_fields(policy, tree)
         self._fields_of: dict[str, tuple[Running | None, NativeEngine]] = {}
-        self._whole: dict[tuple[Path, ...], NativeEngine] = {}
         self.evaluations = 0
 
     def views(self, top: str, calls: Sequence[Json]) -> list[str | None]:
@@ -181,35 +180,6 @@ class Evaluator:
             views: Places of constants, each with the rest of the view.
         """
         return self._all(engine, f"policyguard_kit.table.answers_{number}", views)
-
-    def found(self, call: Json, sets: Iterable[Path]) -> list[tuple[str, str]] | None:
-        """Return ids and effects of all findings on a whole call; without a view nothing.
-
-        Nothing is sliced here: this is what slices are checked against.
-
-        Args:
-            call: What the guard would ask.
-            sets: The sets to which rules contribute.
-        """
-        key = tuple(sorted(set(sets)))
-        if key not in self._whole:
-            bodies = "".join(
-                "found contains [f.id, f.effect] if {\n"
-                "view := data.policyguard.facts.view\n"
-                f"fs := data.{'.'.join(name)} with input as view\nsome f in fs\n}}\n"
-                for name in key
-            )
-            self._whole[key] = self._loaded(
-                dict(self._policy.modules),
-                f"package policyguard_kit.whole\n\n{bodies}\n"
-                "answers := [x | data.policyguard.facts.view; x := found]\n",
-            )
-        self.evaluations += 1
-        engine = self._whole[key]
-        engine.set_input_json(orjson.dumps(call).decode("utf-8"))
-        answer, message = answer_of(engine, "data.policyguard_kit.whole.answers")
-        found = None if message else orjson.loads(answer)
-        return [(rule, effect) for rule, effect in found[0]] if found else None
 
     def _loaded(
         self,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import orjson
 
@@ -28,6 +29,9 @@ _VOID: Final = -1
 """Stands for the value of a fact in an object that is not there."""
 _Key = tuple[int, ...]
 _Paths = tuple[Path, ...]
+_Asked = tuple[_Paths, tuple[int, ...], tuple[_Key, ...]]
+"""Paths, the facts on which they depend, and of each which values are told apart."""
+_Answer = tuple[Root, tuple[int, ...]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +68,10 @@ class PathValues:
         self._seen: dict[_Paths, dict[str, int]] = {}
         self._values: dict[_Paths, list[Json]] = {}
         self._classes: dict[tuple[_Paths, tuple[Path, ...]], dict[int, int]] = {}
+        self._alike: dict[tuple[object, ...], dict[int, int]] = {}
+        self._built: WeakKeyDictionary[Diagrams, dict[_Asked, _Answer]] = (
+            WeakKeyDictionary()
+        )
 
     def diagram(
         self,
@@ -89,10 +97,26 @@ class PathValues:
             OverflowError: they depend on too many combinations.
         """
         levels = levels_of(space, reads)
-        top = paths[0][0]
         chosen = [
             self._choices(space, level, levels, reads, stand_ins) for level in levels
         ]
+        built = self._built.setdefault(diagrams, {})
+        asked = paths, tuple(levels), tuple(map(tuple, chosen))
+        if asked not in built:
+            built[asked] = self._diagram(diagrams, space, paths, levels, chosen)
+        root, numbers = built[asked]
+        return root, [self._values[paths][number] for number in numbers]
+
+    def _diagram(
+        self,
+        diagrams: Diagrams,
+        space: Space,
+        paths: _Paths,
+        levels: Sequence[int],
+        chosen: Sequence[Sequence[int]],
+    ) -> _Answer:
+        """Return the function, and the number of the value of each leaf."""
+        top = paths[0][0]
         size = math.prod(len(set(column)) for column in chosen)
         dims = tuple(space.dims[level].path for level in levels)
         voids = _voids([self._dims[item] for item in dims])
@@ -122,8 +146,7 @@ class PathValues:
                 ],
             )
 
-        root = build(0, ())
-        return root, [self._values[paths][number] for number in places]
+        return build(0, ()), tuple(places)
 
     def _choices(
         self,
@@ -139,7 +162,12 @@ class PathValues:
         own = [places[orjson.dumps(value)] for value in dim.values]
         if dim.kind == "at":
             dims = tuple(space.dims[item] for item in levels)
-            alike = Relevance(reads=reads, data=self._data, dims=dims).alike(dim)
+            others = [other.values for other in dims if other.kind == "instant"]
+            key = reads.data, dim.values, *others
+            if key not in self._alike:
+                relevance = Relevance(reads=reads, data=self._data, dims=dims)
+                self._alike[key] = relevance.alike(dim)
+            alike = self._alike[key]
             return [own[alike[index]] for index in range(len(own))]
         return [own[index] for index in stand_ins.get(dim.path, range(len(own)))]
 

@@ -7,6 +7,7 @@ what is found, and how often the engine is asked, is the same in however many pr
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -36,6 +37,9 @@ from policyguard.testing.tables import Analyst
 
 _CONFIDENCE: Final = 3.0
 """Of N draws without a hit, the share of hits is below 3/N with 95 % confidence."""
+
+_SELDOM: Final = 200_000
+"""After how many new objects Python looks for those that only refer to one another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +160,19 @@ def _groups(analyst: Analyst, rules: Sequence[str]) -> list[tuple[str, ...]]:
 def _group(
     work: Work, analyst: Analyst, rules: Sequence[str], crosschecks: int
 ) -> Done:
+    # A quarter of the time went into looking for what refers to itself, which nothing
+    # here does.
+    before = gc.get_threshold()
+    gc.set_threshold(_SELDOM, *before[1:])
+    try:
+        return _of_rules(work, analyst, rules, crosschecks)
+    finally:
+        gc.set_threshold(*before)
+
+
+def _of_rules(
+    work: Work, analyst: Analyst, rules: Sequence[str], crosschecks: int
+) -> Done:
     analyst.forget()
     before, checked = analyst.evaluations, 0
     claims: list[Claim] = []
@@ -248,10 +265,14 @@ def _sampled(analyst: Analyst, table: Sample, prop: Property, effort: Effort) ->
     done = 0
     for choice in drawn(table.space, count=effort.samples, seed=effort.seed):
         start = translated(table, analyst, choice)
-        found = analyst.found(analyst.space.call(start)) or {}
+        call = analyst.space.call(start)
+        mine = (analyst.searched(call) or {}).get(table.rule, frozenset())
         done += 1
-        mine = found.get(table.rule, frozenset())
-        if prop.name == REACHABLE and mine:
+        if (
+            prop.name == REACHABLE
+            and mine
+            and table.rule in (analyst.found(call) or {})
+        ):
             return Claim(property=prop.name, rule=table.rule, tier="PROVED", cases=done)
         if prop.breaks is opened and not objects(mine):
             continue

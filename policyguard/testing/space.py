@@ -73,9 +73,11 @@ class Space:
     recipients: Mapping[str, str] = field(repr=False)
     """By deployment the operator who receives what is sent."""
     _by_path: Mapping[Path, Dim] = field(init=False, repr=False, compare=False)
+    _text: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Index the dimensions."""
+        """Index the dimensions, and keep the base as text, of which copies are made."""
+        object.__setattr__(self, "_text", orjson.dumps(dict(self.base)))
         object.__setattr__(self, "_by_path", {dim.path: dim for dim in self.dims})
 
     @classmethod
@@ -172,7 +174,7 @@ class Space:
 
     def call(self, choice: Choice) -> dict[str, Any]:
         """Return the `input` of one choice."""
-        call = orjson.loads(orjson.dumps(self.base))
+        call: dict[str, Any] = orjson.loads(self._text)
         # Objects before what is in them.
         for path in sorted(choice, key=len):
             _put(call, path, self._by_path[path].values[choice[path]])

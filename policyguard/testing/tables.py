@@ -23,7 +23,7 @@ from policyguard.testing.diagrams import Diagrams, Root
 from policyguard.testing.evaluating import POINTWISE, VIEW, Evaluator
 from policyguard.testing.outcomes import FAILED, HOLDS, NO_VIEW, Outcomes, answered
 from policyguard.testing.part_views import PartViews
-from policyguard.testing.part_walks import PartWalks
+from policyguard.testing.part_walks import PartWalks, Walked
 from policyguard.testing.parts import Case, Part, cases_of
 from policyguard.testing.path_values import PathValues
 from policyguard.testing.relevant import Relevance, also_read, slice_of
@@ -33,14 +33,13 @@ from policyguard.testing.sliced import LOOKED_UP, Slice
 from policyguard.testing.slices import Slicer
 from policyguard.testing.space import Space, concerned
 from policyguard.testing.uses import uses_of
+from policyguard.testing.whole_calls import WholeCalls
 
 SETS: Final[tuple[Path, ...]] = (
     ("policyguard", "rules", "findings"),
     ("policyguard", "tenant", "findings"),
 )
 """To which shipped rules contribute, and a tenant's own."""
-_MOST_KEPT: Final = 20_000
-"""Whole calls of which what was found is kept: a call is often asked about again."""
 
 
 class Analyst:
@@ -63,9 +62,9 @@ class Analyst:
         self._uses = uses_of(self.tree)
         self._evaluator = Evaluator(policy, self.tree)
         self._values = PathValues(space, policy.data, self._views)
+        self._parts: dict[tuple[str, bytes], Walked] = {}
         self._below: dict[Path, Reads] = {}
         self._tables: dict[str, Table | Sample] = {}
-        self._found: dict[bytes, Mapping[str, Found] | None] = {}
         self.rules: dict[str, Module] = {
             head.finding: module
             for module in self.tree.modules
@@ -73,6 +72,7 @@ class Analyst:
             if head.finding is not None and head.path in SETS
         }
         """The modules that contribute findings, by the id of their rule."""
+        self._whole = WholeCalls(policy, map(self.set_of, self.rules.values()))
 
     def changed(self, name: str, text: str) -> Analyst:
         """Return who asks the policy with another text of one module of rules.
@@ -93,13 +93,14 @@ class Analyst:
     def forget(self) -> None:
         """Forget what was evaluated, so that what comes next is as if it were first."""
         self._values = PathValues(self.space, self.policy.data, self._views)
-        self._found.clear()
+        self._whole.forget()
         self._tables.clear()
+        self._parts.clear()
 
     @property
     def evaluations(self) -> int:
         """Return how often the engine was asked."""
-        return self._evaluator.evaluations
+        return self._evaluator.evaluations + self._whole.evaluations
 
     def table(self, rule: str) -> Table | Sample:
         """Decide a rule for every call, or say why that is too much."""
@@ -287,6 +288,8 @@ class Analyst:
             reads=self._reads,
             known=known,
             loose=loose,
+            walked=self._parts,
+            names=f"{sliced.module.package} {sorted(sliced.module.aliases.items())}",
         )
         try:
             return walks.of(parts, *program)
@@ -325,16 +328,11 @@ class Analyst:
 
         Nothing is sliced here: this is what slices are checked against.
         """
-        key = orjson.dumps(call)
-        if key in self._found:
-            return self._found[key]
-        sets = {self.set_of(module) for module in self.rules.values()}
-        answer = self._evaluator.found(call, sets)
-        found = None if answer is None else _by_rule(answer)
-        if len(self._found) >= _MOST_KEPT:
-            self._found.clear()
-        self._found[key] = found
-        return found
+        return self._whole.found(call)
+
+    def searched(self, call: Json) -> Mapping[str, Found] | None:
+        """Return the same for a search, of which what is shown is asked once more."""
+        return self._whole.searched(call)
 
     def _reads(self, path: Path) -> Reads:
         if path not in self._below:
@@ -366,13 +364,6 @@ def _read_by(cases: Iterable[Case]) -> Reads:
         for part in case.parts:
             found |= part.reads
     return found
-
-
-def _by_rule(answer: Iterable[tuple[str, str]]) -> dict[str, Found]:
-    found: dict[str, set[tuple[str, str]]] = {}
-    for rule, effect in answer:
-        found.setdefault(rule, set()).add((rule, effect))
-    return {rule: frozenset(items) for rule, items in found.items()}
 
 
 def relevance_of(analyst: Analyst, rule: str) -> Relevance:

@@ -233,14 +233,17 @@ class Walk:
 
     def _leaf(self, root: Root) -> int:
         """Return the leaf of a function that all calls that are left have."""
+        node, left = self.diagrams.node, self._left
         while root >= 0:
-            level, branches = self.diagrams.node(root)
-            bits = self._left[level]
-            only = next((c for c, own in branches if not bits & ~own), None)
-            if only is None:
-                live = [own & bits for _, own in branches if own & bits]
-                raise UndecidedError(level, live)
-            root = only
+            level, branches = node(root)
+            bits = left[level]
+            for child, own in branches:
+                if bits & own:
+                    if bits & ~own:
+                        live = [own & bits for _, own in branches if own & bits]
+                        raise UndecidedError(level, live)
+                    root = child
+                    break
         return ~root
 
     def _of(self, place: Place) -> _Known:

@@ -184,3 +184,15 @@ def test_a_fact_selects_functions_that_look_at_facts_before_it(
         a if values[level] == 0 else b
         for values, a, b in zip(EVERY, one, other, strict=True)
     ]
+
+
+@given(tables)
+def test_a_function_of_some_facts_is_the_same_among_more(leaves: list[int]) -> None:
+    diagrams, wider = Diagrams(SIZES), Diagrams((5, SIZES[0], SIZES[1], 7, SIZES[2]))
+    root = built(diagrams, leaves)
+
+    taken = wider.taken(root, diagrams, {0: 1, 1: 2, 2: 4}, lambda leaf: leaf + 10)
+
+    found = [wider.value(taken, (4, one, two, 6, three)) for one, two, three in EVERY]
+    assert found == [leaf + 10 for leaf in leaves]
+    assert wider.levels(taken) <= {1, 2, 4}

@@ -8,8 +8,9 @@ import pytest
 from unit.testing.test_parts import HEAD, shipped, space
 
 from policyguard.errors import NotTranslatedError
+from policyguard.testing.counterexamples import translated
 from policyguard.testing.open_views import OpenObject, Place, kind_of
-from policyguard.testing.rule_table import Found, Sample, Table
+from policyguard.testing.rule_table import Found, Sample, Table, drawn
 from policyguard.testing.space import Space
 from policyguard.testing.tables import Analyst
 
@@ -137,3 +138,20 @@ def test_an_open_object_is_an_object_of_which_fields_alone_are_asked_for() -> No
         hops["id"]
     with pytest.raises(NotTranslatedError, match="all of `hops`"):
         dict(hops)
+
+
+def test_what_was_walked_through_is_not_walked_through_for_several_rules() -> None:
+    own, rules = Analyst(shipped(), space()), ["FACT-01", "FACT-02"]
+    alone = [own.table(rule) for rule in rules]
+    before = own.evaluations
+
+    joint = own.joint(rules)
+
+    assert joint is not None
+    assert own.evaluations == before
+    assert len(joint[1].space.dims) > len(alone[1].space.dims)
+    for choice in drawn(joint[0].space, count=100, seed=0):
+        found = own.found(own.space.call(translated(joint[0], own, choice))) or {}
+        assert [table.outcome(choice) for table in joint] == [
+            found.get(rule, frozenset()) for rule in rules
+        ]
