@@ -9,31 +9,25 @@ condition from one that says nothing.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice, pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
-import orjson
-
 from policyguard.canonical import Json
-from policyguard.engines.native import compile_modules
-from policyguard.engines.threads import NativeEngine
 from policyguard.engines.tree import FINDINGS, Module, Path
-from policyguard.errors import BundleError, EngineLoadError
+from policyguard.errors import BundleError
 from policyguard.testing.asked import (
     Replaced,
     asked_on,
     asking,
-    contributing_to,
     document,
     name_of,
     replaced_by_tests,
 )
 from policyguard.testing.combined import combinations
+from policyguard.testing.compared_inputs import NOT_COMPARED, Compared, loaded
 from policyguard.testing.mutants import Mutant
-from policyguard.testing.pruning import pruned
 from policyguard.testing.rego_tests import answer_of
 from policyguard.testing.varied import Asked, literals_of, varied
 from policyguard.testing.witnesses import Witness
@@ -41,14 +35,6 @@ from policyguard.testing.world import Ground, path_of, tests_beside
 
 MAX_SEEN: Final = 200
 MAX_INPUTS: Final = 600
-_GROUP: Final = re.compile(r"\binput\.(\w+)")
-_WHOLE: Final = re.compile(r"\binput\b(?!\.\w)")
-"""Where a module may read any fact."""
-_FIRST: Final = 20
-_BATCH: Final = 250
-_FAILS: Final = "evaluation fails"
-_PROBE: Final = "data.policyguard_kit.compared.answers"
-_NOT_COMPARED: Final = Witness(input=None, rule=None, mutant=None)
 
 
 @dataclass(slots=True)
@@ -65,7 +51,7 @@ class SeenInputs:
     ground: Ground
     most: int = MAX_INPUTS
     strength: int = 0
-    _by_file: dict[str, _Compared | None] = field(default_factory=dict)
+    _by_file: dict[str, Compared | None] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -82,7 +68,7 @@ class SeenInputs:
             self._by_file[mutant.file] = self._collected(mutant.file)
         compared = self._by_file[mutant.file]
         if compared is None:
-            return _NOT_COMPARED
+            return NOT_COMPARED
         return compared.difference(mutant)
 
     def inputs(self, file: str) -> list[Asked]:
@@ -112,7 +98,7 @@ class SeenInputs:
         compared = self._by_file[file]
         return [] if compared is None else compared.all_answers(text, count)
 
-    def _collected(self, file: str) -> _Compared | None:
+    def _collected(self, file: str) -> Compared | None:
         module = next(item for item in self.ground.tree.modules if item.name == file)
         observed = _observed(self.ground, module)
         if not observed:
@@ -121,7 +107,7 @@ class SeenInputs:
         seen, targets = _told(self._seen(module, observed, targets), targets)
         if not seen:
             return None
-        compared = _Compared(
+        compared = Compared(
             ground=self.ground,
             module=module,
             observed=observed,
@@ -137,7 +123,7 @@ class SeenInputs:
         compared.inputs, compared.combined = [*rows, *seen, *others], len(rows)
         return compared
 
-    def _combined(self, seen: Sequence[Asked], compared: _Compared) -> list[Asked]:
+    def _combined(self, seen: Sequence[Asked], compared: Compared) -> list[Asked]:
         found = combinations(seen, strength=self.strength, alike=compared.alike)
         rows = list(islice(found, self.most + 1))
         if len(rows) > self.most:
@@ -157,7 +143,7 @@ class SeenInputs:
             observed=observed,
             read=[part for _, parts in targets for part in parts],
         )
-        engine = _loaded(texts, self.ground.policy.data)
+        engine = loaded(texts, self.ground.policy.data)
         tests = tests_beside(self.ground, module)
         known: dict[str, None] = {}
         for test in self.ground.tests:
@@ -170,145 +156,6 @@ class SeenInputs:
             if len(known) >= MAX_SEEN:
                 break
         return [json.loads(text) for text in known]
-
-
-@dataclass(slots=True)
-class _Compared:
-    """Holds the answers of one module on its inputs; belongs to one thread."""
-
-    ground: Ground
-    module: Module
-    observed: tuple[Path, ...]
-    replaced: tuple[Path, ...]
-    inputs: list[Asked] = field(default_factory=list)
-    combined: int = 0
-    """How many of them, the first ones, combine values."""
-    _base: NativeEngine | None = None
-    _original: NativeEngine | None = None
-    _expected: dict[int, dict[str, Json]] = field(default_factory=dict)
-
-    def difference(self, mutant: Mutant) -> Witness | None:
-        text = self.ground.policy.modules[self.module.name]
-        original: NativeEngine | None = None
-        changed = self._with(mutant.text)
-        for start, end in _batches(len(self.inputs)):
-            if start not in self._expected:
-                original = original or self._with(text)
-                self._expected[start] = self._answers(original, start, end)
-            answers = self._answers(changed, start, end)
-            for index, expected in self._expected[start].items():
-                if answers.get(index) != expected:
-                    asked = self.inputs[int(index)]
-                    return Witness(
-                        input=asked.input,
-                        data=asked.data,
-                        rule=expected,
-                        mutant=answers.get(index),
-                    )
-        # Where the rule itself answers nothing, a mutant that answers nothing is not told.
-        return None if self._says_something() else _NOT_COMPARED
-
-    def _says_something(self) -> bool:
-        return any(
-            isinstance(answer, dict) and any(answer.values())
-            for answers in self._expected.values()
-            for answer in answers.values()
-        )
-
-    def alike(self, inputs: Sequence[Asked]) -> bool:
-        """Say whether the module has one and the same answer to some inputs."""
-        if self._original is None:
-            self._original = self._with(self.ground.policy.modules[self.module.name])
-        batch = {str(index): item.document() for index, item in enumerate(inputs)}
-        answer, message = _asked(self._original, batch)
-        if message:
-            return False
-        return len(set(map(orjson.dumps, orjson.loads(answer).values()))) == 1
-
-    def read_of(self, inputs: Sequence[Asked]) -> list[Asked]:
-        """Return as much of inputs as the module mentions, none twice."""
-        text = "\n".join(self._texts().values())
-        if _WHOLE.search(text):
-            return list(inputs)
-        named = set(_GROUP.findall(text))
-        found: dict[bytes, Asked] = {}
-        for one in inputs:
-            given = one.input
-            if isinstance(given, dict):
-                given = {name: part for name, part in given.items() if name in named}
-            short = replace(one, input=given)
-            found.setdefault(orjson.dumps(short.document()), short)
-        return list(found.values())
-
-    def all_answers(self, text: str, count: int) -> list[Json]:
-        try:
-            engine = self._with(text)
-        except Exception as error:
-            raise EngineLoadError(f"{self.module.name} does not compile") from error
-        found: dict[str, Json] = {}
-        for start, end in _batches(count):
-            found |= self._answers(engine, start, end)
-        return [found.get(str(index)) for index in range(count)]
-
-    def _with(self, text: str) -> NativeEngine:
-        if self._base is None:
-            self._base = self._made()
-        engine = self._base.clone()
-        engine.add_policy(self.module.name, text)
-        return engine
-
-    def _texts(self) -> dict[str, str]:
-        """Return what the module's answers depend on, itself among them."""
-        heads = (head.path for head in self.module.heads)
-        return pruned(
-            self.ground.policy.modules,
-            asked=[*self.observed, *heads],
-            contributing=contributing_to(self.ground, self.module),
-        )
-
-    def _made(self) -> NativeEngine:
-        texts = self._texts()
-        del texts[self.module.name]
-        texts["policyguard_kit_compared.rego"] = _probe(self.observed, self.replaced)
-        return _loaded(texts, self.ground.policy.data)
-
-    def _answers(self, engine: NativeEngine, start: int, end: int) -> dict[str, Json]:
-        batch = {str(i): self.inputs[i].document() for i in range(start, end)}
-        answer, message = _asked(engine, batch)
-        if not message:
-            return dict(orjson.loads(answer))
-        # One of them fails: each is asked alone, and a failure is an answer too.
-        found: dict[str, Json] = {}
-        for index, item in batch.items():
-            answer, message = _asked(engine, {index: item})
-            found[index] = _FAILS if message else orjson.loads(answer).get(index)
-        return found
-
-
-def _batches(count: int) -> Iterator[tuple[int, int]]:
-    """Yield where batches begin and end: most faults are told by the first few inputs."""
-    bounds = [0, min(_FIRST, count), *range(_FIRST + _BATCH, count, _BATCH), count]
-    return pairwise(sorted(set(bounds)))
-
-
-def _asked(engine: NativeEngine, batch: Mapping[str, Json]) -> tuple[str, str]:
-    engine.set_input_json(orjson.dumps(batch).decode("utf-8"))
-    return answer_of(engine, _PROBE)
-
-
-def _probe(observed: Sequence[Path], targets: Sequence[Path]) -> str:
-    given = "with input as given.input" + "".join(
-        f" with {name} as given.data[{json.dumps(name)}]"
-        for name in map(name_of, targets)
-    )
-    asked = ",\n".join(
-        f"{json.dumps('.'.join(path))}: [value | value := {name_of(path)} {given}]"
-        for path in observed
-    )
-    return (
-        "package policyguard_kit.compared\n\nanswers := {index: answer |\n"
-        f"some index, given in input\nanswer := {{\n{asked},\n}}\n}}\n"
-    )
 
 
 def _observed(ground: Ground, module: Module) -> tuple[Path, ...]:
@@ -362,9 +209,3 @@ def _told(
         for given, said in lines
     ]
     return seen, targets
-
-
-def _loaded(texts: Mapping[str, str], data: Mapping[str, Json]) -> NativeEngine:
-    engine = compile_modules(texts)
-    engine.add_data_json(orjson.dumps(dict(data)).decode("utf-8"))
-    return engine
