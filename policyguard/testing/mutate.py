@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from policyguard.engines.tree import FINDINGS
 from policyguard.errors import BundleError, ConfigurationError
 from policyguard.testing.mutants import OPERATORS, Mutant, mutants_of, shown_only
 from policyguard.testing.seen_inputs import MAX_INPUTS, SeenInputs
@@ -201,9 +202,10 @@ class Bench:
             if mutant.operator in self._operators
         ]
         wider = WiderWorld(self._ground, module)
+        shared = all(head.path[-1] != FINDINGS for head in module.heads)
         results = []
         for index, mutant in enumerate(mutants, start=1):
-            results.append(_tried(mutant, world, wider, self._known))
+            results.append(_tried(mutant, world, wider, self._known, shared=shared))
             progress(name, index, len(mutants))
         return results
 
@@ -213,7 +215,7 @@ def _nobody(name: str, done: int, total: int) -> None:
 
 
 def _tried(
-    mutant: Mutant, world: World, wider: WiderWorld, inputs: Inputs
+    mutant: Mutant, world: World, wider: WiderWorld, inputs: Inputs, *, shared: bool
 ) -> MutantResult:
     killer = world.killer_of(mutant)
     if killer is None:
@@ -221,14 +223,18 @@ def _tried(
     if killer:
         return MutantResult(mutant=mutant, state="killed", killer=killer)
     witness = inputs.difference(mutant) if inputs.count else None
-    if witness is None and inputs.count:
+    alike = witness is None and inputs.count > 0
+    if alike and not shared:
         return MutantResult(mutant=mutant, state="equivalent")
+    # Others give a module that they share what its own tests do not.
     noticed = wider.killer_of(mutant)
     if noticed is not None:
         killer, file = noticed
         return MutantResult(
             mutant=mutant, state="killed", killer=killer, elsewhere=file
         )
+    if alike:
+        return MutantResult(mutant=mutant, state="equivalent")
     return MutantResult(mutant=mutant, state="survived", witness=witness)
 
 

@@ -153,6 +153,23 @@ def test_what_only_tests_of_other_modules_notice_is_named_with_their_file(
     assert "2 of them only by tests of other modules" in report.text()
 
 
+def test_what_is_alike_on_a_shared_modules_own_inputs_is_tried_on_others_tests(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "limit.rego").write_text(LIMIT, "utf-8")
+    (tmp_path / "limit_test.rego").write_text(LOOSE, "utf-8")
+    alone = mutate(read_policy(tmp_path), files=["limit.rego"], compared_on=1)
+    (tmp_path / "uses.rego").write_text(
+        "package uses\n\nopen := false if data.limit.reached\n", "utf-8"
+    )
+    (tmp_path / "uses_test.rego").write_text(USING, "utf-8")
+
+    used = mutate(read_policy(tmp_path), files=["limit.rego"], compared_on=1)
+
+    fewer = alone.count("equivalent") - used.count("equivalent")
+    assert (fewer, alone.elsewhere, used.elsewhere) == (2, 0, 2)
+
+
 def test_a_test_of_another_module_that_fails_as_it_is_notices_nothing(
     tmp_path: Path,
 ) -> None:
