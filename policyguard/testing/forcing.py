@@ -111,7 +111,7 @@ def forced(
             "the call is allowed, which no few facts force: every rule has its say:"
             " ask what would deny it with --to deny"
         )
-    space = _own_space(ground, asked)
+    space = own_space(ground, asked)
     rules = [rule for rule, effect in answer.objecting if effect == answer.verdict]
     analyst = Analyst(asker.policy, space, budget=views)
     reasons: list[Reason] = []
@@ -163,8 +163,13 @@ def document_of(found: Forced) -> dict[str, Any]:
     }
 
 
-def _own_space(ground: Ground, asked: Mapping[str, Json]) -> Space:
-    """Return a space with the call's own values, around the call."""
+def own_space(ground: Ground, asked: Mapping[str, Json]) -> Space:
+    """Return a space with the call's own values, around the call.
+
+    Args:
+        ground: The call, and what is known of its facts.
+        asked: Its `input`.
+    """
     base = orjson.loads(orjson.dumps(asked))
     # A space has one contract and one licence: of contracts, the operator's.
     operator = ground.space.recipients.get(base["route"][0], "nobody")

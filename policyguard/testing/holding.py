@@ -91,6 +91,18 @@ def holding(space: Space, path: Path) -> Space:
     return replace(space, dims=tuple(dims))
 
 
+def kept_at(space: Space, dim: Dim) -> Space:
+    """Return a space in which one fact alone is as in its base.
+
+    Args:
+        space: The space.
+        dim: The fact.
+    """
+    kept = _only(dim, _kept(space, dim))
+    dims = tuple(kept if other.path == dim.path else other for other in space.dims)
+    return replace(space, dims=dims)
+
+
 def _kept(space: Space, dim: Dim) -> Json:
     """Return what a fact is where no dimension says it: in the base, or a template."""
     above = [d for d in space.dims if len(d.values) > 1 and _is_above(d, dim)]

@@ -11,10 +11,9 @@ is shown is the verdict of a whole evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cache
 from typing import Final, TypeAlias
 
 from policyguard.canonical import Json
@@ -23,9 +22,8 @@ from policyguard.engines.tree import Path
 from policyguard.errors import ConfigurationError
 from policyguard.testing.answers import UNANSWERED, VERDICTS, Answer, Asker
 from policyguard.testing.choosing import DEPLOYMENT, Ground, Setting, label_of
-from policyguard.testing.relevant import also_read
-from policyguard.testing.space import concerned
-from policyguard.testing.tables import Analyst
+from policyguard.testing.whatif_reads import deciding_reads, written_reads
+from policyguard.testing.whatif_search import Move, Search
 from policyguard.vocabulary.call import ModelCall
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -39,27 +37,9 @@ MUTABLE: Final = (
     "tenant.data_security.*",
 )
 """What an operator can bring about: another deployment, a contract, a licence."""
-_ALWAYS_READ: Final[frozenset[Path]] = frozenset(
-    {("at",), ("tenant", "profile"), ("approvals",)}
-)
-"""What decides, for every rule, what its finding does to the verdict."""
 _MODEL: Final[Path] = ("model",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """Is one fact that could be otherwise."""
-
-    fact: str
-    setting: Setting
-    weight: int = 1
-    """How many facts it changes: a deployment of another model changes two."""
-
-    @property
-    def touches(self) -> Iterator[Path]:
-        """Yield the facts that may be otherwise: in a new contract, that there is one."""
-        for path in self.setting.facts:
-            yield from (path[:length] for length in range(1, len(path) + 1))
+_QUICKLY: Final = 2_000
+"""Evaluations after which it is worth while to decide which facts make a difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,70 +73,6 @@ class WhatIf:
     evaluations: int
     bundle_digest: str
     catalog_digest: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Search:
-    """Looks for changes; belongs to one thread."""
-
-    ground: Ground
-    asker: Asker
-    moves: Sequence[Move]
-    reads: Callable[[str], frozenset[Path] | None]
-    """Says of a rule which facts it reads; `None`: it may read all of them."""
-    wanted: frozenset[str]
-    most: int
-    """Evaluations after which the search ends."""
-    _seen: dict[frozenset[int], Answer] = field(default_factory=dict)
-
-    def of_weight(self, weight: int) -> Iterator[frozenset[int]]:
-        """Yield every set of moves of a weight that gives a wanted verdict.
-
-        Raises:
-            OverflowError: there are more evaluations than are to be made.
-        """
-        done: set[frozenset[int]] = set()
-        stack: list[frozenset[int]] = [frozenset()]
-        while stack:
-            chosen = stack.pop()
-            spent = sum(self.moves[index].weight for index in chosen)
-            answer = self.ask(chosen)
-            if spent == weight:
-                if answer.verdict in self.wanted:
-                    yield chosen
-                continue
-            for index in self._next(chosen, answer):
-                more = chosen | {index}
-                if spent + self.moves[index].weight <= weight and more not in done:
-                    done.add(more)
-                    stack.append(more)
-
-    def ask(self, chosen: frozenset[int]) -> Answer:
-        """Return what the policy says once some facts are changed."""
-        if chosen not in self._seen:
-            if len(self._seen) > self.most:
-                raise OverflowError
-            settings = [self.moves[index].setting for index in sorted(chosen)]
-            self._seen[chosen] = self.asker.ask(self.ground.apply(*settings))
-        return self._seen[chosen]
-
-    def _next(self, chosen: frozenset[int], answer: Answer) -> Sequence[int]:
-        """Return the moves one of which every larger change has.
-
-        INVARIANT: a rule that objects goes on objecting as long as nothing that it reads
-        changes, so each change that silences it has a move of these.
-        """
-        taken = {self.moves[index].fact for index in chosen}
-        free = [i for i, move in enumerate(self.moves) if move.fact not in taken]
-        bad = [rule for rule, effect in answer.objecting if effect not in self.wanted]
-        if not bad:
-            return free
-        options = ([i for i in free if self._reaches(rule, i)] for rule in bad)
-        return min(options, key=len)
-
-    def _reaches(self, rule: str, index: int) -> bool:
-        read = self.reads(rule)
-        return read is None or not read.isdisjoint(self.moves[index].touches)
 
 
 def what_if(  # noqa: PLR0913 -- the words of one question
@@ -194,22 +110,13 @@ def what_if(  # noqa: PLR0913 -- the words of one question
         )
     wanted = _wanted(answer, to)
     moves = tuple(moves_of(ground, mutable))
-    search = Search(
-        ground=ground, asker=asker, moves=moves, reads=reads_of(asker.policy, ground),
-        wanted=wanted, most=most,
+    search, found, searched = _found(
+        Search(
+            ground=ground, asker=asker, moves=moves, wanted=wanted,
+            reads=written_reads(policy, ground), most=min(most, _QUICKLY),
+        ),
+        most=most, most_facts=most_facts, progress=progress,
     )  # fmt: skip
-    found: list[frozenset[int]] = []
-    searched = 0
-    try:
-        for size in range(1, most_facts + 1):
-            found = []
-            progress("changes", size - 1, most_facts)
-            found += search.of_weight(size)
-            searched = size
-            if found:
-                break
-    except OverflowError:
-        found = []
     progress("changes", most_facts, most_facts)
     changes = tuple(sorted(map(_change_of(search), found), key=_order))
     names = {name for change in changes for name in change.facts}
@@ -267,29 +174,25 @@ def _other_deployments(ground: Ground, call: Mapping[str, Json]) -> Iterator[Mov
             yield Move(fact=DEPLOYMENT, setting=setting, weight=1 + other)
 
 
-def reads_of(
-    policy: PolicySet, ground: Ground
-) -> Callable[[str], frozenset[Path] | None]:
-    """Return what says which facts a rule reads; `None` where that may be all.
-
-    Args:
-        policy: Rules and catalog.
-        ground: Has the facts.
-    """
-    analyst = Analyst(policy, ground.space)
-
-    @cache
-    def reads(rule: str) -> frozenset[Path] | None:
-        sliced = analyst.sliced(rule) if rule in analyst.rules else None
-        if sliced is None:
-            return None
-        return _ALWAYS_READ.union(
-            dim.path
-            for read in also_read(sliced.deep.facts)
-            for dim in concerned(ground.space.dims, read)
-        )
-
-    return reads
+def _found(
+    search: Search, *, most: int, most_facts: int, progress: Progress
+) -> tuple[Search, list[frozenset[int]], int]:
+    """Return the changes, who found them, and up to how many facts all are looked at."""
+    searched = 0
+    try:
+        for size in range(1, most_facts + 1):
+            progress("changes", size - 1, most_facts)
+            found = list(search.of_weight(size))
+            searched = size
+            if found:
+                return search, found, searched
+    except OverflowError:
+        if search.most < most:
+            ground, policy = search.ground, search.asker.policy
+            reads = deciding_reads(policy, ground, search.moves, otherwise=search.reads)
+            decided = replace(search, reads=reads, most=most)
+            return _found(decided, most=most, most_facts=most_facts, progress=progress)
+    return search, [], searched
 
 
 def _wanted(answer: Answer, to: str | None) -> frozenset[str]:

@@ -20,6 +20,15 @@ from policyguard.vocabulary.call import ModelCall
 FEW = ("deployment", "tenant.contracts.dpa", "tenant.contracts.sub_processors", "data.itar")  # fmt: skip
 
 
+BARE = {
+    name: value
+    for name, value in CALL.items()
+    if name not in {"context", "exporter", "tenant"}
+} | {"tenant": {"id": "acme"}}
+"""Says so little that ten rules object."""
+SAID = ("exporter.establishment", "exporter.article_3", "context.dod_contract", "context.state_body")  # fmt: skip
+
+
 def call_of(document: dict[str, Any]) -> ModelCall:
     return ModelCall.model_validate_json(orjson.dumps(document))
 
@@ -67,6 +76,27 @@ def test_the_search_finds_what_asking_about_every_change_finds(call: ModelCall) 
         for change in found.changes
     )
     assert (found.size, changes) == by_brute_force(call)
+
+
+def test_ten_objections_are_answered_by_the_few_facts_that_all_of_them_read() -> None:
+    call = call_of(BARE)
+    ground, asker = Ground.of(shipped(), call), Asker(shipped())
+    by_fact = {fact: list(moves_of(ground, [fact])) for fact in SAID}
+
+    found = what_if(shipped(), call, mutable=SAID, most_facts=4, most=4_000)
+
+    allowed = set()
+    for chosen in itertools.product(*((None, *moves) for moves in by_fact.values())):
+        changed = [move for move in chosen if move is not None]
+        asked = ground.apply(*(move.setting for move in changed))
+        if asker.ask(asked).verdict == "allow":
+            allowed.add(frozenset((m.fact, m.setting.label) for m in changed))
+    smallest = min(map(len, allowed))
+    assert len(found.answer.rules) == 10
+    assert found.size == smallest == 4
+    assert {frozenset(change.facts.items()) for change in found.changes} == {
+        change for change in allowed if len(change) == smallest
+    }
 
 
 def test_what_is_shown_is_a_whole_evaluation_of_the_changed_call() -> None:
