@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from policyguard.canonical import Json
 from policyguard.testing.answers import Answer
-from policyguard.testing.changes import Changed, changed
+from policyguard.testing.changes import Changed, changed, named, places, set_in
 from policyguard.testing.firing import known_of
 from policyguard.testing.properties import Property
 from policyguard.testing.rule_table import OBJECTS, Found, objects
@@ -23,6 +23,8 @@ from policyguard.testing.trial import Trial
 
 MOST_CHANGES: Final = 200
 """Changes of one call that are looked at."""
+ODD: Final[tuple[Json, ...]] = (True, 1, "", "DE", [], ["DE"], {}, {"DE": "DE"})
+"""What stands where something of another type belongs."""
 _SHOWN: Final = 1_200
 
 
@@ -171,7 +173,28 @@ def _allowed_otherwise(trial: Trial, call: Json) -> str:
     return ""
 
 
+def _opened_by_type(trial: Trial, call: Json) -> str:
+    before = _of_rules(trial, call)
+    if not objects(before):
+        return ""
+    rules = {rule for rule, effect in before if effect in OBJECTS}
+    known = rules <= set(trial.rules)
+    dims = (
+        [dim for rule in sorted(rules) for dim in trial.dims_of(rule)]
+        if known
+        else trial.dims
+    )
+    for dim in {dim.path: dim for dim in dims}.values():
+        types = {type(None), *map(type, dim.values)}
+        for place, _ in places(call, dim.path):
+            for value in (odd for odd in ODD if type(odd) not in types):
+                if not objects(trial.all_found(set_in(call, place, value))):
+                    return f"when {named(place)} = {_short(value)}: {_effects(before)} → nothing"
+    return ""
+
+
 _BY_CALL: Final = {
+    "ill_typed_never_allows": _opened_by_type,
     "deterministic": _nondeterminism,
     "allow_iff_nothing_objects": _allowed_otherwise,
 }

@@ -167,6 +167,16 @@ def _same_interval(prop: Property, trial: Trial, call: Any) -> Iterator[Changed]
             yield _made(call, ("at",), instant(second))
 
 
+def _later(prop: Property, trial: Trial, call: Any) -> Iterator[Changed]:
+    """Yield each later second at which something begins or ends."""
+    at = instant_of(call.get("at"))
+    if at is None or prop.facts - {"at"} or "at" in prop.but:
+        return
+    for second in sorted({*trial.boundaries, *derived_instants(call)}):
+        if second > at.timestamp():
+            yield _made(call, ("at",), instant(second))
+
+
 def _lists(node: Any, above: Place) -> Iterator[tuple[Place, list[Any]]]:
     if isinstance(node, dict):
         for key, item in node.items():
@@ -193,6 +203,7 @@ _MAKERS: Final[Mapping[str, _Maker]] = {
     "fail_closed": _unknown,
     "monotone_classes": partial(_more, wanted=_is_classes),
     "monotone_lists": partial(_more, wanted=_is_listed),
+    "monotone_time": _later,
     "irrelevant": _another,
     "order_independent": _reordered,
     "same_instant": _other_offsets,

@@ -14,11 +14,12 @@ import orjson
 
 from policyguard.canonical import Json
 from policyguard.engines.native import compile_modules
+from policyguard.testing.answers import VERDICTS
 from policyguard.testing.conditions import DROPPED
 from policyguard.testing.mutants import mutants_of, shown_only
 from policyguard.testing.properties import Property
 from policyguard.testing.rego_tests import answer_of
-from policyguard.testing.rule_table import Table
+from policyguard.testing.rule_table import OBJECTS, Found, Table
 from policyguard.testing.seeds import call_of, seeds_of
 from policyguard.testing.space import Dim
 from policyguard.testing.trial import Trial
@@ -110,6 +111,44 @@ def uncovered(prop: Property, trial: Trial, examples: int) -> list[str]:
                     f"{name} = {shown}: no rule looks at it in {len(contexts)} calls"
                 )
     return found
+
+
+def shadowed(prop: Property, trial: Trial, examples: int) -> list[str]:
+    """Return the rules to whose every objection another one objects as strictly.
+
+    Args:
+        prop: The property; rules that it is not demanded of are passed over.
+        trial: The policy.
+        examples: Unused: each rule is looked at in as many calls.
+    """
+    del examples
+    found = []
+    for seeds in seeds_of(trial):
+        if seeds.rule in prop.but:
+            continue
+        calls, others = 0, set(trial.analyst.rules) - {seeds.rule}
+        for call in _near(trial, seeds.rule, seeds.facts):
+            said = trial.found(call)
+            own = _strictness(said.get(seeds.rule, frozenset()))
+            if own:
+                calls += 1
+                others = {
+                    o for o in others if _strictness(said.get(o, frozenset())) >= own
+                }
+        if calls and others:
+            found.append(
+                f"{seeds.rule}: {', '.join(sorted(others))} objects as strictly in each of"
+                f" {calls} calls: where that is meant, name the rule in `but`"
+            )
+    return found
+
+
+def _strictness(found: Found) -> int:
+    """Say how strict the strictest finding is; what a profile decides is the least."""
+    strict = (
+        VERDICTS.index(e) if e in VERDICTS else 1 for _, e in found if e in OBJECTS
+    )
+    return max(strict, default=0)
 
 
 class _Compared:
@@ -208,5 +247,6 @@ EXISTENCE: Final[Mapping[str, Callable[[Property, Trial, int], list[str]]]] = {
     "reachable": unreached,
     "no_dead_condition": dead_conditions,
     "no_uncovered": uncovered,
+    "no_shadowed_rule": shadowed,
 }
 """Who looks, by the name of the property."""

@@ -23,6 +23,7 @@ from typing import Final, TypeAlias
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
+from policyguard.errors import ConfigurationError
 from policyguard.testing.breaches import Breach, breach_of
 from policyguard.testing.existence import EXISTENCE
 from policyguard.testing.export import save_breach
@@ -61,11 +62,15 @@ def law(  # noqa: PLR0913 -- the words of one demand
         save: A directory into which a call that breaks it is written as tests.
 
     Raises:
-        ConfigurationError: there is no such property. What is wrong with the policy
+        ConfigurationError: there is no such property, or it is demanded of rules by
+            name alone. What is wrong with the policy
             itself is said when the test runs.
     """
     prop = property_named(name, facts=tuple(facts), but=tuple(but))
     chosen = tuple(rules)
+    if name == "monotone_time" and not chosen and not isinstance(of, Trial):
+        # What ends, as a licence's need does, is no fault: it is an opinion on a rule.
+        raise ConfigurationError("`monotone_time`: name the `rules` that never ease")
 
     def test() -> None:
         trial = of if isinstance(of, Trial) else _trial(of, config, chosen)
@@ -139,6 +144,7 @@ def _trial(
 fail_closed: Final = partial(law, "fail_closed")
 monotone_classes: Final = partial(law, "monotone_classes")
 monotone_lists: Final = partial(law, "monotone_lists")
+monotone_time: Final = partial(law, "monotone_time")
 irrelevant: Final = partial(law, "irrelevant")
 order_independent: Final = partial(law, "order_independent")
 same_instant: Final = partial(law, "same_instant")
@@ -147,4 +153,6 @@ deterministic: Final = partial(law, "deterministic")
 allow_iff_nothing_objects: Final = partial(law, "allow_iff_nothing_objects")
 reachable: Final = partial(law, "reachable")
 no_dead_condition: Final = partial(law, "no_dead_condition")
+ill_typed_never_allows: Final = partial(law, "ill_typed_never_allows")
+no_shadowed_rule: Final = partial(law, "no_shadowed_rule")
 no_uncovered: Final = partial(law, "no_uncovered")

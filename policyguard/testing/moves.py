@@ -65,6 +65,15 @@ def to_another_offset(dim: Dim) -> Iterator[Move]:
             yield to, partial(_same_instant, dim, to)
 
 
+def to_later(dim: Dim) -> Iterator[Move]:
+    """Yield each passing of time."""
+    if dim.path != _AT:
+        return
+    for to, value in enumerate(dim.values):
+        if instant_of(value) is not None:
+            yield to, partial(_earlier, dim, to)
+
+
 def within_interval(dim: Dim) -> Iterator[Move]:
     """Yield each passing of time in which nothing begins or ends.
 
@@ -200,6 +209,11 @@ def _reordered(dim: Dim, to: int, index: int) -> bool:
 
 def _same_instant(dim: Dim, to: int, index: int) -> bool:
     return index != to and instant_of(dim.values[index]) == instant_of(dim.values[to])
+
+
+def _earlier(dim: Dim, to: int, index: int) -> bool:
+    one, other = instant_of(dim.values[index]), instant_of(dim.values[to])
+    return one is not None and other is not None and one < other
 
 
 def instant_of(value: Json) -> datetime | None:

@@ -22,6 +22,7 @@ from policyguard.testing.moves import (
     to_another_offset,
     to_another_order,
     to_any,
+    to_later,
     to_more_classes,
     to_more_lists,
     to_unknown,
@@ -103,6 +104,13 @@ PROPERTIES: Final[Mapping[str, Property]] = {
             breaks=opened,
         ),
         Property(
+            name="monotone_time",
+            says="where a rule objects, something objects at every later instant",
+            form="change",
+            moves=to_later,
+            breaks=opened,
+        ),
+        Property(
             name="irrelevant",
             says="what is found does not depend on the facts that are named",
             form="change",
@@ -143,6 +151,11 @@ PROPERTIES: Final[Mapping[str, Property]] = {
             form="call",
         ),
         Property(
+            name="ill_typed_never_allows",
+            says="where a rule objects, something objects when one fact is of another type",
+            form="call",
+        ),
+        Property(
             name="reachable",
             says="some call makes the rule find something",
             form="policy",
@@ -150,6 +163,11 @@ PROPERTIES: Final[Mapping[str, Property]] = {
         Property(
             name="no_dead_condition",
             says="without any one of its conditions a rule finds something else in some call",
+            form="policy",
+        ),
+        Property(
+            name="no_shadowed_rule",
+            says="of each rule there is a call to which no other one objects as strictly",
             form="policy",
         ),
         Property(

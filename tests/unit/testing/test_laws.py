@@ -17,7 +17,13 @@ from policyguard.testing.trial import Trial
 PROC_05 = "policyguard/rules/procurement/proc_05.rego"
 FACTS = "policyguard/facts/facts.rego"
 MAIN = "policyguard/main/main.rego"
-FOR_EACH_CALL = sorted(name for name, p in PROPERTIES.items() if p.form != "policy")
+OPINIONS = frozenset({"monotone_time", "ill_typed_never_allows"})
+"""Are demanded of rules by name: a suspension ends, and the guard refuses other types."""
+FOR_EACH_CALL = sorted(
+    name
+    for name, p in PROPERTIES.items()
+    if p.form != "policy" and name not in OPINIONS
+)
 
 
 def failing(name: str, of: Trial, *facts: str, examples: int = 40) -> str:
@@ -182,3 +188,31 @@ def test_a_call_without_an_instant_has_no_answer_and_breaks_nothing() -> None:
 
 def test_each_law_is_one_line() -> None:
     assert {name for name in PROPERTIES if not callable(getattr(laws, name))} == set()
+
+
+def test_a_rule_that_is_silent_of_another_type_is_found() -> None:
+    said = failing("ill_typed_never_allows", own(OWN))
+
+    assert "  when data.classes = {}: ACME-02 deny → nothing" in said
+
+
+def test_a_rule_that_ends_is_found_and_is_asked_for_by_name() -> None:
+    said = failing("monotone_time", trial("VEND-01"), examples=100)
+
+    assert "VEND-01 unavailable → nothing" in said
+    assert laws.monotone_time(own(OWN))() is None
+    with pytest.raises(ConfigurationError, match="name the `rules` that never ease"):
+        laws.monotone_time()
+
+
+def test_a_rule_behind_another_one_is_named_unless_that_is_meant() -> None:
+    behind = OWN + OWN.partition("package policyguard.tenant")[2].replace(
+        "ACME-02", "ACME-03"
+    ).replace('"source_code" in input.data.classes', "true")
+    shadow = own(behind)
+
+    said = failing("no_shadowed_rule", shadow)
+
+    assert "ACME-02: ACME-03 objects as strictly in each of " in said
+    assert laws.no_shadowed_rule(shadow, but=["ACME-02"])() is None
+    assert laws.no_shadowed_rule(own(OWN))() is None

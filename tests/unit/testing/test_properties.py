@@ -131,4 +131,4 @@ def test_a_property_that_nobody_knows_is_refused() -> None:
 def test_each_property_says_what_holds() -> None:
     assert {item.form for item in PROPERTIES.values()} == {"change", "call", "policy"}
     assert all(name == item.name for name, item in PROPERTIES.items())
-    assert len({item.says for item in PROPERTIES.values()}) == len(PROPERTIES) == 12
+    assert len({item.says for item in PROPERTIES.values()}) == len(PROPERTIES) == 15
