@@ -27,6 +27,7 @@ from policyguard.testing.claims import (
     Proof,
 )
 from policyguard.testing.composition import composed, decisions, is_right
+from policyguard.testing.free_texts import lowered
 from policyguard.testing.moves import widened
 from policyguard.testing.properties import Property, property_named
 from policyguard.testing.proving import Work, decided
@@ -91,7 +92,7 @@ def prove(  # noqa: PLR0913 -- the words of one question
         told: list[Told] = []
         chosen = _known(tuple(rules) or analyst.rules, analyst.rules)
         for done in decided(work, analyst, chosen, jobs=jobs, progress=progress):
-            claims += done.claims
+            claims += [lowered(analyst, claim) for claim in done.claims]
             told += done.told
             checked += done.crosschecks
             evaluations += done.evaluations
