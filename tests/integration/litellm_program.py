@@ -129,6 +129,7 @@ def matrix(tried: Tried) -> None:
         tried.ask(name, lambda fn=fn, more=more: fn(**THERE, **more))  # type: ignore[misc]
     tried.ask("wrapped", lambda: guard.call(litellm.completion, **THERE, **SENT))
     tried.ask("fallback", lambda: litellm.completion(**THERE, **SENT, fallbacks=[HERE]))
+    again_and_elsewhere(tried)
     later(tried)
     # Whatever a method looks like, what it is bound to decides where it sends.
     tried.ask("bound", lambda: guard.call(Bound().completion, **HERE, **SENT))
@@ -138,6 +139,22 @@ def matrix(tried: Tried) -> None:
     tried.ask("messages", lambda: litellm.anthropic_messages(
         **FABLE, **SENT, max_tokens=9
     ))  # fmt: skip
+
+
+def again_and_elsewhere(tried: Tried) -> None:
+    """Try each operation with what makes LiteLLM try a refused call again."""
+    for fn in sorted(guarded.OPERATIONS - {"anthropic_messages"}):
+        kind = fn.removeprefix("a")
+        sent = SENT if kind == "completion" else {"input": ["canary-prompt"]}
+        if kind in {"text_completion", "image_generation"}:
+            sent = {"prompt": "canary-prompt"}
+        for how, more in (
+            ("again", {"num_retries": 2}),
+            ("falls", {"fallbacks": [THERE]}),
+        ):
+            tried.ask(f"{how} {fn}", lambda fn=fn, sent=sent, more=more: getattr(  # type: ignore[misc]
+                litellm, fn
+            )(**THERE, **sent, **more))  # fmt: skip
 
 
 def later(tried: Tried) -> None:

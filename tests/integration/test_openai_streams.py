@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,23 @@ def test_a_stream_that_nobody_closes_has_no_end_in_the_trail(
         stream.close()
 
     assert end(guard, "call")["outcome"] == "abandoned"
+
+
+@LAYERS
+@MODULES
+def test_a_stream_that_is_left_and_forgotten_is_abandoned_when_it_is_collected(
+    guard: Guard, server: Loopback, module: Any, layer: str
+) -> None:
+    server.hang.clear()
+    with opened(guard, server, module, layer) as stream:
+        for _ in stream:
+            break
+        # While its client is open, and nobody has it any more.
+        del stream
+        gc.collect()
+        found = end(guard, layer)
+
+    assert found == {"outcome": "abandoned", "error": None, **HALF}
 
 
 def test_an_unprotected_client_says_that_the_end_was_out_of_sight(
