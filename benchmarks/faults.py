@@ -69,7 +69,7 @@ def fail_everywhere(calls: Sequence[str], *, every: int, jobs: int) -> int:
         print(line)
     total = Counter({row: hit for row, (hit, _) in hits.items()}).total()
     took = time.monotonic() - began
-    print(f"{total} faults in {took:.0f} s, {len(wrong)} of them did harm that stayed")
+    print(f"{total} faults in {took:.0f} s, {len(wrong)} of them not as promised")
     return 1 if wrong else 0
 
 

@@ -179,10 +179,21 @@ class Layout:
         return origin.rpartition("/")[2]
 
     def slots(self) -> list[str]:
-        """Return the slots that the trail or its lock database has, sorted."""
+        """Return the slots that the trail or its lock database has, sorted.
+
+        Raises:
+            OutOfReachError: the folders cannot be listed.
+        """
         folders = self.directory / "logs"
-        found = {item.name for item in folders.glob("*")} if folders.is_dir() else set()
-        found |= {item.stem for item in self.lock.glob("*.sqlite")}
+        try:
+            found = (
+                {item.name for item in folders.glob("*")} if folders.is_dir() else set()
+            )
+            found |= {item.stem for item in self.lock.glob("*.sqlite")}
+        except OSError as error:
+            raise OutOfReachError(
+                f"cannot list `{error.filename}`: {_reason(error)}: check its disk"
+            ) from error
         return sorted(slot for slot in found if _SLOT.fullmatch(slot))
 
 
