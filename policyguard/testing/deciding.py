@@ -265,6 +265,14 @@ def _broken(  # noqa: PLR0913, PLR0917 -- the words of one change
     diagrams, outcomes = table.diagrams, table.outcomes
     if not allowed:
         return diagrams.leaf(0)
+    if prop.breaks is opened and found is None:
+        # Whether it objects is all that counts, and tells far fewer calls apart.
+        before = table.objecting
+        after = diagrams.at(before, level, to)
+        root = diagrams.joined(before, after, lambda one, other: one & (1 - other))
+        return diagrams.joined(
+            root, diagrams.among(level, allowed), lambda one, other: one & other
+        )
     after = diagrams.at(table.root, level, to)
     if after == table.root:
         return diagrams.leaf(0)

@@ -201,8 +201,9 @@ def deciding(function: Callable[..., Any]) -> Callable[..., Any]:
     return partial(_called, function)
 
 
-def _called(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*[a if type(a) in _CLOSED else decided(a) for a in arguments])
+def _called(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    given = [a if type(a) in _CLOSED else decided(a) for a in arguments]
+    return function(*given, **named)
 
 
 def _any_of_kind(value: Any) -> Any:

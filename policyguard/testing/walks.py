@@ -71,9 +71,12 @@ class _Asked:
         return self.walk.says(self.known, name, function)
 
     def with_other(
-        self, other: _Asked, name: str, function: Callable[[Any, Any], Any]
+        self, other: Any, name: str, function: Callable[[Any, Any], Any]
     ) -> _Asked | None:
         """Return what answers for a function of this and another one."""
+        if type(other) is not _Asked:
+            # It is worked out when it is looked at, and then it is no more open.
+            return None
         both = self.walk.together(self.known, other.known, name, function)
         return None if both is None else _Asked(self.walk, both)
 

@@ -128,6 +128,20 @@ def test_of_a_fact_no_more_is_decided_than_a_part_asks() -> None:
     assert asked.why == "one of its conditions: more than 60,000 views"
 
 
+def test_open_texts_are_compared_with_texts_that_are_put_together() -> None:
+    table, _ = decided(
+        'input.caller.location == sprintf("%s", [input.exporter.establishment])'
+    )
+
+    assert counted(table)[1][frozenset({("ACME-01", "deny")})] > 1
+
+
+def test_a_number_that_is_decided_fills_a_text() -> None:
+    table, _ = decided('sprintf("%d", [count(input.hops)]) == "1"')
+
+    assert set(counted(table)[1]) == {frozenset({("ACME-01", "deny")})}
+
+
 def test_an_open_object_is_an_object_of_which_fields_alone_are_asked_for() -> None:
     fields: dict[Place, str] = {("hops", "label"): "x"}
     hops = OpenObject(("hops",), fields.__getitem__)
