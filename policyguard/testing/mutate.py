@@ -22,6 +22,7 @@ from policyguard.errors import BundleError, ConfigurationError
 from policyguard.testing.mutants import OPERATORS, Mutant, mutants_of, shown_only
 from policyguard.testing.seen_inputs import MAX_INPUTS, SeenInputs
 from policyguard.testing.sources import PolicySource
+from policyguard.testing.unheard import unheard
 from policyguard.testing.wider import WiderWorld
 from policyguard.testing.witnesses import Inputs, Witness
 from policyguard.testing.world import World, ground_of, world_of
@@ -205,7 +206,9 @@ class Bench:
         shared = all(head.path[-1] != FINDINGS for head in module.heads)
         results = []
         for index, mutant in enumerate(mutants, start=1):
-            results.append(_tried(mutant, world, wider, self._known, shared=shared))
+            with unheard():
+                tried = _tried(mutant, world, wider, self._known, shared=shared)
+            results.append(tried)
             progress(name, index, len(mutants))
         return results
 
