@@ -22,6 +22,7 @@ from typing import Final, TypeAlias
 
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
+from hypothesis.errors import InvalidArgument
 
 from policyguard.errors import ConfigurationError
 from policyguard.testing.breaches import Breach, breach_of
@@ -35,6 +36,14 @@ Policy: TypeAlias = "Trial | Path | str | None"
 """What is on trial: a directory, what settings name, or a trial that is made already."""
 Law: TypeAlias = Callable[[], None]
 EXAMPLES: Final = 100
+NIGHTLY: Final = "nightly"
+"""The profile of Hypothesis with which laws are tried on new calls, and more of them."""
+_MORE: Final = 20
+try:
+    # A project's own profile of that name stays.
+    hypothesis_settings.get_profile(NIGHTLY)
+except InvalidArgument:
+    hypothesis_settings.register_profile(NIGHTLY, derandomize=False, print_blob=True)
 
 
 def law(  # noqa: PLR0913 -- the words of one demand
@@ -108,13 +117,7 @@ def check(
         return
     last: list[Breach] = []
 
-    @hypothesis_settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
+    @_effort(examples)
     @given(at_bounds(trial) if prop.name == "boundary_exact" else inputs(trial))
     def holds(call: dict[str, object]) -> None:
         breach = breach_of(prop, trial, call)  # type: ignore[arg-type]
@@ -132,6 +135,19 @@ def check(
         kept = [] if save is None else save_breach(breach, trial, Path(save))
         written = [f"  written: {path}" for path in kept]
         raise AssertionError("\n".join([breach.text(), *written])) from None
+
+
+def _effort(examples: int) -> hypothesis_settings:
+    """Return the same calls each time; at night others, and more of them."""
+    nightly = hypothesis_settings.get_current_profile_name() == NIGHTLY
+    more = {} if nightly else {"derandomize": True, "database": None}
+    return hypothesis_settings(
+        max_examples=examples * (_MORE if nightly else 1),
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+        **more,  # type: ignore[arg-type]
+    )
 
 
 @cache

@@ -7,6 +7,7 @@ its own engine, and what their tests reach is added up.
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,8 +62,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Remember that no policy has been read yet."""
+    """Remember that no policy has been read yet; make the profile that is asked for."""
+    if config.getoption("--hypothesis-profile", default=None) == "nightly":
+        importlib.import_module("policyguard.testing.laws")
     config.stash[_STASH] = _Session(config)
 
 

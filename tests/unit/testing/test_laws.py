@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from unit.testing.trials import FIRST_ONLY, OWN, changed, own, space, trial
 
 from policyguard.errors import ConfigurationError
@@ -216,3 +217,14 @@ def test_a_rule_behind_another_one_is_named_unless_that_is_meant() -> None:
     assert "ACME-02: ACME-03 objects as strictly in each of " in said
     assert laws.no_shadowed_rule(shadow, but=["ACME-02"])() is None
     assert laws.no_shadowed_rule(own(OWN))() is None
+
+
+def test_at_night_laws_are_tried_on_other_calls_and_more_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = laws._effort(7)
+    monkeypatch.setattr(hypothesis_settings, "_current_profile", laws.NIGHTLY)
+    night = laws._effort(7)
+
+    assert (usual.max_examples, usual.derandomize, usual.database) == (7, True, None)
+    assert (night.max_examples, night.derandomize) == (140, False)
