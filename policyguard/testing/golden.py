@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from policyguard.engines.protocol import PolicySet
 from policyguard.errors import ConfigurationError
 from policyguard.testing.gates import GoldenTable
-from policyguard.testing.matrix import matrix
+from policyguard.testing.matrix import Progress, matrix
 
 _SAID: Final = 3
 """Columns at the end of a line that say what is decided: verdict, rules, obligations."""
@@ -40,18 +40,25 @@ class GoldenDiff:
         )
 
 
-def golden_text(policy: PolicySet, table: GoldenTable) -> str:
+def golden_text(
+    policy: PolicySet, table: GoldenTable, *, progress: Progress = lambda *_: None
+) -> str:
     """Return a table of verdicts as it is to be kept.
 
     Args:
         policy: Rules and catalog, as an engine takes them.
         table: Which facts are rows, columns, and the same in all cells.
+        progress: Told the stage, how much of it is done, and how much there is.
 
     Raises:
         ConfigurationError: there is no such fact or value, or there are too many cells.
     """
     return matrix(
-        policy, rows=table.rows, columns=table.columns, settings=table.set
+        policy,
+        rows=table.rows,
+        columns=table.columns,
+        settings=table.set,
+        progress=progress,
     ).csv()
 
 

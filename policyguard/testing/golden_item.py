@@ -10,6 +10,7 @@ import pytest
 
 from policyguard.errors import PolicyGuardError
 from policyguard.settings import load_settings
+from policyguard.testing.budget import spending
 from policyguard.testing.gates import GoldenTable
 from policyguard.testing.golden import compare_golden, golden_text
 from policyguard.testing.policies import policy_in
@@ -49,7 +50,13 @@ class GoldenItem(pytest.Item):
         """Ask for the table, and compare it with the kept one, or keep it."""
         kept = self.config.rootpath / self.file
         try:
-            now = golden_text(policy_in(self.root, load_settings(None)), self.table)
+            policy = policy_in(self.root, load_settings(None))
+            with spending() as look:
+                now = golden_text(
+                    policy,
+                    self.table,
+                    progress=lambda _, done, total: look(f"at cell {done} of {total}"),
+                )
             if self.config.getoption("--policy-golden-update"):
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 kept.write_text(now, "utf-8")

@@ -17,15 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Final, TypeAlias
 
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis.errors import InvalidArgument
 
 from policyguard.errors import ConfigurationError
 from policyguard.testing.breaches import Breach, breach_of
+from policyguard.testing.budget import Look, spending
 from policyguard.testing.existence import EXISTENCE
 from policyguard.testing.export import save_breach
 from policyguard.testing.properties import Property, property_named
@@ -108,6 +111,13 @@ def check(
     Raises:
         AssertionError: a call breaks it: the smallest that was found is shown.
     """
+    with spending() as look:
+        _check(prop, trial, examples, save, look)
+
+
+def _check(
+    prop: Property, trial: Trial, examples: int, save: Path | str | None, look: Look
+) -> None:
     if prop.form == "policy":
         missing = EXISTENCE[prop.name](prop, trial, examples)
         if missing:
@@ -116,10 +126,12 @@ def check(
             )
         return
     last: list[Breach] = []
+    calls = count()
 
     @_effort(examples)
     @given(at_bounds(trial) if prop.name == "boundary_exact" else inputs(trial))
     def holds(call: dict[str, object]) -> None:
+        look(f"after {next(calls)} of {examples} calls, none of which breaks it")
         breach = breach_of(prop, trial, call)  # type: ignore[arg-type]
         if breach is not None:
             last[:] = [breach]
@@ -127,10 +139,10 @@ def check(
 
     try:
         holds()
-    except AssertionError:
+    except (AssertionError, pytest.skip.Exception):
         if not last:
             raise
-        # Hypothesis runs the smallest example last.
+        # Hypothesis runs the smallest example last, if there is time to look for it.
         breach = last[0]
         kept = [] if save is None else save_breach(breach, trial, Path(save))
         written = [f"  written: {path}" for path in kept]

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
+from policyguard.testing.budget import NOT_LOOKED_AT, Budget, set_budget
+
 if TYPE_CHECKING:
     from policyguard.testing.coverage import Coverage, FileCoverage
     from policyguard.testing.gates import Gates
@@ -60,6 +62,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write the golden tables anew instead of comparing with them",
     )
+    group.addoption(
+        "--policy-budget",
+        type=_seconds,
+        metavar="SECONDS",
+        help="skip what laws and gates have not looked at after so many seconds, and say so",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,7 +75,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Remember that no policy has been read yet; make the profile that is asked for."""
     if config.getoption("--hypothesis-profile", default=None) == "nightly":
         importlib.import_module("policyguard.testing.laws")
+    seconds = config.getoption("--policy-budget")
+    set_budget(None if seconds is None else Budget(seconds))
     config.stash[_STASH] = _Session(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Count no time any more."""
+    del config
+    set_budget(None)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> RegoFile | None:
@@ -84,10 +100,16 @@ def pytest_collection_modifyitems(
     state = config.stash[_STASH]
     files = [item for item in items if isinstance(item, RegoItem)]
     roots = dict.fromkeys(item.root for item in files)
-    if files and state.against() is not None:
+    against, least = state.against(), state.least_mutation_score()
+    if files and against is not None:
+        from policyguard.testing.gate_items import AgainstItem
+
         items.extend(
             AgainstItem.from_parent(
-                session, name=f"{root.name}: no new access", root=root
+                session,
+                name=f"{root.name}: no new access",
+                root=root,
+                revision=against,
             )
             for root in roots
         )
@@ -95,11 +117,12 @@ def pytest_collection_modifyitems(
         from policyguard.testing.golden_item import golden_items
 
         items.extend(golden_items(session, roots, state.gates().golden))
-    least = state.least_mutation_score()
     if files and least is not None:
+        from policyguard.testing.gate_items import MutationItem
+
         items.extend(
             MutationItem.from_parent(
-                session, name=f"{root.name}: mutation score", root=root
+                session, name=f"{root.name}: mutation score", root=root, least=least
             )
             for root in roots
         )
@@ -129,7 +152,18 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Show what the tests reach."""
+    """Show what was stopped, and what the tests reach."""
+    stopped = [
+        report
+        for report in terminalreporter.stats.get("skipped", ())
+        if NOT_LOOKED_AT in str(report.longrepr)
+    ]
+    if stopped:
+        terminalreporter.section("the budget of --policy-budget is used up")
+    for report in stopped:
+        terminalreporter.write_line(
+            f"NOT LOOKED AT {report.nodeid}: {report.longrepr[2]}", yellow=True
+        )
     state = config.stash[_STASH]
     if not state.measures():
         return
@@ -194,67 +228,11 @@ class RegoItem(pytest.Item):
         return self.path, self.test.line - 1, self.test.short
 
 
-class MutationItem(pytest.Item):
-    """Is the demand that the tests kill enough mutants."""
-
-    def __init__(self, *, root: Path, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.root = root
-
-    def runtest(self) -> None:
-        """Make the mutants, run each rule's own tests, and compare the score."""
-        from policyguard.errors import PolicyGuardError
-        from policyguard.testing.mutate import mutate
-        from policyguard.testing.sources import read_policy
-
-        least = self.config.stash[_STASH].least_mutation_score()
-        try:
-            report = mutate(read_policy(self.root))
-        except PolicyGuardError as error:
-            _fail(str(error))
-        if least is not None and report.score * 100 < least:
-            _fail(f"{report.text()}\n{least:g} % are demanded")
-
-    def reportinfo(self) -> tuple[Path, None, str]:
-        """Say of which policy it speaks."""
-        return self.root, None, self.name
-
-
-class AgainstItem(pytest.Item):
-    """Is the demand that nothing is opened that was closed in a revision of git."""
-
-    def __init__(self, *, root: Path, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.root = root
-
-    def runtest(self) -> None:
-        """Compare the policy as it is with what it was."""
-        from policyguard.errors import PolicyGuardError
-        from policyguard.settings import load_settings
-        from policyguard.testing.compare import compare
-        from policyguard.testing.policies import policy_at, policy_in
-
-        revision = self.config.stash[_STASH].against() or ""
-        settings = load_settings(None)
-        try:
-            diff = compare(
-                policy_at(self.root, revision, settings), policy_in(self.root, settings)
-            )
-        except PolicyGuardError as error:
-            _fail(str(error))
-        shown = "\n".join(
-            f"{', '.join(flip.before)} before, and nothing objects now, to"
-            f" {dict(flip.facts)}"
-            for flip in diff.access
-        )
-        if shown and self.config.getoption("--policy-accept-new-access"):
-            pytest.xfail(f"accepted: {shown}")
-        elif shown:
-            _fail(f"{shown}\nno new access against {revision} is demanded")
-
-    def reportinfo(self) -> tuple[Path, None, str]:
-        """Say of which policy it speaks."""
-        return self.root, None, self.name
+def _seconds(text: str) -> float:
+    found = float(text)
+    if not 0 <= found < float("inf"):
+        raise ValueError(text)
+    return found
 
 
 def _fail(report: str) -> NoReturn:
