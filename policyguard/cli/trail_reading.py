@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from heapq import merge
-from pathlib import Path
 from typing import Final
 
-from policyguard.audit.creation import read_trust
 from policyguard.audit.reader import Entry, Log, TrailReader
 from policyguard.errors import ConfigurationError
-from policyguard.settings import load_settings
-from policyguard.signing.passphrase import Passphrase, passphrase_file
+from policyguard.replay.trails import lock_of, opened, passphrase_set
 from policyguard.vocabulary.record import AnyRecord
 
+__all__ = [
+    "SHORTEST_PREFIX",
+    "Found",
+    "chosen_log",
+    "find_record",
+    "lock_of",
+    "opened",
+    "passphrase_set",
+    "records",
+]
 SHORTEST_PREFIX: Final = 8
 _WHOLE_ID: Final = 36
 """Characters of a UUID."""
@@ -27,38 +34,6 @@ class Found:
     log: Log = field(repr=False)
     entry: Entry
     record: AnyRecord
-
-
-def lock_of(place: str | Path) -> str | Path | None:
-    """Return the lock database that the settings name, if they mean this trail."""
-    trail = load_settings().trail
-    meant = trail.place()
-    if isinstance(meant, Path) and isinstance(place, Path):
-        return trail.remembered() if meant.absolute() == place.absolute() else None
-    return trail.remembered() if meant == place else None
-
-
-def passphrase_set() -> Passphrase | None:
-    """Return the passphrase of a fleet's keys, if the settings name one.
-
-    Raises:
-        ConfigurationError: the settings cannot be used.
-    """
-    file = load_settings().signing.passphrase()
-    return passphrase_file(file) if file else None
-
-
-def opened(place: str | Path) -> TrailReader:
-    """Open a trail for reading.
-
-    Raises:
-        TrailError: there is none, or it cannot be read.
-    """
-    reader = TrailReader.open(place, lock=lock_of(place), passphrase=passphrase_set())
-    witnesses = load_settings().outside.witnesses
-    if witnesses is None:
-        return reader
-    return replace(reader, trust=replace(read_trust(witnesses), logs=reader.trust.logs))
 
 
 def chosen_log(reader: TrailReader, origin: str | None) -> Log:

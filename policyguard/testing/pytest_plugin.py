@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from policyguard.testing.gates import Gates
     from policyguard.testing.rego_tests import RegoRunner, RegoTest
 
+# The part that reads trails stands above this one: it is named, and not imported.
+pytest_plugins = ("policyguard.replay.pytest_impact",)
 SUFFIX: Final = "_test.rego"
 _STASH: Final = pytest.StashKey["_Session"]()
 _COVERED: Final = "policyguard_covered"
@@ -55,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--policy-accept-new-access",
         action="store_true",
-        help="expect what a revision did not allow, instead of failing for it (-rx shows it)",
+        help="expect what a revision or a trail did not allow, instead of failing (-rx shows it)",
     )
     group.addoption(
         "--policy-golden-update",
@@ -159,7 +161,7 @@ def pytest_terminal_summary(
         if NOT_LOOKED_AT in str(report.longrepr)
     ]
     if stopped:
-        terminalreporter.section("the budget of --policy-budget is used up")
+        terminalreporter.section("what laws and gates have not looked at")
     for report in stopped:
         terminalreporter.write_line(
             f"NOT LOOKED AT {report.nodeid}: {report.longrepr[2]}", yellow=True
