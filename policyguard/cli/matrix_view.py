@@ -34,6 +34,7 @@ _MEANINGS: Final = {
     "unanswered": "no answer, which the guard denies",
 }
 _OBLIGES: Final = "+"
+_UNLOOKED: Final = "∅"
 _WIDEST_ROW: Final = 44
 _NARROWEST: Final = 2
 _RULE_WIDTH: Final = 12
@@ -104,8 +105,13 @@ def _print_part(
     for index in part:
         name = str(index + 1) if numbered else printable(label(matrix.columns[index]))
         table.add_column(name, no_wrap=True, justify="left" if with_rules else "center")
-    for line, answers in zip(matrix.rows, matrix.cells, strict=True):
-        cells = [_cell(answers[index], with_rules=with_rules) for index in part]
+    for row, (line, answers) in enumerate(zip(matrix.rows, matrix.cells, strict=True)):
+        cells = [
+            Text(_UNLOOKED, "bold magenta")
+            if (row, index) in matrix.unlooked
+            else _cell(answers[index], with_rules=with_rules)
+            for index in part
+        ]
         table.add_row(printable(label(line)), *cells)
     console.print(table)
 
@@ -123,6 +129,8 @@ def _cell(answer: Answer, *, with_rules: bool) -> Text:
 
 
 def _print_legend(console: Console, matrix: Matrix) -> None:
+    from policyguard.testing.matrix import UNLOOKED
+
     console.print()
     table = plain_table()
     table.show_header = False
@@ -130,6 +138,11 @@ def _print_legend(console: Console, matrix: Matrix) -> None:
         share = f"{count / matrix.size:.0%}"
         style = VERDICT_STYLE.get(name, "bold red")
         table.add_row(Text(MARKS[name], style), _MEANINGS[name], f"{count:,}", share)
+    if matrix.unlooked:
+        table.add_row(
+            Text(_UNLOOKED, "bold magenta"), UNLOOKED,
+            f"{len(matrix.unlooked):,}", f"{len(matrix.unlooked) / matrix.size:.0%}",
+        )  # fmt: skip
     console.print(table)
     if matrix.obliges:
         console.print(f"{_OBLIGES} something has to be done for it", style="dim")

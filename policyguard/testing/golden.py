@@ -58,6 +58,7 @@ def golden_text(
         rows=table.rows,
         columns=table.columns,
         settings=table.set,
+        looks=False,
         progress=progress,
     ).csv()
 

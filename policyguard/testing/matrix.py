@@ -12,7 +12,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
@@ -21,12 +21,15 @@ from policyguard.engines.protocol import PolicySet
 from policyguard.errors import ConfigurationError
 from policyguard.testing.answers import UNANSWERED, VERDICTS, Answer, Asker
 from policyguard.testing.choosing import Axis, Ground, Setting
+from policyguard.testing.looked import Lookout
 from policyguard.vocabulary.call import ModelCall
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 Line: TypeAlias = tuple[Setting, ...]
 """What one row or column sets: one value of each of its axes."""
 MOST_CELLS: Final = 20_000
+UNLOOKED: Final = "allowed, and no rule looked"
+"""What is said of such a cell."""
 _FORMULA: Final = ("=", "+", "-", "@")
 
 
@@ -48,6 +51,8 @@ class Matrix:
     catalog_digest: str
     contracts_follow: bool
     """Whether contracts are with who runs each deployment."""
+    unlooked: frozenset[tuple[int, int]] = field(default=frozenset(), repr=False)
+    """Cells that are allowed, and no rule looked at any fact that is varied; by place."""
 
     @property
     def size(self) -> int:
@@ -97,7 +102,7 @@ class Matrix:
         writer = csv.writer(out, lineterminator="\n")
         ends = ("verdict", "rules", "obligations")
         writer.writerow((*self.row_facts, *self.column_facts, *ends))
-        for row, column, cell in self._each():
+        for _, row, column, cell in self._each():
             labels = [setting.label for setting in (*row, *column)]
             writer.writerow(
                 [
@@ -112,10 +117,10 @@ class Matrix:
             )
         return out.getvalue()
 
-    def _each(self) -> Iterator[tuple[Line, Line, Answer]]:
-        for row, answers in zip(self.rows, self.cells, strict=True):
-            for column, cell in zip(self.columns, answers, strict=True):
-                yield row, column, cell
+    def _each(self) -> Iterator[tuple[tuple[int, int], Line, Line, Answer]]:
+        for down, row in enumerate(self.rows):
+            for across, column in enumerate(self.columns):
+                yield (down, across), row, column, self.cells[down][across]
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -134,6 +139,7 @@ class Matrix:
             "contracts_follow_deployment": self.contracts_follow,
             "counts": dict(self.counts),
             "by_rule": dict(self.by_rule),
+            "unlooked": len(self.unlooked),
             "cells": [
                 {
                     "row": label(row),
@@ -142,8 +148,9 @@ class Matrix:
                     "objecting": [list(item) for item in cell.objecting],
                     "obligations": list(cell.obligations),
                     **({"why": cell.why} if cell.why else {}),
+                    **({"unlooked": True} if place in self.unlooked else {}),
                 }
-                for row, column, cell in self._each()
+                for place, row, column, cell in self._each()
             ],
         }
 
@@ -156,6 +163,7 @@ def matrix(  # noqa: PLR0913 -- the words of one question
     settings: Sequence[str] = (),
     call: ModelCall | None = None,
     most: int = MOST_CELLS,
+    looks: bool = True,
     progress: Progress = lambda *_: None,
 ) -> Matrix:
     """Ask a policy about every combination of rows and columns.
@@ -169,6 +177,7 @@ def matrix(  # noqa: PLR0913 -- the words of one question
         call: What else all cells have; without it what the calmest call has, to which
             no rule objects.
         most: How many cells are asked about at most.
+        looks: Whether it is asked, of what is allowed, if a rule looked at all.
         progress: Told the stage, how much of it is done, and how much there is.
 
     Raises:
@@ -191,14 +200,20 @@ def matrix(  # noqa: PLR0913 -- the words of one question
             " fewer values, as `data.classes=pii,health`, or allow more"
         )
     asker = Asker(policy)
+    lookout = _lookout(asker.policy, ground, (*down, *across)) if looks else None
     heads, lines = _lines(across), _lines(down)
-    cells = []
-    for index, line in enumerate(lines, start=1):
-        cells.append(
-            tuple(asker.ask(ground.apply(*fixed, *line, *head)) for head in heads)
-        )
-        progress("cells", index * len(heads), size)
-    return _made(ground, (down, across), fixed=fixed, cells=cells, policy=policy)
+    cells, unlooked = [], set()
+    for row, line in enumerate(lines):
+        inputs = [ground.apply(*fixed, *line, *head) for head in heads]
+        cells.append(tuple(map(asker.ask, inputs)))
+        for column, (one, answer) in enumerate(zip(inputs, cells[-1], strict=True)):
+            if lookout is None or answer.verdict != "allow":
+                continue
+            if not lookout.looks(one, answer):
+                unlooked.add((row, column))
+        progress("cells", (row + 1) * len(heads), size)
+    found = _made(ground, (down, across), fixed=fixed, cells=cells, policy=policy)
+    return replace(found, unlooked=frozenset(unlooked))
 
 
 def label(line: Line) -> str:
@@ -230,6 +245,15 @@ def _one(ground: Ground, text: str, *, alone: bool) -> Setting:
             " `fact=value`"
         )
     return found[0]
+
+
+def _lookout(policy: PolicySet, ground: Ground, axes: Sequence[Axis]) -> Lookout:
+    """Return who sees whether rules look at the facts of some axes."""
+    paths = [{p for setting in axis.settings for p in setting.facts} for axis in axes]
+    return Lookout.of(
+        policy,
+        [[dim for dim in ground.space.dims if dim.path in own] for own in paths],
+    )
 
 
 def _lines(axes: Sequence[Axis]) -> tuple[Line, ...]:

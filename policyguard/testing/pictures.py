@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from policyguard.errors import ConfigurationError
 from policyguard.testing.answers import UNANSWERED, VERDICTS
-from policyguard.testing.matrix import label
+from policyguard.testing.matrix import UNLOOKED, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +45,9 @@ MEANINGS: Final = {
     "deny": "denied",
     UNANSWERED: "no answer, which the guard denies",
 }
+_UNLOOKED: Final = "∅"
+_HOLE: Final = "#882255"
+"""Of the frame of a cell at which no rule looked."""
 KINDS: Final = (".png", ".svg")
 _INK: Final = {"deny": "#ffffff", UNANSWERED: "#ffffff"}
 _CELL: Final = 0.42
@@ -186,13 +189,25 @@ def _draw_cells(axes: Any, matrix: Matrix, *, named: bool) -> None:
     )
     for down, row in enumerate(matrix.cells):
         for across, cell in enumerate(row):
-            text = _text(cell, named=named)
+            hole = (down, across) in matrix.unlooked
+            text = _UNLOOKED if hole else _text(cell, named=named)
+            if hole:
+                _draw_frame(axes, down, across)
             if text:
                 axes.text(
                     across, down, text, ha="center", va="center",
                     color=_INK.get(cell.verdict, "#000000"),
                     fontsize=7.5 if named else 8,
                 )  # fmt: skip
+
+
+def _draw_frame(axes: Any, down: int, across: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    corner = (across - 0.42, down - 0.4)
+    axes.add_patch(
+        Rectangle(corner, 0.84, 0.8, fill=False, edgecolor=_HOLE, linewidth=1.8)
+    )
 
 
 def _text(cell: Answer, *, named: bool) -> str:
@@ -250,6 +265,13 @@ def _draw_words(figure: Any, axes: Any, matrix: Matrix, *, width: float) -> None
         )
         for name in shown
     ]
+    if matrix.unlooked:
+        said = f"{_UNLOOKED} {UNLOOKED} ({len(matrix.unlooked):,})"
+        handles.append(
+            Patch(
+                facecolor=COLOURS["allow"], edgecolor=_HOLE, linewidth=1.8, label=said
+            )
+        )
     notes = ["+ something has to be done for it"] if matrix.obliges else []
     if matrix.shares and matrix.size <= _MOST_NAMED:
         notes.append("+1 one more rule objects")
@@ -263,13 +285,13 @@ def _draw_words(figure: Any, axes: Any, matrix: Matrix, *, width: float) -> None
         borderaxespad=0,
         handlelength=1.2,
     )
-    said = (
+    origin = (
         f"{matrix.size:,} whole evaluations · bundle {matrix.bundle_digest[:12]} ·"
         f" catalog {matrix.catalog_digest[:12]} · matrix {matrix.digest[:12]}"
         f" · {len(matrix.fixed)} facts the same in every cell, {len(matrix.unknown)}"
         " unknown"
     )
     figure.supxlabel(
-        textwrap.fill(said, int(width * 13)), x=0.01, ha="left", fontsize=7.5,
+        textwrap.fill(origin, int(width * 16)), x=0.01, ha="left", fontsize=7.5,
         color="#444444",
     )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Final
 
+from policyguard.testing.matrix import UNLOOKED
 from policyguard.testing.report_markup import (
     Document,
     Html,
@@ -294,6 +295,11 @@ def _matrix(document: Document) -> Section:
         for name in MARKS
         if name in counts
     )
+    if document.get("unlooked"):
+        key += (
+            '<li><span class="allow hole" aria-hidden="true">∅</span>'
+            f"{UNLOOKED}: {document['unlooked']:,}</li>"
+        )
     follows = (
         "<p>Contracts are with who runs each deployment.</p>"
         if document["contracts_follow_deployment"]
@@ -335,13 +341,16 @@ def _cell(cell: Document) -> str:
     rules = list(dict.fromkeys(rule for rule, _ in cell["objecting"]))
     more = f" +{len(rules) - 1}" if len(rules) > 1 else ""
     shown = f" {escape(rules[0])}{more}" if rules else ""
+    kind = verdict
+    if cell.get("unlooked"):
+        mark, meaning, kind = "∅", UNLOOKED, f"{verdict} hole"
     duty = (
         ' +<span class="hidden"> with obligations</span>'
         if cell["obligations"] and verdict == "allow"
         else ""
     )
     return (
-        f'<td class="{verdict}" title="{escape(", ".join(rules) or meaning)}">'
+        f'<td class="{kind}" title="{escape(", ".join(rules) or meaning)}">'
         f'<span aria-hidden="true">{mark}</span><span class="hidden">{meaning}</span>'
         f"{shown}{duty}</td>"
     )

@@ -10,14 +10,14 @@ STYLE: Final = """
   --ink: #1d2330; --soft: #566072; --line: #d5dae3; --back: #ffffff; --panel: #f5f7fa;
   --link: #0b57a4;
   --allow: #cfe8f7; --approve: #fbf3a6; --off: #dcdcdc; --deny: #f6c9b0; --none: #1d2330;
-  --on: #1d2330;
+  --on: #1d2330; --hole: #882255;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ink: #e7eaf0; --soft: #a9b2c3; --line: #3a4252; --back: #14181f; --panel: #1d232d;
     --link: #8ec5ff;
     --allow: #1d4c68; --approve: #5c5410; --off: #4a4a4a; --deny: #7a3413; --none: #e7eaf0;
-    --on: #ffffff;
+    --on: #ffffff; --hole: #f0a6ca;
   }
 }
 * { box-sizing: border-box; }
@@ -63,6 +63,7 @@ td.n, th.n { text-align: right; }
 .grid tbody th { font-weight: 400; white-space: nowrap; position: sticky; left: 0; background: var(--back); }
 .allow { background: var(--allow); } .require_approval { background: var(--approve); }
 .unavailable { background: var(--off); } .deny { background: var(--deny); }
+.hole { box-shadow: inset 0 0 0 2px var(--hole); }
 .unanswered { background: var(--none); color: var(--back) !important; }
 .key { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .4rem 1.25rem; font-size: .92rem; }
 .key span { display: inline-block; min-width: 1.6rem; text-align: center; border-radius: .2rem; padding: 0 .3rem; margin-right: .35rem; color: var(--on); }
@@ -84,7 +85,7 @@ footer { margin-top: 3rem; padding-bottom: 3rem; border-top: 2px solid var(--lin
 }
 @media print {
   :root { color-scheme: light; --back: #fff; --ink: #000; --soft: #444; --line: #bbb; --panel: #fff; --on: #000;
-    --link: #0b57a4; --none: #1d2330;
+    --link: #0b57a4; --none: #1d2330; --hole: #882255;
     --allow: #cfe8f7; --approve: #fbf3a6; --off: #dcdcdc; --deny: #f6c9b0; }
   body { font-size: 10pt; }
   main, header, footer { max-width: none; padding: 0; }

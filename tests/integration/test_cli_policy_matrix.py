@@ -76,6 +76,29 @@ def test_a_picture_has_a_legend_and_digests_and_is_the_same_each_time(
         assert digests.pop()[:12] in text
 
 
+def test_a_cell_at_which_no_rule_looked_is_marked_in_each_form(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `pictures` is not installed")
+    picture = tmp_path / "a.svg"
+    asked = (
+        "--rows", "caller.location=DE,IR", "--columns", "data.classes=none,pii",
+        "--picture", picture,
+    )  # fmt: skip
+
+    table = run(*matrix(*asked)).stdout
+    cells = json.loads(run(*matrix(*asked, "--json")).stdout)["cells"]
+
+    assert [cell for cell in cells if "unlooked" in cell] == [
+        {"row": "DE", "column": "none", "verdict": "allow", "objecting": [],
+         "obligations": [], "unlooked": True}
+    ]  # fmt: skip
+    assert [line.split()[:2] for line in table.splitlines() if "∅" in line] == [
+        ["DE", "∅"],
+        ["∅", "allowed,"],
+    ]
+    drawn = " ".join(ET.parse(picture).getroot().itertext())
+    assert "∅ allowed, and no rule looked (1)" in drawn
+
+
 def test_what_cannot_be_asked_is_one_line_and_exits_2(tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("{", encoding="utf-8")
