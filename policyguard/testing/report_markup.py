@@ -13,6 +13,8 @@ Document: TypeAlias = Mapping[str, Any]
 State: TypeAlias = Literal["good", "bad", "open"]
 MOST: Final = 50
 """Rows of a list that may be endless; the page says how many are left out."""
+_FEW: Final = 3
+"""Columns that fit a narrow screen; of more, each row is a list there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +58,15 @@ def table(
         f'<th scope="col"{_CLASS if number else ""}>{escape(head.lstrip("#"))}</th>'
         for head, number in zip(heads, numbers, strict=True)
     )
-    lines = "".join(f"<tr>{''.join(_cells(row, numbers))}</tr>" for row in held[:most])
+    names = [head.lstrip("#") for head in heads]
+    lines = "".join(
+        f"<tr>{''.join(_cells(row, names, numbers))}</tr>" for row in held[:most]
+    )
+    kind = "wide stack" if len(heads) > _FEW else "wide"
     left = len(held) - len(held[:most])
     note = f'<p class="note">{left:,} more are in the document.</p>' if left else ""
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}">'
+        f'<div class="{kind}" role="region" tabindex="0" aria-label="{escape(caption)}">'
         f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
         f"<tbody>{lines}</tbody></table></div>{note}"
     )
@@ -69,14 +75,17 @@ def table(
 _CLASS: Final = ' class="n"'
 
 
-def _cells(row: Sequence[Any], numbers: Sequence[bool]) -> Iterator[str]:
+def _cells(
+    row: Sequence[Any], names: Sequence[str], numbers: Sequence[bool]
+) -> Iterator[str]:
     for index, (value, number) in enumerate(zip(row, numbers, strict=True)):
         shown = f"{value:,}" if number and isinstance(value, int) else str(value)
         text = value if isinstance(value, Html) else escape(shown)
         if index == 0:
             yield f'<th scope="row">{text}</th>'
         else:
-            yield f"<td{_CLASS if number else ''}>{text}</td>"
+            name = escape(names[index])
+            yield f'<td{_CLASS if number else ""} data-head="{name}">{text}</td>'
 
 
 def facts_of(facts: Mapping[str, Any]) -> str:

@@ -237,8 +237,16 @@ def _test(document: Document) -> Section:
         state="bad" if failed or not tests else "good",
         headline=f"{len(tests) - len(failed):,} of {len(tests):,} hold",
         detail=detail,
-        body="".join(parts) or "<p>Every test holds, and every line is reached.</p>",
+        body="".join(parts) or f"<p>{_all_well(tests, coverage)}</p>",
     )
+
+
+def _all_well(tests: Sequence[Document], coverage: Document | None) -> str:
+    if not tests:
+        return "No test was run."
+    if coverage is None:
+        return "Every test holds. Which lines they reach was not measured."
+    return "Every test holds, and every line is reached."
 
 
 def _ranges(lines: Sequence[int]) -> str:
@@ -295,10 +303,11 @@ def _matrix(document: Document) -> Section:
         for name in MARKS
         if name in counts
     )
-    if document.get("unlooked"):
+    holes = document.get("unlooked", 0)
+    if holes:
         key += (
             '<li><span class="allow hole" aria-hidden="true">∅</span>'
-            f"{UNLOOKED}: {document['unlooked']:,}</li>"
+            f"{UNLOOKED}: {holes:,}</li>"
         )
     follows = (
         "<p>Contracts are with who runs each deployment.</p>"
@@ -327,9 +336,9 @@ def _matrix(document: Document) -> Section:
     return Section(
         name="matrix",
         title="Verdicts, by what is asked",
-        state="good",
+        state="open" if holes else "good",
         headline=f"{allowed:,} of {total:,} allowed",
-        detail=caption,
+        detail=f"{caption}; {holes:,} at which no rule looked" if holes else caption,
         body=f'<ul class="key">{key}</ul>{grid}{follows}{shared}'
         f'<p class="note">matrix <code>{escape(document["digest"])}</code></p>',
     )

@@ -51,8 +51,8 @@ code, .code { font-family: ui-monospace, "SF Mono", "Liberation Mono", Menlo, mo
 .cards .bad { border-left-color: #d55e00; }
 .cards .open { border-left-color: #c9a500; }
 .side { display: flex; flex-wrap: wrap; gap: 0 2.5rem; }
-.wide { overflow-x: auto; margin: .75rem 0 1.25rem; }
-table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; background: linear-gradient(90deg, var(--back) 40%, transparent) 0 0 / 2.5rem 100% no-repeat local, linear-gradient(270deg, var(--back) 40%, transparent) 100% 0 / 2.5rem 100% no-repeat local, linear-gradient(90deg, var(--line), transparent) 0 0 / .8rem 100% no-repeat scroll, linear-gradient(270deg, var(--line), transparent) 100% 0 / .8rem 100% no-repeat scroll; margin: .75rem 0 1.25rem; }
+table { border-collapse: collapse; min-width: 13.5rem; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: 0 0 .4rem; caption-side: top; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem; border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--line); min-width: 4rem; vertical-align: bottom; }
@@ -82,6 +82,12 @@ footer { margin-top: 3rem; padding-bottom: 3rem; border-top: 2px solid var(--lin
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: .5rem; }
   .grid tbody th { position: static; }
+  .stack thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .stack :is(table, caption, tbody, tr, th, td) { display: block; }
+  .stack tbody tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
+  .stack :is(tbody th, td, td.n) { border: 0; padding: .1rem 0; text-align: left; overflow-wrap: anywhere; white-space: normal; }
+  .stack td::before { content: attr(data-head) "  "; color: var(--soft); }
+  .stack td:empty { display: none; }
 }
 @media print {
   :root { color-scheme: light; --back: #fff; --ink: #000; --soft: #444; --line: #bbb; --panel: #fff; --on: #000;
@@ -89,7 +95,7 @@ footer { margin-top: 3rem; padding-bottom: 3rem; border-top: 2px solid var(--lin
     --allow: #cfe8f7; --approve: #fbf3a6; --off: #dcdcdc; --deny: #f6c9b0; }
   body { font-size: 10pt; }
   main, header, footer { max-width: none; padding: 0; }
-  .wide { overflow: visible; } .wide th, .wide td { overflow-wrap: anywhere; }
+  .wide { overflow: visible; background: none; } .wide th, .wide td { overflow-wrap: anywhere; }
   .skip { display: none; }
   h2, h3, h4 { break-after: avoid; } tr, .cards li { break-inside: avoid; }
   table { font-size: 8.5pt; } .grid td, .grid th { padding: .15rem .25rem; font-size: 7pt; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -17,6 +18,7 @@ from policyguard.testing.claims import Claim, Counterexample, Proof
 from policyguard.testing.compare import Diff, Flip, RuleDiff
 from policyguard.testing.matrix import matrix
 from policyguard.testing.report import report
+from policyguard.testing.report_markup import table
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 VOID = frozenset({"meta", "br", "img", "input"})
@@ -157,6 +159,58 @@ def test_a_page_says_what_its_documents_say(documents: dict[str, Any]) -> None:
     assert f"allowed: {counts['allow']:,}" in page.text
     assert page.tags.count("h1") == 1
     assert page.tags.count("table") == page.tags.count("caption")
+
+
+@pytest.mark.parametrize(
+    ("tests", "coverage", "says"),
+    [
+        ([], None, "No test was run."),
+        (
+            ["passed"],
+            None,
+            "Every test holds. Which lines they reach was not measured.",
+        ),
+        (["passed"], {}, "Every test holds, and every line is reached."),
+    ],
+)
+def test_no_more_is_said_of_tests_than_was_measured(
+    tests: list[str], coverage: dict[str, Any] | None, says: str
+) -> None:
+    whole = {"lines": 1.0, "rules": 1.0, "missed": {}, "missed_rules": []}
+    page = Page(
+        report(
+            {
+                "test": {
+                    "tests": [{"state": state} for state in tests],
+                    "coverage": None if coverage is None else whole,
+                }
+            }
+        )
+    )
+
+    assert says in page.text
+
+
+def test_a_hole_of_a_matrix_is_marked_counted_and_no_good_news() -> None:
+    found = matrix(
+        shipped(), rows=["caller.location=DE,IR"], columns=["data.classes=none,pii"]
+    )
+    holes = Page(report({"matrix": found.document()}))
+    none = Page(report({"matrix": replace(found, unlooked=frozenset()).document()}))
+
+    kinds = [value or "" for name, value in holes.attributes if name == "class"]
+    assert kinds.count("allow hole") == 2  # the cell, and the legend
+    assert "allowed, and no rule looked: 1" in holes.text
+    assert ("open" in kinds, "1 at which no rule looked" in holes.text) == (True, True)
+    assert "no rule looked" not in none.text
+
+
+def test_each_cell_names_its_column_where_rows_are_lists() -> None:
+    page = table("a", ["#n", 'b"', "c", "d"], [(1, 2, "x", "")])
+
+    assert 'class="wide stack"' in page
+    assert '<td data-head="b&quot;">2</td>' in page
+    assert "stack" not in table("a", ["b", "c"], [(1, 2)])
 
 
 def test_documents_about_two_policies_are_shown_with_a_warning(
