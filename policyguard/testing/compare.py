@@ -30,7 +30,7 @@ from policyguard.testing.relevant import slice_of
 from policyguard.testing.rule_table import Found, Sample, Table, drawn, objects
 from policyguard.testing.sliced import Slice
 from policyguard.testing.space import Choice, Space
-from policyguard.testing.standings import windows
+from policyguard.testing.standings import other_data, windows
 from policyguard.testing.tables import Analyst
 
 Relation: TypeAlias = Literal["equivalent", "stricter", "looser", "incomparable"]
@@ -219,12 +219,8 @@ def _signed(analyst: Analyst, rule: str) -> str:
         for name, text in analyst.policy.modules.items()
         if name.startswith("policyguard/facts/")
     }
-    return digest_of(
-        {
-            "texts": texts,
-            "catalog": analyst.policy.catalog_digest,
-        }
-    )
+    data: Json = [analyst.policy.catalog_digest, other_data(analyst.policy)]
+    return digest_of({"texts": texts, "data": data})
 
 
 def _compared(pair: _Pair) -> RuleDiff:

@@ -8,6 +8,8 @@ from policyguard.canonical import Json
 from policyguard.engines.protocol import PolicySet
 
 _NEVER: Final = "never"
+_OF_THE_HOUSE: Final = frozenset({"rulebook", "overrides", "served"})
+"""What is made of the modules, of overrides and of digests."""
 
 
 def windows(old: PolicySet, new: PolicySet) -> tuple[str, ...]:
@@ -21,6 +23,16 @@ def windows(old: PolicySet, new: PolicySet) -> tuple[str, ...]:
     return tuple(
         sorted(rule for rule in one if one[rule] != other.get(rule, one[rule]))
     )
+
+
+def other_data(policy: PolicySet) -> dict[str, Json]:
+    """Return what rules can read beside the catalog and what `windows` compares."""
+    own: Any = policy.data.get("policyguard") or {}
+    rest = {name: item for name, item in policy.data.items() if name != "catalog"}
+    rest["policyguard"] = {
+        name: item for name, item in own.items() if name not in _OF_THE_HOUSE
+    }
+    return rest
 
 
 def _standings(policy: PolicySet) -> dict[str, Json]:

@@ -56,6 +56,26 @@ def test_a_policy_is_equivalent_to_itself_and_comments_change_nothing() -> None:
     ]
 
 
+def test_other_data_of_a_bundle_is_compared_though_no_text_differs() -> None:
+    text = OWN.replace('{"train", "embed"}', "data.acme.kinds")
+
+    def with_kinds(*kinds: str) -> PolicySet:
+        return replace(
+            shipped(),
+            modules={**shipped().modules, "tenant/own.rego": text},
+            data={**shipped().data, "acme": {"kinds": list(kinds)}},
+        )
+
+    fewer = compare(
+        with_kinds("train", "embed"), with_kinds("train"), rules=["ACME-01"]
+    )
+    same = compare(with_kinds("train"), with_kinds("train"))
+
+    assert relations(fewer) == {"ACME-01": "looser"}
+    assert fewer.relation == "looser"
+    assert same.rules == ()
+
+
 def test_a_milder_effect_is_looser_and_back_is_stricter() -> None:
     milder = changed(LICENCE, '"effect": "deny"', '"effect": "require_approval"')
 
