@@ -154,6 +154,7 @@ def _effort(examples: int) -> hypothesis_settings:
     nightly = hypothesis_settings.get_current_profile_name() == NIGHTLY
     more = {} if nightly else {"derandomize": True, "database": None}
     return hypothesis_settings(
+        hypothesis_settings.get_profile(NIGHTLY) if nightly else None,
         max_examples=examples * (_MORE if nightly else 1),
         deadline=None,
         print_blob=True,
