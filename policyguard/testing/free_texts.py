@@ -9,39 +9,21 @@ asked, and no more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
+from policyguard.engines.tree import Path
 from policyguard.testing.claims import Claim
+from policyguard.testing.evaluating import VIEW
 from policyguard.testing.mutants import shown_only
 from policyguard.testing.relevant import also_read
+from policyguard.testing.slice_forms import ANY, SHAPE, THERE
 from policyguard.testing.space import Dim, concerned
 from policyguard.testing.tables import Analyst
+from policyguard.testing.text_uses import SIZE, TextUses
 
 _OTHERS: Final = "x"
 """Stands in a space for every text that nobody names."""
-_GIVEN: Final = "given to a helper"
-_ORDERS: Final = frozenset({"Lt", "Le", "Gt", "Ge"})
-_SHOWN: Final = frozenset({"msg", "facts", "remedy"})
-_INTO: Final = frozenset(
-    {
-        "concat", "contains", "endswith", "format_int", "indexof", "indexof_n", "lower",
-        "replace", "split", "sprintf", "startswith", "substring", "to_number", "trim",
-        "trim_left", "trim_prefix", "trim_right", "trim_space", "trim_suffix", "upper",
-    }
-)  # fmt: skip
-_FAMILIES: Final = (
-    "regex",
-    "glob",
-    "strings",
-    "json",
-    "base64",
-    "crypto",
-    "time",
-    "hex",
-)
-"""Built-ins whose names begin so."""
 
 
 def lowered(analyst: Analyst, claim: Claim) -> Claim:
@@ -78,140 +60,32 @@ def looked_into(analyst: Analyst, rule: str) -> tuple[str, ...]:
     ]
     if not free:
         return ()
-    operands, handed = _operands(analyst, rule)
-    # What a helper is given, or a variable stands for, was handed on by name.
-    names = {*operands, *(handed[_GIVEN] if _GIVEN in operands else ())}
-    for name in [name for name in names if name in handed]:
-        names |= handed[name]
-    return tuple(dim.name for dim in free if _short_name(dim) in names)
+    texts = analyst.texts_of(analyst.rules[rule])
+    uses = TextUses(analyst.tree, analyst.policy.modules, total=VIEW[:-1])
+    looked = uses.looked_into(
+        [module for module in analyst.tree.modules if module.name in texts],
+        idle=shown_only(analyst.tree.modules),
+    )
+    return tuple(
+        dim.name for dim in free if any(_reaches(uses, path, dim) for path in looked)
+    )
+
+
+def _reaches(uses: TextUses, path: Path, dim: Dim) -> bool:
+    """Say whether what is looked into may be a fact, or have it inside."""
+    if path[-1:] == (SIZE,):
+        # Of an object or a list it says nothing of the texts inside.
+        own = path[:-1]
+        same = own[-2:] == dim.path[-2:] or own[-2:] == (*dim.path[-2:-1], ANY)
+        return same and not any(isinstance(value, list) for value in dim.values)
+    reads = uses.reads(VIEW, path).facts if path else {()}
+    return any(
+        any(concerned((dim,), read))
+        for read in reads
+        if read[-1:] not in {(SHAPE,), (THERE,)}
+    )
 
 
 def _is_free(dim: Dim) -> bool:
     texts = [t for v in dim.values for t in (v if isinstance(v, list) else [v])]
     return len(dim.values) > 1 and _OTHERS in texts
-
-
-def _short_name(dim: Dim) -> str:
-    """Return a fact as a rule writes it: of owners it takes some `owner`."""
-    parts = ["", *(part for part in dim.path if part != "*")]
-    above = parts[-2].removesuffix("s") if dim.path[-2] == "*" else parts[-2]
-    return f"{above}.{parts[-1]}"
-
-
-def _operands(analyst: Analyst, rule: str) -> tuple[set[str], dict[str, set[str]]]:
-    """Return what is looked into, and what is handed on: by variable, or to helpers."""
-    needed = analyst.texts_of(analyst.rules[rule])
-    idle = shown_only(analyst.tree.modules)
-    looked: set[str] = set()
-    handed: dict[str, set[str]] = {_GIVEN: set()}
-    for module in analyst.tree.modules:
-        if module.name not in needed:
-            continue
-        for head, node in zip(module.heads, module.tree["rules"], strict=True):
-            if head.path and head.path[-1] in idle:
-                continue
-            given = frozenset(_parameters(node))
-            for item in _nodes(node):
-                looked |= {_GIVEN if name in given else name for name in _looked(item)}
-                for to, names in _handed(item):
-                    handed.setdefault(to, set()).update(names)
-    return looked, handed
-
-
-def _nodes(node: Any) -> Iterator[Any]:
-    """Yield each part of a rule, but for what it shows."""
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack += item
-        elif isinstance(item, dict):
-            yield item
-            for key, value in item.items():
-                if key == "fields":
-                    stack += [v for _, name, v in value if _text(name) not in _SHOWN]
-                elif key != "span":
-                    stack.append(value)
-
-
-def _looked(item: Any) -> Iterator[str]:
-    if "Call" in item and _looks_into(item["Call"]["fcn"]):
-        yield from map(_named, _parts(item["Call"]["params"]))
-    if "BoolExpr" in item:
-        sides = (item["BoolExpr"]["lhs"], item["BoolExpr"]["rhs"])
-        if any("String" in side for side in sides):
-            # Numbers and instants are in order, too: they are compared with numbers.
-            ordered = item["BoolExpr"]["op"] in _ORDERS
-            # A helper compares what it is given with a text of its own.
-            whole = [part for part in _parts(sides) if ordered or "Var" in part]
-            yield from map(_named, whole)
-
-
-def _handed(item: Any) -> Iterator[tuple[str, set[str]]]:
-    if "Call" in item and not _asks_kind(item["Call"]["fcn"]):
-        yield _GIVEN, set(map(_named, _parts(item["Call"]["params"])))
-    if "AssignExpr" in item:
-        to, value = item["AssignExpr"]["lhs"], item["AssignExpr"]["rhs"]
-        if "Var" in to:
-            yield _named(to), set(map(_named, _parts([value])))
-
-
-def _asks_kind(function: Any) -> bool:
-    return "Var" in function and str(function["Var"]["value"]).startswith("is_")
-
-
-def _parameters(node: Any) -> Iterator[str]:
-    for kind in node.values():
-        head = kind.get("head", {}) if isinstance(kind, dict) else {}
-        for argument in head.get("Func", {}).get("args", ()):
-            if "Var" in argument:
-                yield str(argument["Var"]["value"])
-
-
-def _looks_into(function: Any) -> bool:
-    if "RefDot" in function:
-        return _root(function) in _FAMILIES
-    return "Var" in function and function["Var"]["value"] in _INTO
-
-
-def _parts(params: Any) -> Iterator[Any]:
-    """Yield the references in what a built-in is given."""
-    stack = list(params)
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack += item
-        elif isinstance(item, dict):
-            if "RefDot" in item or "RefBrack" in item or "Var" in item:
-                yield item
-            elif "Call" in item:
-                stack += item["Call"]["params"]
-            else:
-                stack += [value for key, value in item.items() if key != "span"]
-
-
-def _named(item: Any) -> str:
-    """Return the last two names of a reference, or the name of a variable."""
-    if "Var" in item:
-        return str(item["Var"]["value"])
-    if "RefDot" not in item:
-        return _named(item["RefBrack"]["refr"])
-    above = item["RefDot"]["refr"]
-    if "RefDot" in above:
-        return f"{_field(above)}.{_field(item)}"
-    return f"{above['Var']['value']}.{_field(item)}" if "Var" in above else _field(item)
-
-
-def _field(item: Any) -> str:
-    field = item["RefDot"]["field"]
-    return str(field[1]["String"]["value"] if isinstance(field[1], dict) else field[1])
-
-
-def _root(item: Any) -> str:
-    while "RefDot" in item:
-        item = item["RefDot"]["refr"]
-    return str(item["Var"]["value"]) if "Var" in item else ""
-
-
-def _text(node: Any) -> str | None:
-    return str(node["String"]["value"]) if "String" in node else None
