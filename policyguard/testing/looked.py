@@ -74,6 +74,9 @@ class Lookout:
         engine.add_data_json(orjson.dumps(dict(policy.data)).decode("utf-8"))
         tree = read_tree(syntax_tree(engine))
         reading = _Reading(policy, tree, axes)
+        # Rules are arranged by the first evaluation, which each clone had to repeat.
+        engine.set_input_json("{}")
+        answer_of(engine, policy.entrypoint)
         engine.set_enable_coverage(True)
         return cls(
             policy=policy,
