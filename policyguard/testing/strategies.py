@@ -18,12 +18,22 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from policyguard.canonical import Json
+from policyguard.engines.protocol import PolicySet
 from policyguard.testing.changes import Place, set_in, without
 from policyguard.testing.instants import instant
 from policyguard.testing.moves import derived_instants
 from policyguard.testing.seeds import call_of, seeds_of
 from policyguard.testing.space import Dim
 from policyguard.testing.trial import Trial
+from policyguard.testing.variants import (
+    Variant,
+    dated,
+    dates_in,
+    dropped,
+    names_in,
+    rules_in,
+    unnamed,
+)
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.names import without_name_keys
 
@@ -132,6 +142,32 @@ def around(call: Json) -> st.SearchStrategy[datetime]:
     return st.builds(
         lambda bound, step: _moment(bound + step), st.sampled_from(own), steps
     )
+
+
+def bundles(policy: PolicySet) -> st.SearchStrategy[Variant]:
+    """Draw policies that differ from one in one thing, which is said with them.
+
+    A list names somebody less, or from another day on; or a rule is dropped.
+
+    Args:
+        policy: Rules and catalog, as an engine takes them.
+    """
+    names, dates, rules = names_in(policy), dates_in(policy), rules_in(policy)
+    days = st.sampled_from([-1, 1, -365, 365])
+    kinds = []
+    if rules:
+        kinds.append(st.sampled_from(rules).map(lambda r: dropped(policy, *r)))
+    if names:
+        kinds.append(st.sampled_from(names).map(lambda name: unnamed(policy, name)))
+    if dates:
+        kinds.append(
+            st.builds(
+                lambda date, by: dated(policy, date, days=by),
+                st.sampled_from(dates),
+                days,
+            )
+        )
+    return st.one_of(kinds)
 
 
 @st.composite
