@@ -109,6 +109,7 @@ bench: $(VENV)/.dev  ## measure; compared within one run, never gating
 	$(BIN)/python -m benchmarks.replay --calls 10000 --distinct 300
 	$(BIN)/python -m benchmarks.reload
 	$(BIN)/python -m benchmarks.wire
+	$(BIN)/python -m benchmarks.disks
 	$(BIN)/python -m benchmarks.prove
 	$(BIN)/python -m benchmarks.diff
 
