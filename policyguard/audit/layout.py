@@ -52,6 +52,7 @@ _OUT_OF_REACH: Final = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE}
 _PRIVATE_FOLDER: Final = 0o700
 _MAX_SMALL_FILE: Final = 1 << 20
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,127}")
+_HEAD: Final = ".sqlite"
 _SLOT: Final = re.compile(r"[a-z]{1,8}-[0-9]{1,3}")
 
 
@@ -171,7 +172,7 @@ class Layout:
 
     def head(self, slot: str) -> Path:
         """Return the lock database of a log."""
-        return self.lock / f"{slot}.sqlite"
+        return self.lock / f"{slot}{_HEAD}"
 
     @staticmethod
     def slot_of(origin: str) -> str:
@@ -184,17 +185,27 @@ class Layout:
         Raises:
             OutOfReachError: the folders cannot be listed.
         """
-        folders = self.directory / "logs"
-        try:
-            found = (
-                {item.name for item in folders.glob("*")} if folders.is_dir() else set()
-            )
-            found |= {item.stem for item in self.lock.glob("*.sqlite")}
-        except OSError as error:
-            raise OutOfReachError(
-                f"cannot list `{error.filename}`: {_reason(error)}: check its disk"
-            ) from error
+        found = set(_listed(self.directory / "logs"))
+        found |= {
+            name.removesuffix(_HEAD)
+            for name in _listed(self.lock)
+            if name.endswith(_HEAD)
+        }
         return sorted(slot for slot in found if _SLOT.fullmatch(slot))
+
+
+def _listed(folder: Path) -> list[str]:
+    """Return what a folder has; one that is not there has nothing."""
+    try:
+        # Not `glob`, which finds nothing in a folder that may not be read.
+        return os.listdir(folder)  # noqa: PTH208 -- names alone are wanted
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise OutOfReachError(
+            f"cannot list `{folder}`: {_reason(error)}: check its permissions and its"
+            " disk"
+        ) from error
 
 
 def format_identity(name: str, *, finished: bool = True) -> bytes:

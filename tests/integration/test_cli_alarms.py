@@ -257,3 +257,19 @@ def test_an_address_that_no_trail_can_have_is_refused_as_such() -> None:
 
     assert "give a directory, or postgresql://" in done.stderr
     refused(done, says="there is no trail behind `https://`")
+
+
+@pytest.mark.parametrize("folder", ["logs", "../trail.lock"])
+@pytest.mark.parametrize("command", [["list"], ["query", "latency"], ["verify"]])
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(
+    trail: Path, folder: str, command: list[str]
+) -> None:
+    # What is in the folder is all that remembers the log.
+    (trail / "trust").write_text("quorum none\n")
+    (trail / folder).chmod(0o111)
+
+    done = run_program(*arguments(command, trail), restricted=True)
+
+    (trail / folder).chmod(0o700)
+    refused(done, says="check its permissions")
+    assert f"cannot list `{(trail / folder).resolve()}`" in done.stderr
