@@ -11,18 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from policyguard.errors import ConfigurationError, FormatError, TamperedError
+from policyguard.canonical import parse_json
+from policyguard.errors import (
+    ConfigurationError,
+    FormatError,
+    NewerRecordError,
+    NewerTrailError,
+    TamperedError,
+)
 from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.vocabulary.record import KINDS, is_newer
 
 if TYPE_CHECKING:
     from policyguard.audit.reader import Entry, Log
     from policyguard.signing.keyring import VerifierKey
     from policyguard.vocabulary.record import AnyRecord
 
-MARK = b'"kind":"key.rotate"'
-"""What each record of a rotation has in its bytes; others may have it, too."""
+_ROTATION: Final = "key.rotate"
+_ABOUT_KEYS: Final = {"genesis", _ROTATION}
+_KIND: Final = b'"kind":"'
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +45,8 @@ class KeyHistory:
     """The size from which on a key signs alone, and its verifier key; in order."""
     _signed: dict[str, tuple[int, int]] = field(default_factory=dict)
     """The smallest and the largest size that each key has signed."""
+    _newer: NewerRecordError | None = None
+    """The first record of a newer version: it, or one after it, may be about keys."""
 
     def add_record(self, index: int, record: AnyRecord) -> None:
         """Take in a record.
@@ -45,7 +56,7 @@ class KeyHistory:
         """
         if record.kind == "genesis":
             self._handovers.append((0, record.vkey))
-        if record.kind != "key.rotate":
+        if record.kind != _ROTATION:
             return
         current = self._handovers[-1][1] if self._handovers else None
         known = {vkey for _, vkey in self._handovers}
@@ -57,19 +68,31 @@ class KeyHistory:
         self._handovers.append((index + 1, record.new))
 
     def add_entry(self, entry: Entry) -> None:
-        """Take in what a record says about keys, if it does; others are not parsed.
+        """Take in what a record says about keys; those of calls are not parsed.
+
+        Which records a log may have is not what an export is about. One of a newer
+        version that may be about keys is remembered: whether it was signed at all is
+        only known at the end.
 
         Raises:
-            TamperedError: as `add_record`.
+            TamperedError: as `add_record`, or a handover is in no form of ours.
         """
-        if entry.index and MARK not in entry.body:
+        if self._newer or (entry.index and _is_about_a_call(entry.body)):
             return
         try:
-            record = entry.record()
-        except FormatError:
-            # Which records a log may have is not what an export is about.
-            return
-        self.add_record(entry.index, record)
+            kind = _kind_of(entry.body)
+            if kind in _ABOUT_KEYS:
+                self.add_record(entry.index, entry.record())
+            elif self._handovers and kind is None:
+                self._newer = NewerRecordError(entry.name)
+        except NewerRecordError as error:
+            self._newer = error
+        except FormatError as error:
+            if self._handovers:
+                raise TamperedError(
+                    f"entry {entry.index} of {self.origin} hands over a key in no form"
+                    f" that is known: {error}"
+                ) from error
 
     def add_signed(self, size: int, keys: Iterable[VerifierKey]) -> None:
         """Take in which keys have signed a checkpoint; sizes come in any order."""
@@ -127,7 +150,11 @@ class KeyHistory:
         Raises:
             TamperedError: the newest key has not signed it, or trust file and log name
                 different keys.
+            NewerTrailError: a newer version has made a record: which key is the newest
+                cannot be told here.
         """
+        if self._newer is not None:
+            raise NewerTrailError(str(self._newer)) from self._newer
         if not self._handovers:
             return
         self.add_signed(size, signed)
@@ -155,6 +182,26 @@ class KeyHistory:
                 f"the log {self.origin} was handed over to a key that is not in the"
                 " trust file: ask for it, and compare it with `policyguard keys show`"
             )
+
+
+def _is_about_a_call(body: bytes) -> bool:
+    """Say fast, of most records, that they are decisions or outcomes."""
+    # Of two kinds one may be nested.
+    return body.count(_KIND) == 1 and (
+        b'"kind":"decision"' in body or b'"kind":"outcome"' in body
+    )
+
+
+def _kind_of(body: bytes) -> str | None:
+    """Return the kind of a record, nothing for what is none; `None`: a newer one's."""
+    try:
+        document = parse_json(body)
+    except FormatError:
+        return ""
+    kind = document.get("kind") if isinstance(document, dict) else ""
+    if not isinstance(kind, str):
+        return ""
+    return kind if kind in KINDS or not is_newer(document) else None
 
 
 def require_own_key(log: Log) -> None:

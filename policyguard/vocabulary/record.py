@@ -378,11 +378,12 @@ AnyRecord: TypeAlias = (
 )
 AuditRecord: TypeAlias = Annotated[AnyRecord, Field(discriminator="kind")]
 
-_KINDS: Final = frozenset(
+KINDS: Final = frozenset(
     kind
     for form in get_args(AnyRecord)
     for kind in get_args(form.model_fields["kind"].annotation)
 )
+"""The kinds of records that this version knows."""
 AUDIT_RECORD: TypeAdapter[AnyRecord] = TypeAdapter(AuditRecord)
 """Validates a record of any kind."""
 
@@ -392,5 +393,5 @@ def is_newer(document: object) -> bool:
     if not isinstance(document, dict):
         return False
     version, kind = document.get("v"), document.get("kind")
-    unknown = isinstance(kind, str) and kind not in _KINDS
+    unknown = isinstance(kind, str) and kind not in KINDS
     return type(version) is int and (version > 1 or (version == 1 and unknown))

@@ -13,7 +13,11 @@ from integration.program import refused, run
 from trails import CALLER, SECRET, append_pair, decision, made_trail, outcome
 
 from policyguard.audit.export import tiles
+from policyguard.audit.layout import Layout
+from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
+from policyguard.audit.writer import claim_writer
+from policyguard.canonical import canonical_bytes
 
 
 @pytest.fixture
@@ -308,3 +312,30 @@ def test_an_export_that_goes_on_while_it_is_verified_is_no_tampering(
     assert overtaken == [3]
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["logs"][0]["size"] == 303
+
+
+@pytest.mark.parametrize("form", ["tiles", "jsonl"])
+def test_a_handover_of_a_newer_version_in_an_export_cannot_be_told(
+    tmp_path: Path, form: str
+) -> None:
+    trail = Trail.create(tmp_path / "trail", name="acme.example")
+    trail.rotate_key()
+    trail.close()
+    entry = TrailReader.open(tmp_path / "trail").logs[0].find("1")
+    assert entry is not None
+    writer = claim_writer(Layout.of(tmp_path / "trail"), name=None, role="app")
+    writer.append([canonical_bytes(json.loads(entry.body) | {"v": 2})], sealed=[])
+    writer.close()
+    run(
+        "audit",
+        "export",
+        tmp_path / "o",
+        "--format",
+        form,
+        "--trail",
+        tmp_path / "trail",
+    )
+
+    done = run("audit", "verify", tmp_path / "o", "--trust", tmp_path / "trail/trust")
+
+    refused(done, says="entry 2 of acme.example/app-1 is of a newer version")

@@ -133,6 +133,7 @@ def verify_jsonl(
     Raises:
         TrailError: there is no export.
         TamperedError: something is not what was signed.
+        NewerTrailError: a newer version of this software has made a record.
         ConfigurationError: two different keys have one name and id.
     """
     place = Path(directory).absolute()

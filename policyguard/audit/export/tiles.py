@@ -151,6 +151,7 @@ def verify_tiles(
     Raises:
         TrailError: there is no export.
         TamperedError: something is not what was signed; names the place.
+        NewerTrailError: a newer version of this software has made a record.
         ConfigurationError: two different keys have one name and id.
     """
     place = Path(directory).absolute()
