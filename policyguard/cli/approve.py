@@ -174,10 +174,10 @@ class _Archive:
     def find(self, name: str) -> _Read:
         """Return the decision with an id or the beginning of one."""
         from policyguard.cli.record_view import content_of
-        from policyguard.cli.trail_reading import find_record, opened
+        from policyguard.cli.trail_reading import find_record, opened_signed
         from policyguard.vocabulary.record import DecisionRecord
 
-        reader = opened(self.place)
+        reader = opened_signed(self.place)
         found = find_record(reader, name, origin=None)
         if not isinstance(found.record, DecisionRecord):
             raise ConfigurationError(

@@ -102,9 +102,9 @@ def list_(
     With --json, print one object a line: origin, index and the record.
     """
     from policyguard.cli.audit_view import records_table
-    from policyguard.cli.trail_reading import opened, records
+    from policyguard.cli.trail_reading import opened_signed, records
 
-    reader = opened(trail_of(directory))
+    reader = opened_signed(trail_of(directory))
     # Without a limit in order as they come; with one, from the newest, and no further.
     found: Iterable[Found] = (
         item
@@ -147,10 +147,10 @@ def show(
     from policyguard.cli.outside_settings import vouchers_of
     from policyguard.cli.outside_view import seen_document
     from policyguard.cli.record_view import content_of, print_record
-    from policyguard.cli.trail_reading import find_record, opened, records
+    from policyguard.cli.trail_reading import find_record, opened_signed, records
     from policyguard.vocabulary.record import EraseRecord
 
-    reader = opened(trail_of(directory))
+    reader = opened_signed(trail_of(directory))
     found = find_record(reader, record, origin=origin)
     content = content_of(found, reader=reader)
     seen = vouchers_of(reader.trust).of(found.log).seen(found.entry.index)
@@ -257,10 +257,13 @@ def checkpoint(*, origin: str | None, directory: str | Path | None) -> None:
 
     Keep it somewhere else: a log that is later shorter, or another one, contradicts it.
     """
+    from policyguard.audit.signed_log import signed_head
     from policyguard.cli.trail_reading import chosen_log, opened
 
     log = chosen_log(opened(trail_of(directory)), origin)
-    click.echo(log.head().note, nl=False)
+    head = log.head()
+    signed_head(log, head=head)
+    click.echo(head.note, nl=False)
 
 
 def _document(found: Found) -> dict[str, object]:

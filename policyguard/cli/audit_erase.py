@@ -86,11 +86,10 @@ def erase(
     from policyguard.audit.erasure_plan import Wanted, plan_erasure
     from policyguard.cli.erase_view import document, print_plan
     from policyguard.cli.erasing import keeping_of, not_reached
-    from policyguard.cli.trail_reading import opened
+    from policyguard.cli.trail_reading import opened_signed
     from policyguard.settings import load_settings
 
     place = trail_of(directory)
-    reader = opened(place)
     if finish:
         _finish(place, as_json=as_json)
         return
@@ -98,6 +97,8 @@ def erase(
         raise click.UsageError("say whom or what: --caller, --subject or --record")
     if not dry_run and key is None:
         raise click.UsageError("give the key that signs the order with --key")
+    # What was changed may be what keeps a record from being erased.
+    reader = opened_signed(place)
     wanted = Wanted(
         callers=frozenset(callers),
         people=frozenset(people),
@@ -200,10 +201,10 @@ def _finish(place: str | Path, *, as_json: bool) -> None:
     from policyguard.audit.erasure import finish
     from policyguard.cli.erase_view import document, print_plan
     from policyguard.cli.erasing import known_erasers, not_reached
-    from policyguard.cli.trail_reading import opened
+    from policyguard.cli.trail_reading import opened_signed
     from policyguard.settings import load_settings
 
-    plan = finish(opened(place), erasers=known_erasers(load_settings()) or ())
+    plan = finish(opened_signed(place), erasers=known_erasers(load_settings()) or ())
     if as_json:
         left = not_reached(place)
         found = (

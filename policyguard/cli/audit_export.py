@@ -83,9 +83,10 @@ def export(
     `opa` has one event for each decision, with what the vault has of the question.
     Callers, what clients typed and what people wrote is left out, and named in `erased`.
     """
-    from policyguard.cli.trail_reading import opened
+    from policyguard.cli.trail_reading import opened, opened_signed
 
-    reader = opened(trail_of(directory))
+    # The other forms are compared with what was signed while they are written.
+    reader = (opened_signed if form == "opa" else opened)(trail_of(directory))
     logs = [reader.log(origin)] if origin else list(reader.logs)
     if form == "opa":
         mask = (*(() if unmasked else _default_mask()), *masked)
@@ -205,13 +206,13 @@ def gaps(*, as_json: bool, directory: str | Path | None) -> None:
     the call ended.
     """
     from policyguard.cli.audit_view import records_table
-    from policyguard.cli.trail_reading import opened, records
+    from policyguard.cli.trail_reading import opened_signed, records
     from policyguard.vocabulary.record import DecisionRecord, OutcomeRecord
 
     allowed: dict[str, Found] = {}
     # Of what comes out even nothing is kept; clocks of two logs may differ.
     early: set[str] = set()
-    for item in records(opened(trail_of(directory))):
+    for item in records(opened_signed(trail_of(directory))):
         if isinstance(item.record, OutcomeRecord):
             if allowed.pop(item.record.decision, None) is None:
                 early.add(item.record.decision)

@@ -55,11 +55,11 @@ def replay(
     if (decision is None) == (not whole):
         raise click.UsageError("give a DECISION, or --all")
     from policyguard.cli.progress import ProgressBar
-    from policyguard.cli.trail_reading import find_record, opened
+    from policyguard.cli.trail_reading import find_record, opened_signed
     from policyguard.errors import FormatError, NewerRecordError, TamperedError
     from policyguard.replay.replay import replay as compute
 
-    reader = opened(trail_of(directory))
+    reader = opened_signed(trail_of(directory))
     if whole and origin is not None:
         reader = replace(reader, logs=(reader.log(origin),))
     try:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
+from pathlib import Path
 from typing import Final
 
 from policyguard.audit.reader import Entry, Log, TrailReader
-from policyguard.errors import ConfigurationError
+from policyguard.audit.signed_log import signed_reader
+from policyguard.cli.progress import ProgressBar
+from policyguard.errors import ConfigurationError, TamperedError
 from policyguard.replay.trails import lock_of, opened, passphrase_set
 from policyguard.vocabulary.record import AnyRecord
 
@@ -19,6 +22,7 @@ __all__ = [
     "find_record",
     "lock_of",
     "opened",
+    "opened_signed",
     "passphrase_set",
     "records",
 ]
@@ -34,6 +38,18 @@ class Found:
     log: Log = field(repr=False)
     entry: Entry
     record: AnyRecord
+
+
+def opened_signed(place: str | Path) -> TrailReader:
+    """Open a trail of which nothing is read but what the keys of its logs have signed.
+
+    Raises:
+        TamperedError: a log is not what was signed.
+        TrailError: there is none, or it cannot be read.
+    """
+    reader = opened(place)
+    with ProgressBar() as bar:
+        return signed_reader(reader, progress=bar.advance)
 
 
 def chosen_log(reader: TrailReader, origin: str | None) -> Log:
@@ -138,7 +154,14 @@ def _at(log: Log, index: str) -> list[Found]:
 def _with_id(log: Log, beginning: str) -> list[Found]:
     if len(beginning) == _WHOLE_ID and beginning.isascii():
         entry = log.find(beginning)
-        return [Found(log=log, entry=entry, record=entry.record())] if entry else []
+        found = [Found(log=log, entry=entry, record=entry.record())] if entry else []
+        # A database finds it by a column, which nobody has signed.
+        if found and found[0].record.id != beginning:
+            raise TamperedError(
+                f"{found[0].entry.name} is kept under the id of another record:"
+                " restore the log's database"
+            )
+        return found
     return [
         item
         for item in _records_of(log, holding=beginning)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +12,11 @@ import pytest
 from click.testing import Result
 from integration.program import refused, run, run_program
 from outsiders import quorum_of, witness_for
-from trails import copied, made_trail
+from trails import CALLER, copied, made_trail
 
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
+from policyguard.tlog import leaf_hash
 
 READ_WHOLE: Final = (
     ["verify"],
@@ -73,6 +75,49 @@ def test_a_record_that_was_changed_is_an_alarm(
 
     assert (done.exit_code, done.stderr) == (1, "")
     assert done.stdout.startswith("TAMPERED: ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *READ_RECORDS,
+        # The record that is asked for is as it was, or too new to be read.
+        ["list", "--limit", "1"],
+        ["show", "app-1:3"],
+        ["replay", "app-1:3"],
+        ["erase", "--caller", CALLER, "--dry-run"],
+    ],
+    ids=" ".join,
+)
+def test_a_record_that_was_changed_with_its_hash_is_an_alarm(
+    trail: Path, command: list[str]
+) -> None:
+    connection = sqlite3.connect(trail / "logs/app-1/log.sqlite")
+    (body,) = connection.execute("SELECT body FROM entry WHERE idx = 1").fetchone()
+    lie = body.replace(b'"purpose":"inference"', b'"purpose":"fine_tune"')
+    assert lie != body
+    connection.execute(
+        "UPDATE entry SET body = ?, leaf = ? WHERE idx = 1", (lie, leaf_hash(lie))
+    )
+    connection.commit()
+    connection.close()
+
+    done = run(*arguments(command, trail))
+
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert done.stdout.startswith("TAMPERED: ")
+
+
+def test_a_checkpoint_that_was_changed_is_not_printed(trail: Path) -> None:
+    connection = sqlite3.connect(trail / "logs/app-1/log.sqlite")
+    connection.execute("UPDATE head SET note = replace(note, 'acme.example', 'other')")
+    connection.commit()
+    connection.close()
+
+    done = run("audit", "checkpoint", "--trail", trail)
+
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert done.stdout.startswith("TAMPERED: the head of acme.example/app-1 cannot be")
 
 
 @pytest.mark.parametrize("command", READ, ids=" ".join)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from policyguard.audit.verify import verify_trail
 from policyguard.bundle.additions import tenant_digest
 from policyguard.bundle.files import read_files
 from policyguard.signing.key_file import create_key_file
+from policyguard.tlog import leaf_hash
 
 CALLER = "canary-alice@acme.example"
 
@@ -117,6 +119,22 @@ def test_an_approval_is_shown_signed_recorded_and_lets_the_call_through(
     assert (grant["rule"], grant["decision"]) == ("FACT-02", desk.asked)
     assert "bob" not in json.dumps(grant)
     verify_trail(desk.folder / "trail")
+
+
+def test_a_decision_that_was_changed_in_the_trail_is_not_approved(desk: Desk) -> None:
+    connection = sqlite3.connect(desk.folder / "trail/logs/cli-1/log.sqlite")
+    (body,) = connection.execute("SELECT body FROM entry WHERE idx = 1").fetchone()
+    lie = body.replace(b'"purpose":"inference"', b'"purpose":"fine_tune"')
+    assert lie != body
+    connection.execute(
+        "UPDATE entry SET body = ?, leaf = ? WHERE idx = 1", (lie, leaf_hash(lie))
+    )
+    connection.commit()
+    connection.close()
+
+    refused(desk.approve(), says="is not what was signed")
+
+    assert desk.listed() == []
 
 
 def test_the_list_says_what_became_of_each(desk: Desk) -> None:

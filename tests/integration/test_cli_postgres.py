@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from fleet import KEYS, NAME, SECRET, database, needs_postgres
+from fleet import KEYS, NAME, SECRET, database, needs_postgres, tamper
 from integration.program import refused, run
 from integration.test_cli_approve import Desk
 from services import Postgres
@@ -198,3 +198,42 @@ def test_an_approval_is_erased_from_a_database_with_who_gave_it(
     assert left == []
     desk.ask()
     assert desk.answer["verdict"] == "require_approval"
+
+
+SWAP = """
+ALTER TABLE policyguard.entry ALTER id DROP EXPRESSION;
+UPDATE policyguard.entry SET id = reverse(id) WHERE idx IN (1, 2);
+UPDATE policyguard.entry AS a SET id = reverse(b.id) FROM policyguard.entry AS b
+  WHERE a.idx + b.idx = 3 AND a.idx IN (1, 2)"""
+LIE = r"""
+UPDATE policyguard.entry SET (body, leaf) = (SELECT b, sha256('\x00'::bytea || b)
+  FROM (SELECT replace(convert_from(body, 'UTF8'), 'FR', 'CN')::bytea AS b) AS x)
+  WHERE idx = 1"""
+
+
+@pytest.mark.parametrize(
+    ("change", "command"),
+    [
+        (SWAP, ["show", "RECORD"]),
+        (LIE, ["show", "RECORD"]),
+        (LIE, ["list"]),
+        (LIE, ["gaps"]),
+        (LIE, ["export", "OUT", "--format", "opa"]),
+    ],
+)
+def test_a_column_that_nobody_has_signed_deceives_nobody(
+    url: str, owned: str, tmp_path: Path, change: str, command: list[str]
+) -> None:
+    trail = Trail.open(url, keys=KEYS)
+    known = append_pair(trail)
+    trail.close()
+    places = {"RECORD": known, "OUT": str(tmp_path / "out")}
+    asked = ["audit", *(places.get(word, word) for word in command), "--trail", url]
+    before = run(*asked)
+
+    tamper(owned, change)
+    done = run(*asked)
+
+    assert before.exit_code == 0
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert done.stdout.startswith("TAMPERED: ")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from policyguard.audit.creation import read_trust
 from policyguard.audit.heads import find_known_head, read_known_head
@@ -27,7 +27,7 @@ from policyguard.audit.stores.database import (
     require_sound,
     rows_of,
 )
-from policyguard.audit.stores.protocol import Head, KnownHead, Row
+from policyguard.audit.stores.protocol import Head, KnownHead, Leaf, Row
 from policyguard.audit.stores.sqlite import read_head
 from policyguard.audit.vault import Sealed, SealedPrompt
 from policyguard.audit.vault_reading import (
@@ -48,6 +48,7 @@ _BATCH: Final = 4_096
 # INVARIANT: rows come in the order of their index from the table itself, never through
 # an index that could hide one.
 _ROWS: Final = "SELECT idx, body, leaf FROM entry NOT INDEXED"
+_LEAVES: Final = "SELECT idx, leaf FROM entry NOT INDEXED"
 _ONE: Final = "SELECT idx, body, leaf FROM entry"
 # The newest first, as people ask for what has just been.
 _BODIES: Final = "SELECT idx, body FROM entry NOT INDEXED ORDER BY idx DESC"
@@ -93,9 +94,16 @@ class FileLog:
 
     def batches(self, *, size: int) -> Iterator[list[Row]]:
         """Read the first `size` records fast, of whatever types they are."""
+        yield from self._batches(_ROWS, size=size)
+
+    def leaves(self, *, size: int) -> Iterator[list[Leaf]]:
+        """Read the leaf hashes of the first `size` records."""
+        yield from self._batches(_LEAVES, size=size)
+
+    def _batches(self, query: str, *, size: int) -> Iterator[list[Any]]:
         with _reading(self.path) as connection:
             try:
-                rows = connection.execute(f"{_ROWS} ORDER BY idx")
+                rows = connection.execute(f"{query} ORDER BY idx")
                 left = size
                 while left > 0 and (batch := list(islice(rows, min(left, _BATCH)))):
                     left -= len(batch)

@@ -20,7 +20,7 @@ from policyguard.audit.stores.postgres_people import PEOPLE, read_vault_key
 from policyguard.audit.stores.postgres_schema import VERSION, read_name
 from policyguard.audit.stores.postgres_server import Server, outgrown
 from policyguard.audit.stores.postgres_versions import PostgresVersions
-from policyguard.audit.stores.protocol import Head, KnownHead, Row
+from policyguard.audit.stores.protocol import Head, KnownHead, Leaf, Row
 from policyguard.audit.vault import Sealed, SealedPrompt
 from policyguard.errors import TrailError
 from policyguard.signing.trust_file import TrustFile
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _BATCH: Final = 4_096
 _ROWS: Final[LiteralString] = (
     "SELECT idx, body, leaf FROM policyguard.entry WHERE slot = %s"
+)
+_LEAVES: Final[LiteralString] = (
+    "SELECT idx, leaf FROM policyguard.entry WHERE slot = %s"
 )
 _SEALED: Final[LiteralString] = (
     "SELECT record, salt, body FROM policyguard.content WHERE slot = %s"
@@ -97,6 +100,12 @@ class PostgresLog:
         """Read the first `size` records."""
         yield from _batches(
             self.server, f"{_ROWS} ORDER BY idx LIMIT %s", self.slot, size
+        )
+
+    def leaves(self, *, size: int) -> Iterator[list[Leaf]]:
+        """Read the leaf hashes of the first `size` records."""
+        yield from _batches(
+            self.server, f"{_LEAVES} ORDER BY idx LIMIT %s", self.slot, size
         )
 
     def row_at(self, index: int) -> Row | None:

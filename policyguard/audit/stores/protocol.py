@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = tuple[int, bytes, bytes]
 """Index, body and leaf hash of a record."""
+Leaf: TypeAlias = tuple[int, bytes]
+"""Index and leaf hash of a record."""
 ApprovalScope: TypeAlias = tuple[str, str, str]
 """Tenant, caller's pseudonym and digest of the bundle."""
 ApprovalRow: TypeAlias = tuple[str, int, str]
@@ -130,6 +132,10 @@ class LogSource(Protocol):
 
     def batches(self, *, size: int) -> Iterator[list[Row]]:
         """Read the first `size` records fast, of whatever types they are."""
+        ...
+
+    def leaves(self, *, size: int) -> Iterator[list[Leaf]]:
+        """Read the leaf hashes of the first `size` records, of whatever types they are."""
         ...
 
     def row_at(self, index: int) -> Row | None:
