@@ -3,10 +3,11 @@
     guard.protect(boto3.client("bedrock-runtime"))
     guard.call(client.converse, modelId=…, messages=…)
 
-botocore's own events are the way in: `before-send` sees each attempt as it is sent, with
-its URL and body after everything else has changed them, and what it raises comes out as
-it is. Other services' clients are refused: they call models in ways that are not known
-here, or none.
+botocore's own events are the way in: `before-send` sees each attempt with its URL and body
+as they were signed, and what it raises comes out as it is. The guard is asked first there,
+before whoever might send or answer in botocore's place, and looks once more at the end:
+what somebody has changed in between is a new question. Other services' clients are
+refused: they call models in ways that are not known here, or none.
 
 Owner: what runs between an attempt and its end is kept for each client and thread. A
 crash leaves a decision without an outcome, which an auditor sees.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -30,6 +32,7 @@ from policyguard.guard.refusal import not_allowed
 from policyguard.integrations.bedrock_events import Reading, said_in
 from policyguard.integrations.wire_body import LONGEST_BODY
 from policyguard.integrations.wire_document import model_in, parse_object
+from policyguard.integrations.wire_tools import offered_in
 from policyguard.integrations.wire_usage import (
     NOTHING,
     Expected,
@@ -67,7 +70,10 @@ def describe(
     pattern = known.meta.service_model.operation_model(name).http["requestUri"]
     path = pattern.partition("?")[0].replace("{modelId}", quote(model, safe=""))
     return Described(
-        model=model_in_path(path), host=endpoint_of(known.meta.endpoint_url), path=path
+        model=model_in_path(path),
+        host=endpoint_of(known.meta.endpoint_url),
+        path=path,
+        offered=offered_in(_body_in(kwargs)),
     )
 
 
@@ -107,6 +113,10 @@ def protect(client: object, guard: Guard) -> None:
                 getattr(watcher, event.replace("-", "_")),
                 unique_id=f"{_MARK}.{event}",
             )
+        # Handlers of a longer name run before those of a shorter one.
+        known.meta.events.register_last(
+            "before-send", watcher.sending, unique_id=f"{_MARK}.sending"
+        )
         known._policyguard = watcher  # noqa: SLF001 -- marks it
 
 
@@ -128,6 +138,8 @@ class _Thread(threading.local):
 
     leave: wire.Wire | None = None
     attempt: int = 0
+    asked: _Form | None = None
+    """What was asked about, until it is sent."""
     expected: Expected = NOTHING
 
 
@@ -144,24 +156,42 @@ class _Events:
         self._thread.attempt = 0
 
     def before_send(self, request: Any, **_: Any) -> None:
-        """Let an attempt go out, or raise.
+        """Let an attempt go on, or raise.
 
         Raises:
             NotAllowed: it may not.
         """
         self._settle("error", "RetriedError")
-        attempt, self._thread.attempt = self._thread.attempt, self._thread.attempt + 1
-        host, path, model, content = _sent(request)
-        self._thread.expected = expected_in(parse_object(content or b"") or {})
-        described = Described(model=model, host=host, path=path, opaque=content is None)
+        self._ask(request, attempt=self._thread.attempt)
+        self._thread.attempt += 1
+
+    def sending(self, request: Any, **_: Any) -> None:
+        """Ask again about an attempt that somebody has changed since it was asked about.
+
+        Raises:
+            NotAllowed: it may not go out as it is now.
+        """
+        asked, self._thread.asked = self._thread.asked, None
+        if asked != _form_of(request):
+            self._settle("error", "ChangedError")
+            self._ask(request, attempt=max(0, self._thread.attempt - 1))
+
+    def _ask(self, request: Any, *, attempt: int) -> None:
+        form = _form_of(request)
+        described, content = _sent(form)
+        document = parse_object(content or b"") or {}
+        self._thread.expected = expected_in(document)
         leave = self.guard.check_wire(
-            described, attempt=attempt, body=content, text=content
+            replace(described, offered=offered_in(document)),
+            attempt=attempt,
+            body=content,
+            text=content,
         )
         if not leave.decision.goes_ahead:
             wire.denied(leave.decision)
             raise not_allowed(leave.decision)
         leave.take_outcome()
-        self._thread.leave = leave
+        self._thread.leave, self._thread.asked = leave, form
 
     def after_call(self, http_response: Any, parsed: Any, **_: Any) -> None:
         """Record the end of a call, or have that of its stream recorded."""
@@ -276,24 +306,56 @@ class _Raw:
             self._record(word, error, self._reading.observed())
 
 
-def _sent(request: Any) -> tuple[str | None, str, str | None, bytes | None]:
-    """Return host, path, model and body of a prepared request; `None` is unknown."""
-    host = endpoint_of(request.url)
-    named = request.headers.get("Host")
-    if named is not None and endpoint_of(f"https://{_text(named)}") != host:
-        host = None
-    path = urlsplit(request.url).path
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Is what a prepared request says, as far as it decides where what goes."""
+
+    url: str
+    named: str | None
+    """The host that its headers name."""
+    coded: str | None
+    body: Any
+
+
+def _form_of(request: Any) -> _Form:
+    headers = request.headers
+    named, coded = headers.get("Host"), headers.get("Content-Encoding")
     body = request.body
+    # Bytes that nobody can change: they are compared with what is sent.
+    return _Form(
+        str(request.url),
+        None if named is None else _text(named),
+        None if coded is None else _text(coded),
+        bytes(body) if isinstance(body, bytearray) else body,
+    )
+
+
+def _sent(form: _Form) -> tuple[Described, bytes | None]:
+    """Return what is sent where, and the body; `None`: nothing of it is plain to see."""
+    host = endpoint_of(form.url)
+    if form.named is not None and endpoint_of(f"https://{form.named}") != host:
+        host = None
+    path = urlsplit(form.url).path
+    body = form.body
     content = body.encode() if isinstance(body, str) else body
     if content is None:
-        return host, path, model_in_path(path), b""
-    if not isinstance(content, (bytes, bytearray)) or len(content) > LONGEST_BODY:
-        return host, path, None, None
-    coded = request.headers.get("Content-Encoding")
-    document = None if coded is not None else parse_object(bytes(content))
+        return Described(host=host, path=path, model=model_in_path(path)), b""
+    hidden = Described(host=host, path=path, opaque=True)
+    if not isinstance(content, bytes) or len(content) > LONGEST_BODY:
+        return hidden, None
+    document = None if form.coded is not None else parse_object(content)
     if document is None or model_in(document)[1]:
-        return host, path, None, None
-    return host, path, model_in_path(path), bytes(content)
+        return hidden, None
+    return Described(host=host, path=path, model=model_in_path(path)), content
+
+
+def _body_in(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what arguments say of the body, where that takes nothing away from it."""
+    body = kwargs.get("body")
+    content = body.encode() if isinstance(body, str) else body
+    if not isinstance(content, (bytes, bytearray)) or len(content) > LONGEST_BODY:
+        return kwargs
+    return parse_object(bytes(content)) or {}
 
 
 def _text(value: Any) -> str:

@@ -38,6 +38,7 @@ from policyguard.integrations.tools import (
     sends_nothing,
 )
 from policyguard.integrations.wire_envelope import host_of, path_of
+from policyguard.integrations.wire_tools import offered_in
 from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def describe(
     more = {"model", "extra_body"} & set(settings["model_kwargs"] or ())
     if more or settings["extra_body"] or not isinstance(name, str):
         return Described(opaque=True)
-    url = clients[0].base_url
-    return Described(model=name, host=host_of(url), path=path_of(url))
+    url, offered = clients[0].base_url, offered_in({"tools": _tools_of(fn, settings)})
+    return Described(model=name, host=host_of(url), path=path_of(url), offered=offered)
 
 
 def observe(result: object) -> Observed:
@@ -253,6 +254,7 @@ class _Step:
     def __init__(self, handler: Callable[..., Any], request: Any) -> None:
         self.__self__ = request.model
         self.settings = dict(request.model_settings)
+        self.tools = list(request.tools)
         self._handler = handler
 
     def __call__(self, request: Any) -> Any:
@@ -279,13 +281,14 @@ class _Calls:
         content = (
             prompt_of((sent,), {}) if core.searching or core.keep_prompts else None
         )
+        described = _told(serialized or {}, more.get("invocation_params") or {})
         asking = Asking(
             call_id=new_id(),
             prompt=content if core.keep_prompts else None,
             persons=facts.persons or NOBODY,
             found=found_in(core, content, facts=facts),
+            offered=described.offered,
         )
-        described = _told(serialized or {}, more.get("invocation_params") or {})
         put = question(core, described=described, facts=facts, asking=asking)
         decision = put if isinstance(put, Decision) else core.decide(put, asking=asking)
         if not decision.goes_ahead:
@@ -315,9 +318,20 @@ def _told(serialized: Mapping[str, Any], sent: Mapping[str, Any]) -> Described:
     given = known if isinstance(known, Mapping) else {}
     address = next((given[name] for name in _ADDRESSES if given.get(name)), None)
     model = sent.get("model") or sent.get("model_name")
+    offered = offered_in(sent)
     if not isinstance(model, str) or not isinstance(address, str):
-        return Described(model=model if isinstance(model, str) else None)
-    return Described(model=model, host=endpoint_of(address))
+        known = model if isinstance(model, str) else None
+        return Described(model=known, offered=offered)
+    return Described(model=model, host=endpoint_of(address), offered=offered)
+
+
+def _tools_of(fn: object, settings: Mapping[str, Any]) -> list[Any]:
+    """Return the tools of an agent's step, or of a call's arguments, as a body has them."""
+    held = getattr(fn, "tools", None) or settings.get("tools") or ()
+    return [
+        item if isinstance(item, Mapping) else {"name": getattr(item, "name", None)}
+        for item in (held if isinstance(held, (list, tuple)) else ())
+    ]
 
 
 def _first(owner: object, names: tuple[str, ...]) -> object:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.errors import CannotProtect, ConfigurationError
@@ -35,6 +36,7 @@ from policyguard.integrations.litellm_clients import (
 from policyguard.integrations.litellm_proxy import facts_of_key, proxy_hooks
 from policyguard.integrations.litellm_routing import MISSING, place_of, router_hooks
 from policyguard.integrations.wire_stream import observed_in
+from policyguard.integrations.wire_tools import offered_in
 
 if TYPE_CHECKING:
     from policyguard.guard.guard import Guard
@@ -133,7 +135,8 @@ def describe(
     except TypeError:
         return Described(opaque=True)
     hidden = _hiding(given)
-    return Described(opaque=True, why=hidden) if hidden else place_of(given)
+    found = Described(opaque=True, why=hidden) if hidden else place_of(given)
+    return replace(found, offered=offered_in(given))
 
 
 def _hiding(given: Mapping[str, Any]) -> str:

@@ -365,8 +365,11 @@ def main(folder: Path) -> None:
             litellm.client_session is None,
             litellm.Router.acompletion is routed,
         ]
+        tool = {"type": "function", "function": {"name": "canary_mail"}}
+        described = guarded.describe(litellm.completion, (), {**HERE, "tools": [tool]})
         document = {
             "found": tried.found,
+            "offered": described and described.offered,
             "hooked": hooked,
             "said": said,
             "restored": restored,

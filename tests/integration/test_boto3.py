@@ -150,6 +150,58 @@ def _move(request: Any) -> None:
     request.url = request.url.replace(HOST, "llm.unknown.example")
 
 
+def _move_to_china(request: Any, **_: Any) -> None:
+    request.url = request.url.replace("eu-central-1", "cn-north-1")
+
+
+def _name_another_host(request: Any, **_: Any) -> None:
+    request.headers["Host"] = "llm.unknown.example"
+
+
+def _fall_back(request: Any, **_: Any) -> None:
+    request.body = b'{"fallbacks": ["other"]}'.ljust(len(request.body))
+
+
+def _compress(request: Any, **_: Any) -> None:
+    request.headers["Content-Encoding"] = "gzip"
+
+
+@pytest.mark.parametrize(
+    "change", [_move_to_china, _name_another_host, _fall_back, _compress]
+)
+@pytest.mark.parametrize("event", ["before-send", "before-send.bedrock-runtime"])
+def test_what_is_changed_after_the_guard_was_asked_is_asked_about_again(
+    server: Bedrock, guard: Guard, trail: Since, change: Any, event: str
+) -> None:
+    client = server.client()
+    client.meta.events.register(event, change)
+    guard.protect(client)
+
+    with pytest.raises(NotAllowed):
+        guard.bind(**BLOG).call(client.converse, modelId=EU, messages=MESSAGES)
+
+    assert server.hits == {}
+    assert trail.verdicts == ["allow", "require_approval"]
+    assert trail.endings == [("error", "ChangedError")]
+
+
+def test_what_is_changed_into_what_is_allowed_is_sent_once(
+    server: Bedrock, guard: Guard, trail: Since
+) -> None:
+    client = server.client()
+    guard.bind(**BLOG).protect(client)
+
+    def rewrite(request: Any, **_: Any) -> None:
+        request.body = request.body.replace(b"canary", b"finch_")
+
+    client.meta.events.register("before-send", rewrite)
+    client.converse(modelId=EU, messages=MESSAGES)
+
+    assert server.hits == {HOST: 1}
+    assert trail.verdicts == ["allow", "allow"]
+    assert trail.endings == [("error", "ChangedError"), ("complete", None)]
+
+
 @pytest.mark.parametrize(
     ("operation", "more"),
     [

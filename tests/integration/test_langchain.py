@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from guards import CN, FR, SUMMER, TICKETS, guard_in, settings
 from integration.loopback import CHAT, Loopback, Since
+from integration.test_batches import kept
 
 from policyguard import Guard, NotAllowed, PolicyDenied, context, denial_of
 from policyguard.errors import CannotProtect
@@ -402,6 +403,31 @@ def test_nothing_is_called_that_no_record_could_be_made_of(
         chat(server, FR).invoke(PROMPT, config={"callbacks": [handler]})
 
     assert server.hits == {}
+
+
+@pytest.mark.parametrize("way", ["agent", "protected", "both", "callback"])
+def test_the_record_of_a_step_leads_to_the_tools_that_its_model_may_call(
+    server: Loopback, guard: Guard, trail: Since, way: str
+) -> None:
+    from langchain.agents import create_agent
+
+    def canary_mail(text: str) -> str:
+        """Send a mail."""
+        return text
+
+    support = guard.bind(**TICKETS)
+    more = {"callbacks": [adapter.callback(support)]} if way == "callback" else {}
+    model = chat(server, FR, **more)
+    if way in {"protected", "both"}:
+        support.protect(model)
+    asking = [adapter.agent_middleware(support)] if way in {"agent", "both"} else []
+    tools = [canary_mail, {"type": "function", "function": {"name": "canary_note"}}]
+    create_agent(model, tools, middleware=asking).invoke(ASKED)
+
+    decisions = [item for item in trail.records if item["kind"] == "decision"]
+    assert [kept(guard, item)["offered"] for item in decisions] == [
+        ["canary_mail", "canary_note"]
+    ]
 
 
 @pytest.mark.parametrize(

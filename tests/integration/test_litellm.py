@@ -167,6 +167,7 @@ def test_no_refused_call_of_litellm_reaches_the_network(tmp_path: Path) -> None:
     )
     assert rust.startswith("CannotProtect: LiteLLM sends by Rust")
     assert printed["restored"] == [True, True, True]
+    assert printed["offered"] == ["canary_mail"]
 
 
 def test_litellm_makes_http_clients_where_we_have_looked() -> None:

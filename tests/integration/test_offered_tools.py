@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import anthropic
@@ -9,9 +10,13 @@ import httpx2
 import openai
 import pytest
 from guards import FR, MESSAGES
+from integration.bedrock import Bedrock
 from integration.loopback import Loopback, Since, remembered
 from integration.program import run
 from integration.test_batches import kept
+from integration.test_boto3 import EU
+from integration.test_boto3 import MESSAGES as TURNS
+from integration.test_routing import BLOG
 
 from policyguard import Guard
 from policyguard.integrations.wire_tools import offered_in
@@ -89,6 +94,51 @@ def test_the_record_of_a_call_leads_to_the_tools_that_it_offers(
     assert not any(part in str(decision) for part in ("canary", "tools.example"))
 
 
+OF_BEDROCK: dict[str, Any] = {
+    "tools": [
+        {"toolSpec": {"name": "own", "inputSchema": {"json": SCHEMA}}},
+        {"cachePoint": {"type": "default"}},
+        {"systemTool": {"name": "nova_grounding"}},
+    ]
+}
+OF_CLAUDE = json.dumps(
+    {
+        "messages": [],
+        "tools": [
+            {"name": "own", "input_schema": SCHEMA},
+            {"type": "web_search_20250305", "name": "web_search"},
+        ],
+    }
+)
+OPERATIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "converse": (
+        {"messages": TURNS, "toolConfig": OF_BEDROCK},
+        ["own", "systemTool nova_grounding"],
+    ),
+    "invoke_model": ({"body": OF_CLAUDE}, ["own", "web_search_20250305 web_search"]),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("way", ["wrapped", "protected", "both"])
+def test_the_record_of_a_call_of_bedrock_leads_to_its_tools_too(
+    guard: Guard, trail: Since, operation: str, way: str
+) -> None:
+    body, offered = OPERATIONS[operation]
+    with Bedrock() as server:
+        client = server.client()
+        if way != "wrapped":
+            guard.bind(**BLOG).protect(client)
+        method = getattr(client, operation)
+        if way == "protected":
+            method(modelId=EU, **body)
+        else:
+            guard.bind(**BLOG).call(method, modelId=EU, **body)
+
+    (decision,) = [item for item in trail.records if item["kind"] == "decision"]
+    assert kept(guard, decision)["offered"] == offered
+
+
 def test_each_call_of_a_batch_has_its_own_tools_in_its_record(
     guard: Guard, server: Loopback, trail: Since
 ) -> None:
@@ -143,6 +193,22 @@ def test_a_person_reads_what_was_offered(guard: Guard, server: Loopback) -> None
         ({"tools": [{"name": "x" * 500}]}, ("x" * 128,)),
         ({"tools": [7, {"name": 7}, {}, {"type": 7}]}, ("?",) * 4),
         ({"tools": "all"}, ()),
+        ({"toolConfig": "all"}, ()),
+        ({"toolConfig": {"tools": "all"}}, ()),
+        ({"toolConfig": {"tools": [{"toolSpec": 7}, {"toolSpec": {}}]}}, ("?", "?")),
+        ({"toolConfig": {"tools": [{"newTool": {}}, {7: {}}]}}, ("newTool", "?")),
+        (
+            {
+                "tools": [
+                    {
+                        "functionDeclarations": [{"name": "one"}, {"name": "two"}, 7],
+                        "googleSearch": {},
+                    }
+                ]
+            },
+            ("one", "two", "?", "googleSearch"),
+        ),
+        ({"tools": [{"function": {"name": "own"}}]}, ("own",)),
         (
             {"tools": [{"name": str(number)} for number in range(70)]},
             (*map(str, range(64)), "… and 6 more"),
