@@ -116,6 +116,13 @@ CANARIES = {
         changes={"_get_async_http_client": "_get_aclient"},
         test="test_litellm.py::no_refused_call",
     ),
+    "LiteLLM's Router goes past what is put into its class": Canary(
+        "litellm.router",
+        changes={
+            "_MISSING))\n            setattr(core, name, value)": "_MISSING))",
+        },
+        test="test_litellm.py::no_refused_call",
+    ),
     "LiteLLM makes clients in another file": Canary(
         "litellm.llms.mistral.chat.transformation",
         changes={"import httpx\n": "import httpx\nCLIENT = None and httpx.Client()\n"},
@@ -135,6 +142,11 @@ CANARIES = {
         "botocore.endpoint",
         changes={'f"before-send.': 'f"prior-send.'},
         test="test_boto3.py::refused_operation",
+    ),
+    "botocore runs handlers in another order": Canary(
+        "botocore.hooks",
+        changes={"collected.extendleft(": "collected.extend("},
+        test="test_boto3.py::after_the_guard_was_asked",
     ),
     "the Agents SDK takes another client": Canary(
         "agents.models._openai_shared",
