@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 from _thread import LockType
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
+from policyguard.audit.about import with_people
 from policyguard.audit.leaf import body_of
 from policyguard.audit.names import Names
 from policyguard.audit.people import salted
 from policyguard.audit.vault import Sealed
-from policyguard.canonical import canonical_bytes
 from policyguard.errors import NotDurableError, PolicyGuardError
 from policyguard.tlog.merkle import leaf_hash
 from policyguard.vocabulary.decision import Place
@@ -101,9 +101,12 @@ def waiting_of(entry: DecisionEntry, *, names: Names) -> Waiting:
     """
     caller, prompt = entry.caller, entry.prompt
     try:
-        content = entry.content
-        written = content if isinstance(content, bytes) else canonical_bytes(content)
-        sealed = Sealed.of(str(entry.fields["id"]), written)
+        unnamed = prompt is None or caller is None
+        named = {*entry.people, *([] if unnamed else [str(caller)])}
+        people = names.people(named) if named else ()
+        about = tuple(item.pseudonym for item in people)
+        written = with_people(entry.content, about)
+        sealed = replace(Sealed.of(str(entry.fields["id"]), written), about=about)
         salty, committed = (b"", None) if prompt is None else salted(prompt)
         record = DecisionRecord.model_validate(
             {
@@ -114,15 +117,9 @@ def waiting_of(entry: DecisionEntry, *, names: Names) -> Waiting:
             }
         )
         body = body_of(record)
-        unnamed = prompt is None or caller is None
-        named = {*entry.people, *([] if unnamed else [str(caller)])}
-        if named or prompt is not None:
-            sealed = names.about(
-                sealed,
-                named=named,
-                prompt=salty if prompt is not None else None,
-                leaf=leaf_hash(body),
-            )
+        if prompt is not None:
+            kept = names.seal(salty, people=people, leaf=leaf_hash(body))
+            sealed = replace(sealed, prompt=kept)
     except (PolicyGuardError, ValidationError) as error:
         raise NotDurableError(f"no record can be made: {error}") from error
     return Waiting(body=body, sealed=sealed)

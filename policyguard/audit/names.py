@@ -7,21 +7,22 @@ own and must `leak` this one. What names is durable before the record that it na
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from policyguard.audit.people import People
 from policyguard.audit.stores.fleet import Fleet
-from policyguard.audit.vault import Callers, Sealed
+from policyguard.audit.vault import Callers
 from policyguard.errors import PolicyGuardError, TrailError
 
 if TYPE_CHECKING:
     from policyguard.audit.layout import Layout
+    from policyguard.audit.people import Person
     from policyguard.audit.stores.postgres_callers import PostgresCallers
     from policyguard.audit.stores.postgres_people import PostgresPeople
+    from policyguard.audit.vault import SealedPrompt
     from policyguard.signing.key_source import KeySource
 
 T = TypeVar("T")
@@ -58,41 +59,28 @@ class Names:
 
         return self._asked(ask, what="the caller")
 
-    def about(
-        self,
-        sealed: Sealed,
-        *,
-        named: AbstractSet[str],
-        prompt: bytes | None,
-        leaf: bytes,
-    ) -> Sealed:
-        """Return content with whom it is about, and with its prompt if that is kept.
+    def people(self, named: AbstractSet[str]) -> Sequence[Person]:
+        """Return people in the order of their pseudonyms, made durable if new.
 
         Raises:
-            TrailError: it could not be written.
+            TrailError: they could not be read or written.
             ConfigurationError: a fleet's passphrase is missing, or another one.
         """
+        return self._asked(lambda: self._kept().persons(named), what="the people")
 
-        def ask() -> Sealed:
-            if self._people is None:
-                self._people = (
-                    self._place.people(self._keys)
-                    if isinstance(self._place, Fleet)
-                    else People(self._place)
-                )
-            kept = self._people
-            found = kept.persons(named)
-            return replace(
-                sealed,
-                about=tuple(item.pseudonym for item in found),
-                prompt=(
-                    None
-                    if prompt is None
-                    else kept.seal(prompt, people=found, leaf=leaf)
-                ),
-            )
+    def seal(
+        self, prompt: bytes, *, people: Sequence[Person], leaf: bytes
+    ) -> SealedPrompt:
+        """Seal a salted prompt under the keys of all whom it is about.
 
-        return self._asked(ask, what="the people")
+        Raises:
+            TrailError: the keys could not be read or written.
+            ConfigurationError: a fleet's passphrase is missing, or another one.
+        """
+        return self._asked(
+            lambda: self._kept().seal(prompt, people=people, leaf=leaf),
+            what="the people",
+        )
 
     def close(self) -> None:
         """Close what is open."""
@@ -104,6 +92,15 @@ class Names:
         for part in (self._callers, self._people):
             if part is not None:
                 part.leak()
+
+    def _kept(self) -> People | PostgresPeople:
+        if self._people is None:
+            self._people = (
+                self._place.people(self._keys)
+                if isinstance(self._place, Fleet)
+                else People(self._place)
+            )
+        return self._people
 
     def _asked(self, ask: Callable[[], T], *, what: str) -> T:
         with self._lock:

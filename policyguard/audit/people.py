@@ -50,7 +50,6 @@ from policyguard.signing.sealing import (
 from policyguard.vocabulary.record import Commitment
 
 if TYPE_CHECKING:
-    from policyguard.audit.reader import Entry, Log
     from policyguard.audit.stores.protocol import TrailSource
 
 _SCHEMA: Final = """
@@ -293,30 +292,3 @@ class DataKeys:
         if commitment_of(prompt, salt=salt) != committed:
             raise TamperedError("its prompt in the vault is not the one recorded")
         return prompt
-
-
-def verify_prompts(
-    log: Log, *, trail: TrailSource, recorded: Mapping[str, tuple[Entry, Commitment]]
-) -> None:
-    """Open every prompt that a vault has, where this process may read its keys.
-
-    Args:
-        log: The log.
-        trail: Its trail.
-        recorded: Entry and commitment of each record that has a prompt, by id.
-
-    Raises:
-        TamperedError: one is not what was recorded.
-        TrailError: vault or people cannot be read.
-    """
-    keys = DataKeys.of(trail) if recorded else None
-    if keys is None or not log.source.has_vault():
-        return
-    for record, (entry, committed) in recorded.items():
-        sealed = log.source.prompt(record)
-        if sealed is None:
-            continue
-        try:
-            keys.open(sealed, leaf=entry.leaf, committed=committed)
-        except TamperedError as error:
-            raise TamperedError(f"{entry.name} (record {record}): {error}") from error

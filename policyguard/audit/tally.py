@@ -8,16 +8,17 @@ asked. So it does not grow with a log of which everything is there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from policyguard.audit.about import people_in
 from policyguard.audit.erasure_order import require_order, verify_order
 from policyguard.audit.key_history import KeyHistory
 from policyguard.audit.outside.attested import Attested
 from policyguard.audit.reader import Entry
 from policyguard.audit.record_forms import Forms, Said
-from policyguard.audit.vault import commitment_value
+from policyguard.audit.vault import SealedPrompt, commitment_value
 from policyguard.errors import (
     NewerRecordError,
     NewerTrailError,
@@ -36,6 +37,7 @@ from policyguard.vocabulary.record import (
 )
 
 if TYPE_CHECKING:
+    from policyguard.audit.people import DataKeys
     from policyguard.audit.reader import Log
     from policyguard.audit.stores.protocol import Row
     from policyguard.signing.keyring import VerifierKey
@@ -51,6 +53,7 @@ class Tally:
         checkpoint: Checkpoint,
         *,
         erasers: Collection[VerifierKey] | None,
+        data_keys: Callable[[], DataKeys | None],
     ) -> None:
         """Begin with nothing.
 
@@ -58,8 +61,10 @@ class Tally:
             log: The log.
             checkpoint: Its newest head.
             erasers: The keys that may order an erasure; `None`: nobody says which.
+            data_keys: Reads what opens prompts, once there is one.
         """
         self._log = log
+        self._data_keys = data_keys
         self._erasers = erasers
         self._forms = Forms()
         self._has_vault = log.source.has_vault()
@@ -73,7 +78,7 @@ class Tally:
         self.predecessor: Predecessor | None = None
         self.attested = Attested()
         self.gone: set[str] = set()
-        """Records whose content the vault has not."""
+        """Records whose content, or prompt, the vault has not."""
         self.allowed: set[bytes] = set()
         """Decisions that go ahead, of which no outcome has come yet."""
         self.ended: set[bytes] = set()
@@ -83,7 +88,6 @@ class Tally:
         """The pseudonyms of everybody who asked or approved."""
         self.forgotten: set[str] = set()
         """The pseudonyms that lead to nobody by a signed order."""
-        self.prompts: dict[str, tuple[Entry, Commitment]] = {}
 
     def take(self, rows: Sequence[Row]) -> None:
         """Take in records whose bytes are those of the tree, in order.
@@ -148,6 +152,8 @@ class Tally:
         if isinstance(record, DecisionRecord | ApprovalRecord):
             batch.places[record.id] = index
             batch.wanted[record.id] = record.input.value
+            if isinstance(record, DecisionRecord) and record.prompt is not None:
+                batch.prompts[record.id] = (entry, record.prompt)
         elif isinstance(record, OutcomeRecord):
             batch.ended.add(record.decision.encode())
         return self._forms.learn(entry, record)
@@ -157,8 +163,6 @@ class Tally:
         if isinstance(record, GenesisRecord):
             self.predecessor = record.predecessor
         if isinstance(record, DecisionRecord):
-            if record.prompt is not None:
-                self.prompts[record.id] = (entry, record.prompt)
             if record.goes_ahead:
                 self.allowed.add(record.id.encode())
             if record.caller is not None:
@@ -177,18 +181,50 @@ class Tally:
 
     def _verify_content(self, batch: _Batch) -> None:
         """Open each commitment whose content the vault still has."""
-        wanted = batch.wanted
-        # A log may be handed out without its vault: all of its content counts as gone.
-        there = self._log.source.contents(wanted) if wanted and self._has_vault else []
+        wanted, source = batch.wanted, self._log.source
+        if not wanted or not self._has_vault:
+            # A log may be handed out without its vault: all of its content is gone.
+            self.gone.update(wanted)
+            return
+        # Before the contents: what is erased meanwhile has none left to compare with.
+        people = source.people_of(wanted)
+        there = source.contents(wanted)
         for record, salt, body in there:
             if commitment_value(body, salt=salt) != wanted[record]:
                 raise TamperedError(
-                    f"the content of entry {batch.places[record]} of {self.origin}"
-                    f" (record {record}) in the vault was changed: it is not what was"
-                    " recorded"
+                    f"the content of {batch.name(record, log=self.origin)} in the vault"
+                    " was changed: it is not what was recorded"
+                )
+            if people_in(body) != people.get(record, ()):
+                raise TamperedError(
+                    f"the vault says that {batch.name(record, log=self.origin)} is about"
+                    " others than its content names: it was changed"
                 )
         if len(there) < len(wanted):
             self.gone.update(wanted.keys() - {record for record, _, _ in there})
+        self._verify_prompts(batch, people=people)
+
+    def _verify_prompts(
+        self, batch: _Batch, *, people: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        """Open each prompt that is there, where this process may read its keys."""
+        if not batch.prompts:
+            return
+        there = self._log.source.prompts(batch.prompts)
+        self.gone.update(batch.prompts.keys() - {record for record, _, _ in there})
+        keys = self._data_keys() if there else None
+        if keys is None:
+            return
+        for record, body, key in there:
+            entry, committed = batch.prompts[record]
+            sealed = SealedPrompt(
+                body=body, key=key or None, about=people.get(record, ())
+            )
+            try:
+                keys.open(sealed, leaf=entry.leaf, committed=committed)
+            except TamperedError as error:
+                name = batch.name(record, log=self.origin)
+                raise TamperedError(f"{name}: {error}") from error
 
 
 @dataclass(slots=True)
@@ -201,6 +237,11 @@ class _Batch:
     """The commitment of each record that has content."""
     places: dict[str, int] = field(default_factory=dict)
     """The index of each of these records."""
+    prompts: dict[str, tuple[Entry, Commitment]] = field(default_factory=dict)
+    """Entry and commitment of each record whose prompt was kept."""
+
+    def name(self, record: str, *, log: str) -> str:
+        return f"entry {self.places[record]} of {log} (record {record})"
 
     def add(self, said: Said) -> None:
         if said.decisions is not None:

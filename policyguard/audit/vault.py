@@ -58,7 +58,7 @@ CREATE TABLE prompt (
   record TEXT PRIMARY KEY, body BLOB NOT NULL, key BLOB
 ) STRICT;
 CREATE TABLE about (
-  record TEXT NOT NULL, person TEXT NOT NULL, PRIMARY KEY (person, record)
+  record TEXT NOT NULL, person TEXT NOT NULL, PRIMARY KEY (record, person)
 ) STRICT, WITHOUT ROWID"""
 _ERASABLE: Final = ("content", "prompt", "about")
 _SCRUB_ATTEMPTS: Final = 20

@@ -13,6 +13,8 @@ from policyguard.audit.stores.database import open_for_reading, rows_of
 from policyguard.audit.vault import Sealed, SealedPrompt
 
 _CONTENT: Final = "SELECT record, salt, body FROM content"
+_PROMPTS: Final = "SELECT record, body, ifnull(key, x'') FROM prompt"
+_ABOUT: Final = "SELECT record, person FROM about"
 _MOST_BETWEEN: Final = 4
 """Times as many as are asked for: with more between them, each is looked for."""
 
@@ -45,22 +47,40 @@ def read_contents(
     Raises:
         TrailError: it cannot be read.
     """
-    if not records:
-        return []
-    connection = open_for_reading(path)
-    types = (str, bytes, bytes)
-    try:
-        # Ids begin with the time, so those of neighbours are all that is between them.
-        query = f"{_CONTENT} WHERE record BETWEEN ? AND ? LIMIT ?"
-        most = _MOST_BETWEEN * len(records)
-        values = (min(records), max(records), most)
-        rows = list(rows_of(connection, query, *values, types=types, path=path))
-        if len(rows) < most:
-            return [row for row in rows if row[0] in records]
-        query = f"{_CONTENT} WHERE record IN ({', '.join('?' * len(records))})"
-        return list(rows_of(connection, query, *records, types=types, path=path))
-    finally:
-        connection.close()
+    return _of_few(path, _CONTENT, types=(str, bytes, bytes), records=records)
+
+
+def read_prompts(
+    path: Path, *, records: Collection[str]
+) -> list[tuple[str, bytes, bytes]]:
+    """Read record, sealed prompt and wrapped key for those of some that a vault has.
+
+    Args:
+        path: The vault.
+        records: Their ids, at most some thousands.
+
+    Raises:
+        TrailError: it cannot be read.
+    """
+    return _of_few(path, _PROMPTS, types=(str, bytes, bytes), records=records)
+
+
+def read_people_of(
+    path: Path, *, records: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Read whom some records are about: pseudonyms, sorted.
+
+    Args:
+        path: The vault.
+        records: Their ids, at most some thousands.
+
+    Raises:
+        TrailError: it cannot be read.
+    """
+    found: dict[str, list[str]] = {}
+    for record, person in _of_few(path, _ABOUT, types=(str, str), records=records):
+        found.setdefault(record, []).append(person)
+    return {record: tuple(sorted(people)) for record, people in found.items()}
 
 
 def read_prompt(path: Path, *, record: str) -> SealedPrompt | None:
@@ -69,19 +89,10 @@ def read_prompt(path: Path, *, record: str) -> SealedPrompt | None:
     Raises:
         TrailError: it cannot be read.
     """
-    connection = open_for_reading(path)
-    try:
-        query = "SELECT body, ifnull(key, x'') FROM prompt WHERE record = ?"
-        types = (bytes, bytes)
-        row = next(rows_of(connection, query, record, types=types, path=path), None)
-        if row is None:
-            return None
-        query = "SELECT person FROM about WHERE record = ? ORDER BY person"
-        people = rows_of(connection, query, record, types=(str,), path=path)
-        names = tuple(name for (name,) in people)
-    finally:
-        connection.close()
-    return SealedPrompt(body=row[0], key=row[1] or None, about=names)
+    people = read_people_of(path, records=[record])
+    for _, body, key in read_prompts(path, records=[record]):
+        return SealedPrompt(body=body, key=key or None, about=people.get(record, ()))
+    return None
 
 
 def read_records_about(path: Path, *, people: Collection[str]) -> set[str]:
@@ -90,8 +101,7 @@ def read_records_about(path: Path, *, people: Collection[str]) -> set[str]:
     Raises:
         TrailError: they cannot be read.
     """
-    query = "SELECT record, person FROM about"
-    rows = _rows(path, query, types=(str, str))
+    rows = _rows(path, _ABOUT, types=(str, str))
     return {record for record, person in rows if person in people}
 
 
@@ -124,6 +134,27 @@ def read_callers(path: Path) -> Iterator[tuple[str, bytes, str]]:
     """
     query = "SELECT pseudonym, salt, id FROM caller"
     yield from _rows(path, query, types=(str, bytes, str))
+
+
+def _of_few(
+    path: Path, query: str, *, types: tuple[type, ...], records: Collection[str]
+) -> list[tuple[Any, ...]]:
+    """Read the rows of a few records."""
+    if not records:
+        return []
+    connection = open_for_reading(path)
+    try:
+        # Ids begin with the time, so those of neighbours are all that is between them.
+        between = f"{query} WHERE record BETWEEN ? AND ? LIMIT ?"
+        most = _MOST_BETWEEN * len(records)
+        values = (min(records), max(records), most)
+        rows = list(rows_of(connection, between, *values, types=types, path=path))
+        if len(rows) < most:
+            return [row for row in rows if row[0] in records]
+        each = f"{query} WHERE record IN ({', '.join('?' * len(records))})"
+        return list(rows_of(connection, each, *records, types=types, path=path))
+    finally:
+        connection.close()
 
 
 def _rows(

@@ -15,13 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 from policyguard.audit.key_history import KeyHistory, require_own_key
 from policyguard.audit.log_chain import require_continued
 from policyguard.audit.log_verification import Progress, verify_records
 from policyguard.audit.outside.attested import Attestations, Attested, Vouchers
-from policyguard.audit.people import verify_prompts
+from policyguard.audit.people import DataKeys
 from policyguard.audit.reader import Entry, Log, TrailReader, source_of
 from policyguard.audit.stores.protocol import Head
 from policyguard.audit.stores.sqlite import require_signed
@@ -190,7 +191,12 @@ def _verify_log(
         sound = _beside(log.source.require_sound)
         head = log.head()
         checkpoint = require_signed(head, vkeys=log.vkeys, where=log.source.where)
-        tally = Tally(log, checkpoint, erasers=vouchers.erasers)
+        tally = Tally(
+            log,
+            checkpoint,
+            erasers=vouchers.erasers,
+            data_keys=cache(partial(DataKeys.of, reader.source)),
+        )
         known = _known(log, size=head.size) if memory else []
         attestations = vouchers.of(log)
         known += _attested(attestations, head=head, keys=tally.keys)
@@ -206,7 +212,6 @@ def _verify_log(
         tally.settle()
         _require_signed_end(log, size=head.size)
         tally.keys.require_kept(size=head.size)
-        verify_prompts(log, trail=reader.source, recorded=tally.prompts)
         # Last, because it names no record: an index that contradicts its table.
         sound()
     return tally

@@ -35,8 +35,10 @@ from policyguard.audit.vault_reading import (
     read_content,
     read_contents,
     read_kept,
+    read_people_of,
     read_persons,
     read_prompt,
+    read_prompts,
     read_records_about,
 )
 from policyguard.audit.versions import Versions
@@ -150,6 +152,14 @@ class FileLog:
     def prompt(self, record: str) -> SealedPrompt | None:
         """Return the sealed prompt of a record."""
         return read_prompt(self.layout.vault(self.slot), record=record)
+
+    def prompts(self, records: Collection[str]) -> list[tuple[str, bytes, bytes]]:
+        """Read record, sealed prompt and wrapped key for those that the vault has."""
+        return read_prompts(self.layout.vault(self.slot), records=records)
+
+    def people_of(self, records: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Read whom a few records are about, by pseudonyms."""
+        return read_people_of(self.layout.vault(self.slot), records=records)
 
     def about(self, people: Collection[str]) -> set[str]:
         """Return the ids of the records that are about somebody."""

@@ -41,10 +41,13 @@ _LEAVES: Final[LiteralString] = (
 _SEALED: Final[LiteralString] = (
     "SELECT record, salt, body FROM policyguard.content WHERE slot = %s"
 )
-_PROMPT: Final[LiteralString] = (
-    "SELECT p.body, p.key, array(SELECT a.person FROM policyguard.about a"
-    " WHERE a.slot = p.slot AND a.record = p.record ORDER BY a.person)"
-    " FROM policyguard.prompt p WHERE p.slot = %s AND p.record = %s"
+_PROMPTS: Final[LiteralString] = (
+    "SELECT record, body, key FROM policyguard.prompt"
+    " WHERE slot = %s AND record = ANY(%s)"
+)
+_PEOPLE_OF: Final[LiteralString] = (
+    'SELECT record, array_agg(person ORDER BY person COLLATE "C")'
+    " FROM policyguard.about WHERE slot = %s AND record = ANY(%s) GROUP BY record"
 )
 _KEPT: Final[LiteralString] = (
     "SELECT record FROM policyguard.content WHERE slot = %s"
@@ -154,15 +157,25 @@ class PostgresLog:
 
     def prompt(self, record: str) -> SealedPrompt | None:
         """Return the sealed prompt of a record; `None`: there is none."""
-        with _reading(self.server) as session:
-            row = session.execute(_PROMPT, (self.slot, record)).fetchone()
-        return (
-            None
-            if row is None
-            else SealedPrompt(
-                body=bytes(row[0]), key=row[1] and bytes(row[1]), about=tuple(row[2])
-            )
-        )
+        people = self.people_of([record])
+        for _, body, key in self.prompts([record]):
+            about = people.get(record, ())
+            return SealedPrompt(body=body, key=key or None, about=about)
+        return None
+
+    def prompts(self, records: Collection[str]) -> list[tuple[str, bytes, bytes]]:
+        """Read record, sealed prompt and wrapped key for those that the vault has."""
+        batches = _batches(self.server, _PROMPTS, self.slot, list(records))
+        return [
+            (name, bytes(body), bytes(key or b""))
+            for batch in batches
+            for name, body, key in batch
+        ]
+
+    def people_of(self, records: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Read whom a few records are about, by pseudonyms."""
+        batches = _batches(self.server, _PEOPLE_OF, self.slot, list(records))
+        return {name: tuple(people) for batch in batches for name, people in batch}
 
     def about(self, people: Collection[str]) -> set[str]:
         """Return the ids of the records that are about somebody, by pseudonyms."""

@@ -166,6 +166,17 @@ class LogSource(Protocol):
         """Return the sealed prompt of a record; `None`: there is none."""
         ...
 
+    def prompts(self, records: Collection[str]) -> list[tuple[str, bytes, bytes]]:
+        """Read record, sealed prompt and wrapped key for those that the vault has.
+
+        A prompt that is sealed under its people's keys has none of its own: no bytes.
+        """
+        ...
+
+    def people_of(self, records: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Read whom a few records are about: pseudonyms, sorted; none are left out."""
+        ...
+
     def about(self, people: Collection[str]) -> set[str]:
         """Return the ids of the records that are about somebody, by pseudonyms."""
         ...
