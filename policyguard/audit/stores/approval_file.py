@@ -3,24 +3,21 @@
 Owner: all processes of the trail share the file; each work is one transaction on a
 connection of its own, so nothing crosses a fork or a thread. Nothing here is verified:
 whoever reads a note verifies its signature. Whoever can write the file can forget
-revocations and uses; the signed trail has each of them and shows that. One that was lost
-is never begun anew unsaid.
+revocations and uses; the signed trail has each of them. One that was lost is never begun
+anew unsaid, and an older one that was put back is refused.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from policyguard.audit.layout import Layout
-from policyguard.audit.stores.database import open_for_writing, rows_of
+from policyguard.audit.stores.database import rows_of
 from policyguard.audit.stores.protocol import ApprovalRow, ApprovalScope
-from policyguard.audit.stores.shared_file import open_shared, require_not_lost
-from policyguard.errors import TrailError
+from policyguard.audit.stores.shared_file import CountedFile, require_not_lost
 
 _SCHEMA: Final = """
 CREATE TABLE approval (
@@ -48,7 +45,7 @@ class ApprovalFile:
 
     def add(self, name: str, *, scope: ApprovalScope, note: str) -> None:
         """Keep a signed approval that has served nobody yet."""
-        with self._transaction() as connection:
+        with self._file.changing() as connection:
             connection.execute(
                 "INSERT INTO approval VALUES (?, ?, ?, ?, ?, 0, NULL)",
                 (name, *scope, note),
@@ -56,7 +53,7 @@ class ApprovalFile:
 
     def revoke(self, name: str, *, note: str) -> bool:
         """Keep a signed revocation; return `False` if there is nothing to take back."""
-        with self._transaction() as connection:
+        with self._file.changing() as connection:
             done = connection.execute(
                 "UPDATE approval SET revocation = ? WHERE id = ? AND revocation IS NULL",
                 (note, name),
@@ -65,7 +62,7 @@ class ApprovalFile:
 
     def take(self, uses: Sequence[tuple[str, int]]) -> bool:
         """Take one use of each of some approvals, durably; of all of them or of none."""
-        with self._transaction() as connection:
+        with self._file.changing() as connection:
             for name, most in uses:
                 done = connection.execute(
                     "UPDATE approval SET used = used + 1"
@@ -94,52 +91,34 @@ class ApprovalFile:
         if self._is_none():
             return []
         query = "SELECT id FROM approval ORDER BY id"
-        with self._transaction(reads=True) as connection:
+        with self._file.reading() as connection:
             found = rows_of(connection, query, types=(str,), path=self.path)
             return [name for (name,) in found]
 
     def erase(self, names: Collection[str]) -> None:
         """Forget approvals, with every trace of them in the file."""
-        with self._transaction() as connection:
+        with self._file.changing() as connection:
             connection.executemany(
                 "DELETE FROM approval WHERE id = ?", [(name,) for name in names]
             )
-            connection.execute("COMMIT")
+        with self._file.changing() as connection:
             # Deleted bytes are overwritten (`secure_delete`), and the file written anew.
+            connection.execute("ROLLBACK")
             connection.execute("VACUUM")
 
     def _select(self, query: str, *values: object) -> list[ApprovalRow]:
         if self._is_none():
             return []
-        # Not read-only: without a WAL, such a file is read as if nobody could write.
-        with self._transaction(reads=True) as connection:
+        with self._file.reading() as connection:
             return list(
                 rows_of(connection, query, *values, types=_TYPES, path=self.path)
             )
+
+    @property
+    def _file(self) -> CountedFile:
+        return CountedFile(path=self.path, memory=self.memory, schema=_SCHEMA)
 
     def _is_none(self) -> bool:
         """Say whether nobody has approved anything yet; a lost file is an error."""
         require_not_lost(self.path, memory=self.memory)
         return not self.path.exists()
-
-    @contextmanager
-    def _transaction(self, *, reads: bool = False) -> Iterator[sqlite3.Connection]:
-        connection = (
-            # An auditor's copy has no lock database, and gets none.
-            open_for_writing(self.path, schema=_SCHEMA, journal="DELETE")
-            if reads
-            else open_shared(self.path, schema=_SCHEMA, memory=self.memory)
-        )
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            if connection.in_transaction:
-                connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise TrailError(
-                f"`{self.path}` cannot be used: {error}: check its permissions and its"
-                " disk, or restore it"
-            ) from error
-        finally:
-            # What was not committed is rolled back.
-            connection.close()

@@ -2,25 +2,26 @@
 
 Owner: all processes of the trail share the file and the key of its hashes; each work is
 one transaction on a connection of its own, so nothing crosses a fork or a thread. A crash
-leaves what was committed. Whoever can write the file can lower a count; without the key
-nobody can be looked up in it.
+leaves what was committed. Whoever can write the file can lower a count, and is refused if
+it is an older file; without the key nobody can be looked up in it.
 """
 
 from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from policyguard.audit.counters import KEY_BYTES, SETTLED, Share
 from policyguard.audit.layout import Layout, read_small
-from policyguard.audit.stores.shared_file import open_shared
+from policyguard.audit.stores.shared_file import CountedFile
 from policyguard.errors import ConfigurationError, TrailError
 from policyguard.signing.key_file import create_key_file
 
+_REMEMBERED_EVERY: Final = 16
+"""Changes: each that is remembered waits for the disk twice more."""
 _SCHEMA: Final = """
 CREATE TABLE seen (
   scope TEXT NOT NULL, category TEXT NOT NULL, person BLOB NOT NULL,
@@ -71,7 +72,7 @@ class CountFile:
         keep: bool,
     ) -> Mapping[tuple[str, str], int]:
         """Return counts by scope and category, and add to them, in one transaction."""
-        with self._transaction() as connection:
+        with self._file.changing() as connection:
             counts = {
                 (share.scope, share.category): _counted(connection, share, call=call)
                 for share in shares
@@ -83,7 +84,7 @@ class CountFile:
 
     def settle(self, reservation: str) -> None:
         """Let a reservation count for good: its call was made."""
-        with self._transaction() as connection:
+        with self._file.changing() as connection:
             run = connection.execute
             run(
                 "INSERT INTO seen SELECT scope, category, person, ?, at FROM seen"
@@ -99,7 +100,7 @@ class CountFile:
 
     def release(self, reservation: str) -> None:
         """Forget a reservation: its call was not made."""
-        with self._transaction() as connection:
+        with self._file.changing() as connection:
             run = connection.execute
             run("DELETE FROM seen WHERE reservation = ?", (reservation,))
             run("DELETE FROM unnamed WHERE reservation = ?", (reservation,))
@@ -108,27 +109,19 @@ class CountFile:
         """Say whether somebody was counted under a key, or the counts were lost."""
         if not self.layout.counters.exists():
             return self.layout.begun(self.layout.counters).exists()
-        with self._transaction() as connection:
+        with self._file.reading() as connection:
             row = connection.execute("SELECT EXISTS (SELECT 1 FROM seen)").fetchone()
         return bool(row[0])
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    @property
+    def _file(self) -> CountedFile:
+        # One that was lost or put back must not count from less: a call would pass a
+        # threshold.
         path = self.layout.counters
-        # One that was lost must not count from nothing: a call would pass a threshold.
-        connection = open_shared(path, schema=_SCHEMA, memory=self.layout.begun(path))
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise TrailError(
-                f"`{path}` cannot be used: {error}: check its permissions and its disk,"
-                " or restore it"
-            ) from error
-        finally:
-            # What was not committed is rolled back.
-            connection.close()
+        memory = self.layout.begun(path)
+        return CountedFile(
+            path=path, memory=memory, schema=_SCHEMA, every=_REMEMBERED_EVERY
+        )
 
 
 def _counted(connection: sqlite3.Connection, share: Share, *, call: str) -> int:

@@ -15,7 +15,7 @@ from policyguard.audit.layout import Layout
 from policyguard.audit.stores.approval_file import ApprovalFile
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
-from policyguard.errors import PolicyGuardError
+from policyguard.errors import PolicyGuardError, TrailError
 from policyguard.identity import new_id
 
 Write = Callable[[Path], object]
@@ -111,7 +111,7 @@ def test_a_file_of_before_and_one_whose_beginning_was_cut_off_are_taken_up(
 
     write(file.parent)
 
-    assert memory.read_bytes() == b""
+    assert memory.exists()
     assert verify_trail(file.parent).nameless == 0
 
 
@@ -175,3 +175,54 @@ def test_no_new_key_is_made_where_file_and_key_were_lost(
         WRITES[name](trail)
 
     assert not (trail / f"keys/{key}.key").exists()
+
+
+@pytest.mark.parametrize("name", ["approvals", "counters"])
+def test_an_older_file_that_is_put_back_is_refused_until_the_newer_one_is_there(
+    name: str, tmp_path: Path
+) -> None:
+    Trail.create(tmp_path / "trail", name="acme.example").close()
+    write, file = WRITES[name], tmp_path / f"trail/{name}.sqlite"
+    write(file.parent)
+    shutil.copy(file, tmp_path / "older")
+    for _ in range(16):
+        write(file.parent)
+    shutil.copy(file, tmp_path / "newer")
+    shutil.copy(tmp_path / "older", file)
+
+    for _ in range(2):
+        with pytest.raises(TrailError, match=f"{file.name}` was put back: .* restore"):
+            write(file.parent)
+
+    shutil.copy(tmp_path / "newer", file)
+    write(file.parent)
+
+
+@pytest.mark.parametrize("name", ["approvals", "counters"])
+def test_a_file_that_is_ahead_of_its_memory_is_taken_up(
+    name: str, tmp_path: Path
+) -> None:
+    Trail.create(tmp_path / "trail", name="acme.example").close()
+    write, file = WRITES[name], tmp_path / f"trail/{name}.sqlite"
+    write(file.parent)
+    memory = Layout.of(file.parent).begun(file)
+    before = memory.read_bytes()
+    for _ in range(16):
+        write(file.parent)
+    newest = memory.read_bytes()
+    memory.write_bytes(before)
+
+    for _ in range(16):
+        write(file.parent)
+
+    assert int(memory.read_bytes()) > int(newest)
+
+
+def test_a_damaged_memory_of_changes_is_refused(tmp_path: Path) -> None:
+    Trail.create(tmp_path / "trail", name="acme.example").close()
+    approve(tmp_path / "trail")
+    layout = Layout.of(tmp_path / "trail")
+    layout.begun(layout.approvals).write_bytes(b"-1")
+
+    with pytest.raises(TrailError, match=r"approvals.begun` is damaged: restore it"):
+        approve(tmp_path / "trail")
