@@ -92,6 +92,7 @@ def ask(
     Raises:
         ConfigurationError: the question cannot be put, or rows have no place to prove.
         TamperedError: a record is not what was signed.
+        NewerTrailError: a newer version of this software has made one.
         TrailError: the trail cannot be read, or a proof not written.
     """
     sql, values = _text(question, reader=reader)

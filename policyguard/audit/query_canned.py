@@ -26,14 +26,19 @@ class Canned:
 
 
 _UNALLOWED: Final = "verdict <> 'allow' AND kind = 'decision'"
-_OPEN: Final = "kind = 'decision' AND verdict = 'allow' AND outcome IS NULL"
+# As `DecisionRecord.goes_ahead` says it: what is observed only is forwarded, too.
+_FORWARDED: Final = (
+    "kind = 'decision' AND (verdict = 'allow' OR NOT enforced) AND code IS NULL"
+)
+_OPEN: Final = f"{_FORWARDED} AND outcome IS NULL"
 
 _ALL: Final = (
     Canned(
         name="denies-by-rule",
-        answers="which rules kept calls from being made, and how often",
+        answers="which rules objected to calls, how often, and how often only observed",
         sql="""
-SELECT a.rule, a.effect, count(*) AS decisions, count(DISTINCT d.caller) AS callers,
+SELECT a.rule, a.effect, count(*) AS decisions, sum(NOT d.enforced) AS observed,
+  count(DISTINCT d.caller) AS callers,
   min(d.time) AS first, max(d.time) AS last
 FROM rule_answers a JOIN decisions d USING (log, entry)
 WHERE d.verdict <> 'allow' AND a.effect IN ('deny', 'unavailable', 'require_approval')
@@ -90,7 +95,7 @@ ORDER BY log, entry""",
     ),
     Canned(
         name="without-outcome",
-        answers="which allowed calls have no recorded end",
+        answers="which calls that went ahead have no recorded end",
         sql=f"""
 SELECT log, entry, time, tenant, caller, deployment, id, call_id
 FROM decisions WHERE {_OPEN} ORDER BY log, entry""",  # noqa: S608 -- ours
@@ -137,12 +142,12 @@ WHERE seconds > 1 ORDER BY log, entry""",
     Canned(
         name="top-models",
         answers="which models served how many calls and tokens",
-        sql="""
+        sql=f"""
 SELECT coalesce(served_model, model) AS model, deployment, count(*) AS calls,
   sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
   sum(served_model <> model) AS served_another
-FROM decisions WHERE kind = 'decision' AND verdict = 'allow'
-GROUP BY 1, deployment ORDER BY calls DESC, 1""",
+FROM decisions WHERE {_FORWARDED}
+GROUP BY 1, deployment ORDER BY calls DESC, 1""",  # noqa: S608 -- ours
     ),
     Canned(
         name="deviations",

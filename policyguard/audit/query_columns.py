@@ -8,15 +8,18 @@ that a store keeps beside those bytes is used.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from policyguard.canonical import canonical_dump, parse_canonical
-from policyguard.errors import FormatError
+from policyguard.errors import FormatError, NewerRecordError
+from policyguard.vocabulary.record import is_newer
 
 DECISION_KINDS: Final = frozenset({"decision", "check"})
 Cell = str | int | None
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,18 +314,27 @@ def rows_of_leaf(
     """Give the rows of one leaf, each with the name of its table.
 
     Raises:
+        NewerRecordError: they are one of a newer version.
         FormatError: the bytes are no record in its one form.
     """
     record: Any = parse_canonical(body)
     if not isinstance(record, dict):
         raise FormatError(f"entry {entry} of {log} is no record")
+    if is_newer(record):
+        # What is kept where in it, nobody here knows.
+        raise NewerRecordError(f"entry {entry} of {log}")
+    if not _TIME.fullmatch(str(record.get("time"))):
+        raise FormatError(f"entry {entry} of {log} has no time")
     place = (log, entry)
     text = body.decode("utf-8")
     yield "record", (*place, *_read(_ANY[:-1], record), text)
     kind = record.get("kind")
     if kind in DECISION_KINDS:
         yield "decision", (*place, *_read(_SAID, record))
-        for rule in record.get("rules") or ():
+        rules = record.get("rules")
+        if not isinstance(rules, list):
+            raise FormatError(f"entry {entry} of {log} has no list of rules")
+        for rule in rules:
             yield "answer", (*place, *_read(_RULE, rule))
     elif kind == "outcome":
         yield "ending", (*place, *_read(_ENDED, record))

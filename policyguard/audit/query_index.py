@@ -33,6 +33,8 @@ from policyguard.audit.stores.sqlite import require_signed
 from policyguard.errors import (
     ConfigurationError,
     FormatError,
+    NewerRecordError,
+    NewerTrailError,
     TamperedError,
     VerificationError,
 )
@@ -40,6 +42,7 @@ from policyguard.tlog import Checkpoint, Frontier, leaf_hash
 
 DEFAULT_SECONDS: Final = 30.0
 _BATCH: Final = 1_024
+_OUTCOME: Final = b'"kind":"outcome"'
 _STEPS_BETWEEN_LOOKS: Final = 20_000
 _LONGEST_VALUE: Final = 4_000_000
 _LONGEST_STATEMENT: Final = 100_000
@@ -128,6 +131,7 @@ class TrailIndex:
 
         Raises:
             TamperedError: a record is not what was signed.
+            NewerTrailError: a newer version of this software has made one.
             TrailError: a log cannot be read.
             ConfigurationError: the span's cursor is none.
         """
@@ -219,14 +223,22 @@ class _Tables:
     connection: sqlite3.Connection
     waiting: dict[str, list[tuple[Cell, ...]]] = field(default_factory=dict)
     statements: dict[str, str] = field(default_factory=insertions)
+    newer: NewerRecordError | None = None
+    """The first record of a newer version."""
 
     def add(self, rows: Iterable[tuple[str, tuple[Cell, ...]]]) -> None:
         for table, row in rows:
             self.waiting.setdefault(table, []).append(row)
 
-    def write(self) -> None:
+    def write(self, log: Log) -> None:
         for table, rows in self.waiting.items():
-            self.connection.executemany(self.statements[table], rows)
+            try:
+                self.connection.executemany(self.statements[table], rows)
+            except sqlite3.IntegrityError as error:
+                raise TamperedError(
+                    f"a record of {log.origin} is none: {error}: run `policyguard audit"
+                    " verify`, which says which"
+                ) from error
         self.waiting.clear()
 
 
@@ -255,12 +267,17 @@ def _read_log(
         frontier = frontier.extend(leaves)
         hashes.extend(leaves)
         for entry in batch:
-            if first is not None and entry.index >= first:
-                matched += _insert(entry, log=log, span=span, into=into)
-        into.write()
+            looked_at = first is not None and entry.index >= first
+            matched += _insert(
+                entry, log=log, looked_at=looked_at, span=span, into=into
+            )
+        into.write(log)
         if progress:
             progress(log.origin, frontier.size, signed.size)
     _require_root(frontier, signed=signed)
+    if into.newer is not None:
+        # Signed as it is: nobody has changed it.
+        raise NewerTrailError(str(into.newer)) from into.newer
     return Covered(
         origin=log.origin,
         size=signed.size,
@@ -270,16 +287,23 @@ def _read_log(
     )
 
 
-def _insert(entry: Entry, *, log: Log, span: Span, into: _Tables) -> bool:
+def _insert(
+    entry: Entry, *, log: Log, looked_at: bool, span: Span, into: _Tables
+) -> bool:
+    """Insert what the span has of a record; say whether it has the record."""
+    if not looked_at and _OUTCOME not in entry.body:
+        return False
     try:
         rows = list(rows_of_leaf(entry.body, log=log.slot, entry=entry.index))
+    except NewerRecordError:
+        into.newer = into.newer or NewerRecordError(entry.name)
+        return False
     except FormatError as error:
         raise TamperedError(f"{entry.name} is no record: {error}") from error
-    moment = rows[0][1][4]
-    if not span.has(str(moment)):
-        return False
-    into.add(rows)
-    return True
+    matched = looked_at and span.has(str(rows[0][1][4]))
+    # A call that ended after the span has ended all the same.
+    into.add(row for row in rows if matched or row[0] == "ending")
+    return matched
 
 
 def _batches(log: Log, *, size: int) -> Iterator[Sequence[Entry]]:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from trails import CALLER, append_pair, copied, decision, made_trail, outcome
+from trails import CALLER, append_pair, copied, decision, entries, made_trail, outcome
 
+from policyguard.audit.layout import Layout
 from policyguard.audit.query import Answer, Question, ask, instant
 from policyguard.audit.query_canned import CANNED
 from policyguard.audit.query_columns import VIEWS, rows_of_leaf
 from policyguard.audit.query_index import Span, TrailIndex
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
-from policyguard.errors import ConfigurationError, FormatError, TamperedError
+from policyguard.audit.writer import claim_writer
+from policyguard.canonical import canonical_bytes
+from policyguard.errors import (
+    ConfigurationError,
+    FormatError,
+    NewerTrailError,
+    TamperedError,
+)
 from policyguard.identity import new_id
 from policyguard.vocabulary.record import (
     OutcomeRecord,
@@ -94,7 +103,7 @@ def test_an_answer_says_what_it_was_computed_from(trail: Path) -> None:
 
 def test_denials_are_counted_by_rule(trail: Path) -> None:
     assert answer(trail, "denies-by-rule").rows == (
-        ("GDPR-01", "deny", 1, 1, time(2), time(2)),
+        ("GDPR-01", "deny", 1, 0, 1, time(2), time(2)),
     )
 
 
@@ -102,6 +111,58 @@ def test_allowed_calls_without_an_end_are_found(trail: Path) -> None:
     (row,) = answer(trail, "without-outcome").rows
 
     assert row[:4] == ("app-1", 6, time(4), "acme")
+
+
+def test_what_was_forwarded_though_a_rule_objected_is_counted_with_the_calls(
+    trail: Path,
+) -> None:
+    writer = Trail.open(trail)
+    append_call(writer, 5, verdict="deny", rules=[DENIED], enforced=False)
+    # No call follows what has no answer of the rules, nor a mere question.
+    append_call(writer, 6, verdict="deny", code="engine.late", enforced=False)
+    append_call(writer, 7, kind="check", verdict="deny", enforced=False)
+    writer.close()
+
+    objected = answer(trail, "denies-by-rule").rows
+    opened = answer(trail, "without-outcome").rows
+    served = answer(trail, "top-models").rows
+
+    assert objected == (("GDPR-01", "deny", 2, 1, 1, time(2), time(5)),)
+    assert [row[2] for row in opened] == [time(4), time(5)]
+    assert [row[2] for row in served] == [4]
+
+
+@pytest.mark.parametrize(
+    ("span", "decided", "matched"),
+    [
+        (Span(until=time(1, 1)), (1,), 1),
+        (Span(since=time(3), until=time(3, 1)), (4,), 1),
+        (Span(after="app-1:1", until=time(3, 1)), (3, 4), 3),
+    ],
+)
+def test_a_call_that_ended_after_the_span_has_ended(
+    trail: Path, span: Span, decided: tuple[int, ...], matched: int
+) -> None:
+    sql = "SELECT entry FROM decisions ORDER BY entry"
+
+    found = answer(trail, "without-outcome", span=span)
+
+    assert (found.rows, found.covered[0].matched) == ((), matched)
+    assert tuple(row[0] for row in rows(trail, sql, span=span)) == decided
+
+
+def test_a_call_whose_end_is_in_a_log_before_the_cursor_has_ended(trail: Path) -> None:
+    first, second = Trail.open(trail), Trail.open(trail)
+    fields = decision(time=time(5))
+    second.append_decision(fields, caller=CALLER, content={})
+    first.append(outcome(fields["id"]))
+    second.close()
+    first.close()
+    sql = "SELECT log, outcome FROM decisions"
+
+    found = rows(trail, sql, span=Span(after="app-1:9"))
+
+    assert found == (("app-2", "complete"),)
 
 
 def test_a_clock_that_went_back_is_seen_in_the_log_that_it_wrote(
@@ -435,6 +496,51 @@ def test_a_changed_log_answers_nothing(
 
     with pytest.raises(TamperedError, match=says):
         answer(changed, "latency")
+
+
+def append_signed(trail: Path, **changes: object) -> None:
+    """Append the record of a decision with other fields, signed as it is."""
+    (entry,) = (item for item in entries(trail) if item.index == 1)
+    writer = claim_writer(Layout.of(trail), name=None, role="app")
+    body = canonical_bytes(json.loads(entry.body) | {"id": new_id()} | changes)
+    writer.append([body], sealed=[])
+    writer.close()
+
+
+@pytest.mark.parametrize("changes", [{"v": 2}, {"kind": "novel"}, {"v": 2, "time": 1}])
+def test_what_a_newer_version_has_recorded_is_in_no_answer_and_none_is_without_it(
+    trail: Path, changes: dict[str, object]
+) -> None:
+    append_signed(trail, **changes)
+
+    with pytest.raises(
+        NewerTrailError, match=r"^entry 7 of acme.example/app-1 is of a"
+    ):
+        answer(trail, "denies-by-rule", span=Span(since=time(59)))
+
+    # Signed it must be all the same.
+    tampering(trail, "UPDATE entry SET body = CAST(body || ' ' AS BLOB) WHERE idx = 1")
+    with pytest.raises(TamperedError):
+        answer(trail, "denies-by-rule")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"time": None},
+        {"time": "2026-07-10T12:00:00Z"},
+        {"attempt": "first"},
+        {"rules": 5},
+        {"rules": None},
+    ],
+)
+def test_what_is_signed_and_no_record_is_no_row(
+    trail: Path, changes: dict[str, object]
+) -> None:
+    append_signed(trail, **changes)
+
+    with pytest.raises(TamperedError):
+        answer(trail, "denies-by-rule", span=Span(since=time(0)))
 
 
 def test_only_the_one_form_of_a_record_has_rows() -> None:
