@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from policyguard.audit.reader import Log, TrailReader
 from policyguard.errors import ConfigurationError
 
 DEFAULT_LIMIT: Final = 1_000
+_PSEUDONYM: Final = re.compile(r"[0-9a-f]{32}")
 _RFC_3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?[Zz]?)?"
 )
@@ -142,7 +144,12 @@ def instant(text: str) -> str:
             " `2026-07-10T12:00:00Z`"
         )
     day, minute, second, part = found.groups()
-    return f"{day}T{minute or '00:00'}:{second or '00'}.{(part or '').ljust(6, '0')}Z"
+    moment = f"{day}T{minute or '00:00'}:{second or '00'}.{(part or '').ljust(6, '0')}Z"
+    try:
+        datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise ConfigurationError(f"`{text}` is no instant: {error}") from error
+    return moment
 
 
 def _text(
@@ -183,5 +190,16 @@ def _records_about(person: str, *, reader: TrailReader) -> str:
 
 
 def _pseudonym(caller: str, *, reader: TrailReader) -> str:
-    """Return the pseudonym that a caller has, or what was given: it may be one."""
-    return reader.pseudonym(caller) or caller
+    """Return the pseudonym that a caller has, or what was given, if it may be one.
+
+    Raises:
+        ConfigurationError: nobody of that id is known: not an empty answer, which would
+            say that there is nothing.
+    """
+    known = reader.pseudonym(caller)
+    if known is None and not _PSEUDONYM.fullmatch(caller):
+        raise ConfigurationError(
+            f"no caller `{caller}` is known here: nobody of that id has called, or was"
+            " erased: give the id as calls did, or a whole pseudonym"
+        )
+    return known or caller

@@ -113,10 +113,17 @@ GROUP BY caller ORDER BY refused_percent DESC, calls DESC, caller""",  # noqa: S
     ),
     Canned(
         name="keys-and-erasures",
-        answers="what was done to the trail itself: begun, rotated, erased, closed",
+        answers="what was done to the trail itself: begun, continued, rotated, erased",
         sql="""
-SELECT log, entry, time, kind, id FROM records
-WHERE kind NOT IN ('decision', 'check', 'outcome') ORDER BY log, entry""",
+SELECT log, entry, time, kind,
+  coalesce(json_extract(body, '$.new'), json_extract(body, '$.vkey'),
+    json_extract(body, '$.by')) AS key,
+  json_extract(body, '$.predecessor.origin') AS continues,
+  json_extract(body, '$.reason') AS reason,
+  json_array_length(body, '$.records') AS records,
+  json_array_length(body, '$.callers') + json_array_length(body, '$.people') AS people,
+  id
+FROM records WHERE kind IN ('genesis', 'key.rotate', 'erase') ORDER BY log, entry""",
     ),
     Canned(
         name="silences",
@@ -173,12 +180,17 @@ GROUP BY deployment ORDER BY calls DESC, deployment""",
     ),
     Canned(
         name="about-caller",
-        answers="everything about one caller",
+        answers="everything about one caller: calls, approvals given or got, erasures",
         takes={"caller": "a pseudonym, or the caller's id while it is not erased"},
         sql="""
 SELECT log, entry, time, kind, verdict, coalesce(deployment, model) AS deployment,
   data_classes, outcome, id
-FROM decisions WHERE caller = :caller ORDER BY log, entry""",
+FROM decisions WHERE caller = :caller
+UNION ALL SELECT log, entry, time, kind, NULL, NULL, NULL, NULL, id FROM records
+WHERE (kind IN ('approval.grant', 'approval.revoke')
+    AND :caller IN (json_extract(body, '$.caller'), json_extract(body, '$.by')))
+  OR (kind = 'erase' AND :caller IN (SELECT value FROM json_each(body, '$.callers')))
+ORDER BY log, entry""",
     ),
     Canned(
         name="about-person",

@@ -261,6 +261,11 @@ def _read_log(
         ) from error
     hashes.checkpoint, hashes.note = signed, head.note
     first = span.first_of(log.slot)
+    if first is not None and first > signed.size:
+        raise ConfigurationError(
+            f"the cursor `{span.after}` is behind the end of {log.origin}, which has"
+            f" {signed.size} records: it is of another trail, or the log was put back"
+        )
     frontier, matched = Frontier(), 0
     for batch in _batches(log, size=signed.size):
         leaves = [leaf_hash(entry.body) for entry in batch]
@@ -335,6 +340,9 @@ def _require_root(frontier: Frontier, *, signed: Checkpoint) -> None:
 
 def _lock_down(connection: sqlite3.Connection) -> None:
     """Let statements read, and nothing else, within bounds."""
+    for function in ("json_each", "json_tree"):
+        # A table of its own at its first use: to an authorizer that is a change.
+        connection.execute(f"SELECT 1 FROM {function}('[]')")  # noqa: S608 -- ours
     connection.execute("PRAGMA query_only=ON")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
     connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST_STATEMENT)

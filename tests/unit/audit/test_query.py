@@ -28,6 +28,8 @@ from policyguard.errors import (
 )
 from policyguard.identity import new_id
 from policyguard.vocabulary.record import (
+    AUDIT_RECORD,
+    EraseRecord,
     OutcomeRecord,
     PolicyLoadRecord,
     PolicyRejectRecord,
@@ -160,7 +162,7 @@ def test_a_call_whose_end_is_in_a_log_before_the_cursor_has_ended(trail: Path) -
     first.close()
     sql = "SELECT log, outcome FROM decisions"
 
-    found = rows(trail, sql, span=Span(after="app-1:9"))
+    found = rows(trail, sql, span=Span(after="app-1:7"))
 
     assert found == (("app-2", "complete"),)
 
@@ -262,7 +264,69 @@ def test_a_caller_is_found_by_id_and_by_pseudonym(trail: Path) -> None:
     for name in ("bob", str(pseudonym)):
         found = answer(trail, "about-caller", values={"caller": name})
         assert [row[1] for row in found.rows] == [6]
-    assert answer(trail, "about-caller", values={"caller": "nobody"}).rows == ()
+    unheard = {"caller": "0" * 32}
+    assert answer(trail, "about-caller", values=unheard).rows == ()
+
+
+def test_everything_about_a_caller_is_calls_approvals_and_erasures(trail: Path) -> None:
+    alice, bob = map(TrailReader.open(trail).pseudonym, (CALLER, "bob"))
+    writer = Trail.open(trail)
+    approval = {
+        "kind": "approval.grant",
+        "id": new_id(),
+        "time": time(5),
+        "approval": new_id(),
+        "decision": new_id(),
+        "rule": "GDPR-01",
+        "tenant": "acme",
+        "caller": alice,
+        "by": bob,
+        "until": time(6),
+        "uses": 1,
+        "bundle": "ab" * 32,
+        "input": {"alg": "HMAC-SHA256", "bytes": 1, "value": "ab" * 32},
+    }
+    order = EraseRecord(
+        id=new_id(),
+        time=time(6),
+        trail="acme.example",
+        reason="request",
+        records=(),
+        callers=(str(bob),),
+        people=(),
+        kept=0,
+        by="key",
+        signature="AA==",
+    )
+    writer.append(AUDIT_RECORD.validate_python(approval))
+    writer.append(order)
+    writer.close()
+
+    found = {
+        name: [
+            row[1:4]
+            for row in answer(trail, "about-caller", values={"caller": name}).rows
+        ]
+        for name in (CALLER, "bob")
+    }
+
+    granted, erased = (7, time(5), "approval.grant"), (8, time(6), "erase")
+    decided = [(1, time(1)), (3, time(2)), (4, time(3))]
+    assert found == {
+        CALLER: [*((*place, "decision") for place in decided), granted],
+        "bob": [(6, time(4), "decision"), granted, erased],
+    }
+    assert [row[3:9] for row in answer(trail, "keys-and-erasures").rows] == [
+        (
+            "genesis",
+            TrailReader.open(trail).logs[0].vkey.format(),
+            None,
+            None,
+            None,
+            None,
+        ),
+        ("erase", "key", None, "request", 0, 1),
+    ]
 
 
 def test_decisions_about_a_person_are_found_in_all_logs(tmp_path: Path) -> None:
@@ -320,6 +384,18 @@ def test_the_views_have_the_documented_columns(trail: Path) -> None:
         assert found.columns == tuple(column.name for column in columns)
 
 
+def test_json_in_a_column_is_opened(trail: Path) -> None:
+    sql = (
+        "SELECT entry, c.value FROM decisions, json_each(data_classes) AS c"
+        " UNION SELECT entry, t.atom FROM records, json_tree(body) AS t"
+        " WHERE t.key = 'revision' AND entry = 6"
+    )
+
+    found = rows(trail, sql)
+
+    assert found == ((1, "pii"), (3, "pii"), (4, "pii"), (6, "2"), (6, "pii"))
+
+
 def test_a_span_is_of_times_and_of_places(trail: Path) -> None:
     sql = "SELECT entry FROM records ORDER BY entry"
 
@@ -329,6 +405,9 @@ def test_a_span_is_of_times_and_of_places(trail: Path) -> None:
     assert rows(trail, sql, span=Span(after="zzz-1:0")) == ()
     span = Span(since=time(2), until=time(3))
     assert rows(trail, sql, span=span) == ((3,),)
+    for behind in ("app-1:7", "app-1:99"):
+        with pytest.raises(ConfigurationError, match="or the log was put back"):
+            rows(trail, sql, span=Span(after=behind))
     with pytest.raises(ConfigurationError, match="no cursor"):
         rows(trail, sql, span=Span(after="4711"))
 
@@ -416,6 +495,10 @@ def test_an_index_is_asked_again_after_a_select_that_was_ended(trail: Path) -> N
         ("about-caller", {}, "--set caller="),
         ("latency", {"at": "x"}, "takes no `at`"),
         ("policy-at", {"at": "noon"}, "no instant"),
+        ("policy-at", {"at": "2026-02-30"}, "no instant"),
+        ("policy-at", {"at": "2026-01-01T24:30"}, "no instant"),
+        ("about-caller", {"caller": "nobody"}, "no caller `nobody` is known here"),
+        ("about-caller", {"caller": "ab" * 15}, "is known here"),
     ],
 )
 def test_a_question_that_cannot_be_put_says_why(
