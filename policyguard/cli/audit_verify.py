@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from policyguard.audit.verify import Verified
     from policyguard.cli.audit_view import Proved
     from policyguard.tlog import Checkpoint
+
+_RECORD: Final = "????????-????-7???-????-????????????.json"
+"""The file of a record that was proved: its id, a UUID of version 7."""
 
 
 @click.command()
@@ -107,7 +110,8 @@ def verify(
             print_proved(output(), verified)
         return
     if as_json:
-        click.echo(json.dumps(verified_document(verified), indent=2))
+        document = verified_document(verified, exported=path is not None)
+        click.echo(json.dumps(document, indent=2))
     else:
         print_verified(output(), verified, exported=path is not None)
     if not verified.is_complete:
@@ -164,7 +168,7 @@ def _handed_out(
     from policyguard.cli.audit_view import Proved
 
     trusted = read_trust(trust)
-    if any(path.glob(f"*{PROOF}")):
+    if any(path.glob(f"*{PROOF}")) or any(path.glob(_RECORD)):
         found = verify_proofs(path, trust=trusted, progress=bar.advance)
         return [
             Proved(origin=origin, records=count, size=newest.size, root=newest.root)
@@ -183,15 +187,10 @@ def _exported(
     from policyguard.audit.export.chain import predecessor_in
     from policyguard.audit.log_chain import require_continued
     from policyguard.audit.verify import Verified
-    from policyguard.errors import ConfigurationError, TamperedError
+    from policyguard.errors import TamperedError
 
     keys = [log.key for log in vouchers.trust.logs]
-    exports = sorted(path.parent for path in folder.glob("*/checkpoint"))
-    if not exports:
-        raise ConfigurationError(
-            f"there is no exported log and no proof in `{folder}`: give the directory"
-            " that `policyguard audit export` or `audit query --proofs` wrote"
-        )
+    exports = _exports_in(folder)
     looked = [
         _verified_export(path, vouchers=vouchers, minimum=minimum, bar=bar)
         for path in exports
@@ -220,6 +219,39 @@ def _exported(
         memory=False,
         pending=0,
     )
+
+
+def _exports_in(folder: Path) -> list[Path]:
+    """Return the folders of exported logs: a checkpoint is written last."""
+    from policyguard.audit.export.jsonl import CHECKPOINT, RECORDS
+    from policyguard.errors import ConfigurationError, TamperedError, TrailError
+
+    if (folder / CHECKPOINT).is_file():
+        raise ConfigurationError(
+            f"`{folder}` is one exported log: give the directory that it is in, which"
+            " has all logs of the trail"
+        )
+    exports = sorted(path.parent for path in folder.glob(f"*/{CHECKPOINT}"))
+    records = {
+        path.parent for part in (RECORDS, "tile") for path in folder.glob(f"*/{part}")
+    }
+    if not exports and records:
+        raise TrailError(
+            f"the checkpoint is missing from `{min(records)}`: the export was not"
+            " finished, or somebody has changed it: export once more"
+        )
+    if not exports:
+        raise ConfigurationError(
+            f"there is no exported log and no proof in `{folder}`: give the directory"
+            " that `policyguard audit export` or `audit query --proofs` wrote"
+        )
+    for path in exports:
+        if path not in records:
+            raise TamperedError(
+                f"the records are missing from `{path}`: it has neither `{RECORDS}` nor"
+                " tiles"
+            )
+    return exports
 
 
 def _verified_export(
@@ -277,10 +309,21 @@ def _proved_document(proved: list[Proved]) -> dict[str, object]:
     }
 
 
-def verified_document(verified: Verified) -> dict[str, object]:
-    """Return a verification as JSON has it."""
+def verified_document(
+    verified: Verified, *, exported: bool = False
+) -> dict[str, object]:
+    """Return a verification as JSON has it; of an export, null for what is not in it."""
     from policyguard.cli.outside_view import attested_document
 
+    contents = {
+        "erased": verified.erased,
+        "missing": verified.missing,
+        "nameless": verified.nameless,
+        "unfinished": verified.unfinished,
+        "pending": verified.pending,
+        "orders": dict(verified.orders),
+        "orders_compared": verified.orders_compared,
+    }
     return {
         "intact": True,
         "complete": verified.is_complete,
@@ -289,13 +332,7 @@ def verified_document(verified: Verified) -> dict[str, object]:
             for origin, size, root in verified.logs
         ],
         "checkpoints": verified.checkpoints,
-        "erased": verified.erased,
-        "missing": verified.missing,
-        "nameless": verified.nameless,
-        "unfinished": verified.unfinished,
-        "pending": verified.pending,
-        "orders": dict(verified.orders),
-        "orders_compared": verified.orders_compared,
+        **(dict.fromkeys(contents) if exported else contents),
         "lock_database": verified.memory,
         "outside": {
             origin: attested_document(attested) for origin, attested in verified.outside

@@ -86,6 +86,44 @@ def test_a_changed_or_missing_export_is_found(trail: Path, tmp_path: Path) -> No
     assert "acme.example/app-1 is trusted and is not in the export" in missing.stdout
 
 
+@pytest.mark.parametrize("form", ["tiles", "jsonl"])
+def test_a_part_of_an_export_is_said_to_be_one(tmp_path: Path, form: str) -> None:
+    made_trail(tmp_path / "trail")
+    out, log = tmp_path / "out", tmp_path / "out/app-1"
+    run("audit", "export", out, "--format", form, "--trail", tmp_path / "trail")
+    verify = ("audit", "verify", "--trust", tmp_path / "trail/trust")
+
+    one = run(*verify, log)
+    shutil.rmtree(log / "tile") if form == "tiles" else (log / "records.jsonl").unlink()
+    lost = run(*verify, out)
+    (log / "checkpoint").unlink()
+    (log / "tile").mkdir()
+    headless = run(*verify, out)
+
+    refused(one, says="is one exported log: give the directory that it is in")
+    assert (lost.exit_code, lost.stderr) == (1, "")
+    assert lost.stdout.startswith("TAMPERED: the records are missing from")
+    refused(headless, says=f"the checkpoint is missing from `{log}`")
+
+
+def test_an_export_tells_programs_nothing_of_what_is_not_in_it(
+    trail: Path, tmp_path: Path
+) -> None:
+    writer = Trail.open(trail)
+    writer.append_decision(decision(), caller=CALLER, content={})
+    writer.close()
+    run("audit", "export", tmp_path / "out", "--trail", trail)
+
+    done = run(
+        "audit", "verify", "--json", tmp_path / "out", "--trust", trail / "trust"
+    )
+
+    document = json.loads(done.stdout)
+    names = ("erased", "missing", "nameless", "unfinished", "pending", "orders")
+    assert [document[name] for name in names] == [None] * 6
+    assert (document["intact"], document["lock_database"]) == (True, False)
+
+
 def test_what_cannot_be_verified_gets_one_line(trail: Path, tmp_path: Path) -> None:
     run("audit", "export", tmp_path / "out", "--trail", trail)
     before = sorted(tmp_path.rglob("*"))

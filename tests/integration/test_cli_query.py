@@ -86,8 +86,13 @@ def test_the_proof_of_one_record_is_verified_alike(made: Path, tmp_path: Path) -
     run("audit", "prove", "1", "--out", tmp_path / "one", "--trail", made)
 
     done = run("audit", "verify", tmp_path / "one", "--trust", made / "trust")
+    (proof,) = (tmp_path / "one").glob("*.tlog-proof")
+    proof.unlink()
+    alone = run("audit", "verify", tmp_path / "one", "--trust", made / "trust")
 
     assert done.exit_code == 0
+    assert (alone.exit_code, alone.stderr) == (1, "")
+    assert alone.stdout.startswith(f"TAMPERED: the proof `{proof.name}` is missing")
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
