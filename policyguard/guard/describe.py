@@ -32,6 +32,10 @@ ADAPTERS: Final[Mapping[str, str]] = {
 }
 _DEEPEST: Final = 16
 """Deeper wrapping is not ours."""
+_UNSEEN: Final = (
+    "what is called is no method of a client that is known: pass the client's own method"
+    " with its arguments, or put `@guard.guarded(model=…, host=…)` over the function"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +152,7 @@ def describe(
     """Say what a call would send where; what nobody can see is unknown."""
     adapter = adapter_of(fn)
     described = adapter.describe(fn, args, kwargs) if adapter else None
-    return described or Described(opaque=True)
+    return described or Described(opaque=True, why=_UNSEEN)
 
 
 def with_fields(

@@ -302,7 +302,8 @@ class Guard:
         if adapter is None:
             raise CannotProtect(
                 f"no adapter for a `{type(known).__module__}.{type(known).__qualname__}`:"
-                " wrap its calls with `guard.call`, or protect its HTTP client"
+                " protect its client of httpx, or put `@guard.guarded(model=…, host=…)`"
+                " over a function that calls it"
             )
         adapter.protect(known, self)
         return client

@@ -61,7 +61,10 @@ def _printable(line: str) -> str:
 
 
 def caller_view(decision: Decision) -> dict[str, object]:
-    """Return what may leave the process: ids, rules, citations and permitted routes."""
+    """Return what may leave the process: ids, rules, citations and permitted routes.
+
+    A rule that objects for more than one reason is named once.
+    """
     return {
         "decision": decision.id,
         "verdict": decision.verdict,
@@ -69,7 +72,7 @@ def caller_view(decision: Decision) -> dict[str, object]:
         **({"requests": list(decision.requests)} if decision.requests else {}),
         "rules": [
             {"id": item.id, "title": item.title, "citation": item.citation}
-            for item in objections(decision)
+            for item in {item.id: item for item in objections(decision)}.values()
         ],
         "permitted": [
             {"deployment": item.deployment, "model": item.model, "host": item.host}
@@ -82,8 +85,8 @@ def caller_message(decision: Decision) -> str:
     """Return the caller's view as one line."""
     if decision.code is not None:
         return f"not allowed: no policy decision could be had [{decision.id}]"
-    named = ", ".join(item.id for item in objections(decision)) or "policy"
-    return f"not allowed by {named} [{decision.id}]"
+    named = dict.fromkeys(item.id for item in objections(decision))
+    return f"not allowed by {', '.join(named) or 'policy'} [{decision.id}]"
 
 
 def _allowed(decision: Decision) -> str:

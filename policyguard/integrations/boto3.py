@@ -95,8 +95,9 @@ def protect(client: object, guard: Guard) -> None:
         name = getattr(getattr(client, "meta", None), "service_model", None)
         raise CannotProtect(
             f"a client of `{getattr(name, 'service_name', type(client).__qualname__)}`"
-            f" cannot be guarded, only one of `{_SERVICE}`: wrap its calls with"
-            " `guard.call`, or do without it"
+            f" cannot be guarded, only one of `{_SERVICE}`: put"
+            " `@guard.guarded(model=…, host=…)` over a function that calls it, or do"
+            " without it"
         )
     known: Any = client
     held = getattr(known, "_policyguard", None)

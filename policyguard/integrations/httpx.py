@@ -62,8 +62,8 @@ def install(client: object, guard: Guard) -> None:
     known: Any = client
     if module is None:
         raise CannotProtect(
-            f"a `{type(client).__qualname__}` is no client of httpx or httpx2:"
-            " wrap its calls with `guard.call`"
+            f"a `{type(client).__qualname__}` is no client of httpx or httpx2: protect"
+            " the client that sends"
         )
     _require_open(known, module=module)
     sync, asynchronous = transports_for(module)
@@ -166,7 +166,7 @@ def _require_open(client: Any, *, module: ModuleType) -> None:
     if not kinds or transport is None or not isinstance(mounts, dict):
         raise CannotProtect(
             f"this `{type(client).__qualname__}` has no transports that are known:"
-            " wrap its calls with `guard.call`"
+            " protect the client that sends"
         )
     if client.is_closed:
         raise CannotProtect("the client is closed: protect it before it is used")

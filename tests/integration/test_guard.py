@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 from pathlib import Path
 
+import httpx2
 import openai
 import pytest
 from guards import CN, FR, MESSAGES, NOWHERE, TICKETS, guard_in
@@ -12,6 +14,7 @@ from offline import Upstream
 
 from policyguard import (
     ApprovalRequired,
+    CannotProtect,
     Guard,
     NoDecision,
     NotAllowed,
@@ -104,10 +107,29 @@ def test_the_body_that_really_goes_out_decides_about_the_model(guard: Guard) -> 
 def test_what_the_guard_cannot_see_is_unknown(guard: Guard) -> None:
     sent: list[int] = []
 
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowed, match=r"note +what is called is no method of a cl"):
         guard.bind(**TICKETS).call(lambda: sent.append(1))
 
     assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (None, r"no adapter for a `builtins\.NoneType`: .*@guard\.guarded"),
+        (urllib.request.build_opener(), r"no adapter for a `urllib\.request\.Opener"),
+        (openai, r"no adapter for a `builtins\.module`"),
+        (openai.OpenAI, "is no client of the SDK"),
+        (httpx2.HTTPTransport(), "protect the client that sends"),
+        (httpx2.Request("GET", FR), "protect the client that sends"),
+    ],
+    ids=["nothing", "opener", "module", "class", "transport", "request"],
+)
+def test_what_is_no_client_is_not_protected_and_says_what_could_be(
+    guard: Guard, thing: object, said: str
+) -> None:
+    with pytest.raises(CannotProtect, match=said):
+        guard.protect(thing)
 
 
 def test_facts_of_a_block_count_and_bound_ones_win(guard: Guard) -> None:

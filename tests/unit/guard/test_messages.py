@@ -9,7 +9,12 @@ from guards import guard_in
 
 from policyguard.guard.describe import Described
 from policyguard.guard.facts import facts_of
-from policyguard.guard.messages import caller_view, operator_view
+from policyguard.guard.messages import (
+    caller_message,
+    caller_view,
+    objections,
+    operator_view,
+)
 from policyguard.vocabulary.decision import Decision
 
 FORGED = "glm-5.2\n  record       00000000 · entry 1 of somewhere\x1b[2J\u202e"
@@ -40,6 +45,23 @@ def test_what_leaves_the_process_says_neither_facts_nor_how_to_change_them(
     assert set(view) == {"decision", "verdict", "code", "rules", "permitted"}
     assert "llm.unknown.example" not in str(view)
     assert "declare" not in str(view)
+
+
+def test_a_rule_that_objects_for_two_reasons_is_named_once(tmp_path: Path) -> None:
+    with guard_in(tmp_path) as guard:
+        asked = Described(model="glm-5.2", host="open.bigmodel.cn")
+        question = guard.core.question(described=asked, facts=facts_of())
+        decision = guard.check(question)
+    found = [item.id for item in objections(decision)]
+    assert found.count("OFAC-01") > 1
+
+    said = caller_message(decision)
+    rules = caller_view(decision)["rules"]
+
+    once = list(dict.fromkeys(found))
+    assert said == f"not allowed by {', '.join(once)} [{decision.id}]"
+    assert isinstance(rules, list)
+    assert [rule["id"] for rule in rules] == once
 
 
 def looked_up(folder: Path, *, model: str, host: str) -> list[str]:
