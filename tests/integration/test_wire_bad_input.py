@@ -8,14 +8,14 @@ import gc
 import gzip
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import httpx
 import httpx2
 import openai
 import pytest
-from guards import FR, MESSAGES
+from guards import CN, FR, MESSAGES
 from integration.loopback import Loopback, remembered
 
 from policyguard import CannotProtect, Guard
@@ -256,6 +256,45 @@ def test_a_client_whose_loop_has_ended_is_still_asked_about(guard: Guard) -> Non
 
     assert decision["verdict"] == "allow"
     assert outcome["decision"] == decision["id"]
+
+
+def ran(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run what waits for nothing without asyncio, as loops of another kind do."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    coroutine.close()
+    raise AssertionError("it waits for a loop of asyncio's")
+
+
+@MODULES
+def test_a_call_in_a_loop_of_another_kind_is_asked_about_in_place(
+    guard: Guard, module: Any
+) -> None:
+    class Lines(module.AsyncByteStream):  # type: ignore[misc]
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"data: [DONE]\n\n"
+
+    served: list[Any] = []
+    kind = {"content-type": "text/event-stream"}
+
+    def answered(request: Any) -> Any:
+        served.append(request)
+        return module.Response(200, headers=kind, stream=Lines())
+
+    client = guard.protect(module.AsyncClient(transport=module.MockTransport(answered)))
+    before = len(remembered(guard))
+
+    answers = [
+        ran(client.post(path, json=ASK)).status_code
+        for path in (PATH, f"{CN}/chat/completions")
+    ]
+
+    assert (answers, len(served)) == ([200, 403], 1)
+    assert [
+        item.get("verdict", item.get("outcome")) for item in remembered(guard)[before:]
+    ] == ["allow", "complete", "deny"]
 
 
 @MODULES
