@@ -58,7 +58,11 @@ OF = {
             "../unit/integrations",
             "../unit/engines/test_opa_http.py",
         ),
-        "../unit/audit/test_leaf.py",
+        *(
+            "../unit/audit/test_leaf.py",
+            "../unit/catalog/weights/test_signature.py",
+            "../unit/detection/test_presidio.py",
+        ),
         *("test_callers_asgi.py", "test_cli_check.py", "test_cli_outside.py"),
         *("test_postgres_keys.py", "test_trace.py", "test_watching.py"),
         "test_cli_policy_matrix.py::test_a_picture_has_a_legend_and_digests_and_is_the_same_each_time",
