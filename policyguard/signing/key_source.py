@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from policyguard.signing.ed25519 import Ed25519Signer
+from policyguard.signing.key_file import read_key_file
 from policyguard.signing.passphrase import Passphrase
 from policyguard.signing.signer import Signer
+
+_ENCRYPTED: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
+"""How PKCS#8 PEM says that it is (RFC 7468, section 11)."""
 
 
 @runtime_checkable
@@ -75,12 +79,14 @@ class FileKeys:
         return self.load(path, key_name=key_name)
 
     def load(self, path: Path, *, key_name: str) -> Signer:
-        """Read a key file.
+        """Read a key file; one from before there was a passphrase stays as it is.
 
         Raises:
             ConfigurationError: it is missing, open to others, or does not decrypt.
         """
-        return Ed25519Signer.load(path, key_name=key_name, passphrase=self._asked())
+        # Else nobody could open the log to rotate its key, which encrypts the next one.
+        passphrase = self._asked() if _ENCRYPTED in read_key_file(path) else None
+        return Ed25519Signer.load(path, key_name=key_name, passphrase=passphrase)
 
     def _asked(self) -> bytes | None:
         return self.passphrase() if self.passphrase is not None else None

@@ -337,6 +337,29 @@ def test_encrypted_keys_are_rotated_with_their_passphrase(tmp_path: Path) -> Non
         Trail.open(tmp_path / "trail", keys=wrong)
 
 
+def test_a_key_from_before_there_was_a_passphrase_signs_and_its_successor_is_encrypted(
+    tmp_path: Path,
+) -> None:
+    Trail.create(tmp_path / "trail", name="acme.example").close()
+    pem = tmp_path / "trail/keys/app-1.pem"
+    before = pem.read_bytes().partition(b"\n")[0]
+
+    keys = FileKeys(passphrase=lambda: b"correct horse")
+    trail = Trail.open(tmp_path / "trail", keys=keys)
+    append_pair(trail)
+    trail.rotate_key()
+    append_pair(trail)
+    trail.close()
+
+    assert (before, pem.read_bytes().partition(b"\n")[0]) == (
+        b"-----BEGIN PRIVATE KEY-----",
+        b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
+    )
+    assert verify_trail(tmp_path / "trail").logs[0][1] == 6
+    with pytest.raises(TrailError, match="give its passphrase"):
+        Trail.open(tmp_path / "trail")
+
+
 def test_keys_of_a_service_are_not_rotated_here(trail: Path) -> None:
     class Held(FileKeys):
         @property
