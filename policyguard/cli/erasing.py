@@ -110,9 +110,8 @@ def eraser(
     for known in erasers:
         if known.public_key == signer.public_key:
             return replace(signer, key_name=known.key_name)
-    vkey = VerifierKey.of_signer(signer).format()
     raise ConfigurationError(
-        f"the key `{path}` may not erase: whoever decides that puts"
-        f' `erasers = ["{vkey}"]` under [trail], or a line `eraser {vkey}` into the'
-        " file of people"
+        f"the key `{path}` may not erase: whoever decides that puts the line that"
+        f" `policyguard keys vkey {path} NAME` prints into `erasers` under [trail], or"
+        " behind the word `eraser` into the file of people"
     )

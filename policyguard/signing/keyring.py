@@ -120,7 +120,8 @@ class VerifierKey:
         if _KEY_ID.fullmatch(key_id) is None or bytes.fromhex(key_id) != key.key_id:
             raise FormatError(
                 f"vkey `{excerpt(text)}` has the key id `{excerpt(key_id)}`, but its "
-                f"name and key give `{key.key_id.hex()}`: copy the whole line again"
+                f"name and key give `{key.key_id.hex()}`: copy the whole line as it was "
+                "printed; for another name print another one"
             )
         return key
 

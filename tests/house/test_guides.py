@@ -16,8 +16,6 @@ from house.repository import DOCS, marked_blocks
 from house.test_readme import run_page
 
 from policyguard.audit.reader import TrailReader
-from policyguard.signing.ed25519 import Ed25519Signer
-from policyguard.signing.keyring import VerifierKey
 
 GUIDES = (
     "add-a-rule",
@@ -66,7 +64,6 @@ class Reader:
                 "RECORD": self.record,
                 "CALL": self.call,
                 "REVISION": self.revision,
-                "KEY": str(self.folder / "officer.pem"),
             },
             capture_output=True,
             text=True,
@@ -130,24 +127,25 @@ def test_the_guide_to_the_trail_reads_verifies_and_proves(reader: Reader) -> Non
 def test_the_guide_to_erasure_erases(reader: Reader, tmp_path: Path) -> None:
     # Of a copy: the guides share one trail.
     copy = Reader(folder=Path(shutil.copytree(reader.folder, tmp_path / "copy")))
-    signer = Ed25519Signer.generate(key_name="privacy@acme.example")
-    signer.save(copy.folder / "officer.pem")
+    blocks = marked_blocks(DOCS / "how-to/erase-a-person.md")
+    made = copy.shell(blocks["shell-key"]).stdout
+    refused = copy.shell(
+        "policyguard audit erase --caller alice@acme.example --key privacy.pem --yes"
+        " || true"
+    ).stderr
     settings = copy.folder / "policyguard.toml"
-    listed = f'erasers = ["{VerifierKey.of_signer(signer).format()}"]'
+    listed = f'erasers = ["{made.splitlines()[-1]}"]'
     text = settings.read_text("utf-8")
     assert text.count("[trail]\n") == 1
     settings.write_text(text.replace("[trail]\n", f"[trail]\n{listed}\n"), "utf-8")
-    refusal = copy.shell(
-        marked_blocks(DOCS / "how-to/erase-a-person.md")["shell-key"]
-    ).stderr
 
     printed = {
         name: copy.shell(text).stdout
-        for name, text in marked_blocks(DOCS / "how-to/erase-a-person.md").items()
+        for name, text in blocks.items()
         if name != "shell-key"
     }
 
-    assert 'erasers = ["eraser+' in refusal
+    assert "policyguard keys vkey privacy.pem NAME" in refused
     assert "WOULD ERASE" in printed["shell-dry-run"]
     assert "ERASED" in printed["shell-erase"]
     assert "INTACT" in printed["shell-erase"]

@@ -246,7 +246,10 @@ def test_a_report_of_a_changed_trail_says_so(office: Office) -> None:
     [
         ([], "--caller, --subject or --record"),
         (["--caller", "x"], "--key"),
-        (["--caller", ALICE, "--key", "stranger.pem", "--yes"], 'erasers = ["eraser+'),
+        (
+            ["--caller", ALICE, "--key", "stranger.pem", "--yes"],
+            "`policyguard keys vkey stranger.pem NAME` prints into `erasers`",
+        ),
         (["--caller", ALICE, "--key", "privacy.pem"], "--yes"),
         (["--caller", ALICE, "--key", "nothing.pem", "--yes"], "does not exist"),
     ],
