@@ -66,7 +66,13 @@ _config_option: Final = click.option(
     "--revoke", is_flag=True, help="Take an approval back; ID is then the approval's."
 )
 @click.option("--yes", is_flag=True, help="Sign without being asked again.")
-@click.option("--passphrase", is_flag=True, help="Ask for the passphrase of the key.")
+@click.option(
+    "--ask-passphrase",
+    "--passphrase",
+    "passphrase",
+    is_flag=True,
+    help="Ask for the passphrase of the key.",
+)
 @_config_option
 def approve(
     *,

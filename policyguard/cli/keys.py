@@ -11,6 +11,8 @@ import click
 
 from policyguard.cli.passphrase_option import (
     keys_given,
+    own_key,
+    own_passphrase_option,
     passphrase_of,
     passphrase_option,
 )
@@ -27,7 +29,7 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@passphrase_option
+@own_passphrase_option
 def generate(file: Path, *, secret_file: Path | None, ask: bool) -> None:
     """Make a new Ed25519 key in FILE, and print its public side as PEM.
 
@@ -185,14 +187,14 @@ def compromise(
 @keys.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("name")
-def vkey(file: Path, name: str) -> None:
+@own_passphrase_option
+def vkey(file: Path, name: str, *, secret_file: Path | None, ask: bool) -> None:
     """Print the public side of the private key in FILE under a NAME, as one line.
 
     It is what a file of people has after a role: `approver <vkey>`. NAME is the person's,
     as bob@acme.example.
     """
-    from policyguard.signing.ed25519 import Ed25519Signer
     from policyguard.signing.keyring import VerifierKey
 
-    signer = Ed25519Signer.load(file, key_name=name)
+    signer = own_key(file, name=name, secret_file=secret_file, ask=ask)
     click.echo(VerifierKey.of_signer(signer).format())

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from policyguard.cli.approve import end_of
+from policyguard.cli.passphrase_option import own_key, own_passphrase_option
 from policyguard.errors import ConfigurationError
 
 
@@ -39,6 +40,7 @@ from policyguard.errors import ConfigurationError
     metavar="FILE",
     help="A policyguard.toml; without it the one that POLICYGUARD_CONFIG names.",
 )
+@own_passphrase_option
 def override(
     *,
     rule: str,
@@ -49,6 +51,8 @@ def override(
     reason: str,
     until: str,
     config: str | None,
+    secret_file: Path | None,
+    ask: bool,
 ) -> None:
     """Sign an override of RULE, and write it to FILE.
 
@@ -60,11 +64,10 @@ def override(
     from policyguard.assembly_authority import overriding_of
     from policyguard.identity import new_id
     from policyguard.settings import load_settings
-    from policyguard.signing.ed25519 import Ed25519Signer
     from policyguard.vocabulary.override import Override
 
     settings = load_settings(config)
-    signer = Ed25519Signer.load(key, key_name=by)
+    signer = own_key(key, name=by, secret_file=secret_file, ask=ask)
     now = datetime.now(UTC).replace(microsecond=0)
     signed = overriding_of(settings, bundle=bundle_of(settings)).sign(
         Override.model_validate(

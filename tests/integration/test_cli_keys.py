@@ -17,6 +17,7 @@ from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.errors import ConfigurationError
 from policyguard.signing.ed25519 import Ed25519Signer, parse_public_pem
+from policyguard.signing.keyring import VerifierKey
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,31 @@ def test_a_key_is_made_with_a_passphrase_from_a_file_or_a_prompt(
         assert parse_public_pem(made_key.stdout) == signer.public_key
         with pytest.raises(ConfigurationError, match="give its passphrase"):
             Ed25519Signer.load(path, key_name="a")
+
+
+def test_a_person_whose_key_is_encrypted_can_show_it_and_sign_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("keys", "generate", "ciso.pem", "--ask-passphrase", stdin="x y\nx y\n")
+    asked = ("keys", "vkey", "ciso.pem", "ciso@acme.example")
+    signing = (
+        "policy", "override", "GDPR-01", "softer.note", "--to", "advise",
+        "--by", "ciso@acme.example", "--key", "ciso.pem", "--until", "30d",
+        "--reason", "for a test", "--config", "softer.toml",
+    )  # fmt: skip
+
+    line = run(*asked, "--ask-passphrase", stdin="x y\n").stdout
+    Path("people").write_text(f"overrider {line}")
+    Path("softer.toml").write_text('[authority]\npeople = "people"\n')
+    signed = run(*signing, "--ask-passphrase", stdin="x y\n")
+
+    key = Ed25519Signer.load("ciso.pem", key_name="a", passphrase=b"x y")
+    assert VerifierKey.parse(line.strip()).public_key == key.public_key
+    note = Path("softer.note").read_text()
+    assert (signed.exit_code, note.count("— ciso@acme.example ")) == (0, 1)
+    refused(run(*asked), says="give its passphrase")
+    refused(run(*signing), says="give its passphrase")
 
 
 def test_the_guide_to_keys_rotates_and_closes(made: Path, tmp_path: Path) -> None:
