@@ -1,7 +1,8 @@
 """Measures a directory of weights: each file's digest, and what could run on loading.
 
 INVARIANT: what is not plainly harmless is named. A pickle is known by its bytes, not by
-its name alone; so is code, and a configuration that asks a loader for code.
+its name alone; so is code, and a configuration that asks a loader for code. Of a file whose
+name says nothing that is known here, nobody can tell what loads it: it is named, too.
 """
 
 from __future__ import annotations
@@ -32,6 +33,53 @@ _PICKLES: Final = (".bin", ".ckpt", ".joblib", ".npy", ".pickle", ".pkl", ".pt",
 # The opcode PROTO, of protocols 2 to 5.
 _PROTO: Final = re.compile(rb"\x80[\x02-\x05]")
 _CODE: Final = (".dll", ".dylib", ".exe", ".jar", ".ps1", ".py", ".pyc", ".sh", ".so")
+_HARMLESS: Final = (
+    ".gguf",
+    ".gif",
+    ".jinja",
+    ".jpeg",
+    ".jpg",
+    ".json",
+    ".jsonl",
+    ".md",
+    ".model",
+    ".pdf",
+    ".pem",
+    ".png",
+    ".pub",
+    ".rst",
+    ".safetensors",
+    ".sha256",
+    ".sig",
+    ".svg",
+    ".tiktoken",
+    ".txt",
+    ".vocab",
+    ".webp",
+    ".yaml",
+    ".yml",
+)
+"""Endings of what loaders read as data: tensors, vocabularies, words and pictures."""
+_NAMES: Final = frozenset(
+    {
+        ".gitattributes",
+        ".gitignore",
+        "copying",
+        "licence",
+        "license",
+        "notice",
+        "readme",
+    }
+)
+_ARCHIVES: Final = (
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"\x89HDF\r\n\x1a\n",
+)
+_TAR: Final = slice(257, 262)
+_OWN_MODULES: Final = "sentence_transformers."
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _METADATA: Final = ".cache/huggingface/download"
 
@@ -41,7 +89,7 @@ class Danger:
     """Is a file that runs code when it is loaded, or may."""
 
     path: str
-    kind: Literal["pickle", "code", "malformed"]
+    kind: Literal["pickle", "code", "malformed", "unknown"]
     why: str
 
 
@@ -68,8 +116,8 @@ class Measured:
 
     @property
     def remote_code(self) -> bool:
-        """Say whether loading runs code that came with the weights."""
-        return any(danger.kind == "code" for danger in self.dangers)
+        """Say whether loading runs code that came with the weights, or may."""
+        return any(danger.kind in {"code", "unknown"} for danger in self.dangers)
 
 
 def files_digest(files: tuple[WeightsFile, ...]) -> str:
@@ -177,6 +225,12 @@ def _looked_at(
 def _programs(lower: str, head: bytes, file: Path, *, name: str) -> list[Danger]:
     if lower.endswith(_CODE) or head.startswith((b"\x7fELF", b"MZ", b"#!")):
         return [Danger(path=name, kind="code", why="it is a program")]
+    if head.startswith(_ARCHIVES) or head[_TAR] == b"ustar":
+        why = "it is an archive, and what unpacks it may run what is in it"
+        return [Danger(path=name, kind="unknown", why=why)]
+    if not lower.endswith(_HARMLESS) and lower.rpartition("/")[2] not in _NAMES:
+        why = "its name does not say what loads it"
+        return [Danger(path=name, kind="unknown", why=why)]
     return _configured(name, file) if lower.endswith(".json") else []
 
 
@@ -185,7 +239,8 @@ def _pickle(name: str, head: bytes, file: Path) -> str | None:
         return "it begins as a pickle, which runs code when it is loaded"
     if head.startswith(b"PK") and zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
-            if any(item.endswith(".pkl") for item in archive.namelist()):
+            names = [item.lower() for item in archive.namelist()]
+            if any(item.endswith(_PICKLES) for item in names):
                 return "it is an archive with a pickle in it"
     if name.endswith(_PICKLES):
         return "files with this ending are loaded as pickles"
@@ -193,15 +248,30 @@ def _pickle(name: str, head: bytes, file: Path) -> str | None:
 
 
 def _configured(name: str, file: Path) -> list[Danger]:
-    """Find a configuration that asks for code (`auto_map`), or that cannot be read."""
+    """Find a configuration that asks for code, or that cannot be read."""
     try:
         value = parse_json(file.read_bytes(), max_bytes=_MAX_JSON)
     except FormatError as error:
         return [_malformed(name, error)]
-    if isinstance(value, dict) and value.get("auto_map"):
-        why = "its `auto_map` names code that a loader would run"
-        return [Danger(path=name, kind="code", why=why)]
-    return []
+    asked = _asked_for(value, name=name)
+    if asked is None:
+        return []
+    why = f"its `{asked}` names code that a loader would run"
+    return [Danger(path=name, kind="code", why=why)]
+
+
+def _asked_for(value: object, *, name: str) -> str | None:
+    """Return the member of a configuration that asks for code; `None`: there is none."""
+    if isinstance(value, dict):
+        # Of Transformers: classes of its own, and pipelines of any repository.
+        named = (key for key in ("auto_map", "custom_pipelines") if value.get(key))
+        return next(named, None)
+    if isinstance(value, list) and name.rpartition("/")[2] == "modules.json":
+        # Of Sentence Transformers: the classes of its modules, by their dotted names.
+        kinds = (item.get("type") for item in value if isinstance(item, dict))
+        foreign = any(not str(kind).startswith(_OWN_MODULES) for kind in kinds)
+        return "type" if foreign else None
+    return None
 
 
 def _malformed(name: str, error: FormatError) -> Danger:

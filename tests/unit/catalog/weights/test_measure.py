@@ -162,6 +162,19 @@ def test_a_changed_an_added_and_a_moved_file_change_the_digest(folder: Path) -> 
         ("run", b"#!/bin/sh\n", "code"),
         ("config.json", b'{"auto_map": {"AutoModel": "x.Y"}}', "code"),
         ("tokenizer_config.json", b'{"auto_map": {"A": "r--m.py"}}', "code"),
+        ("config.json", b'{"custom_pipelines": {"t": {"impl": "r--m.P"}}}', "code"),
+        ("modules.json", b'[{"type": "evil/repo--custom.Module"}]', "code"),
+        ("1/modules.json", b'[{"type": null}]', "code"),
+        ("weights.dat", archive("a/MODEL.PKL"), "pickle"),
+        ("weights.dat", archive("b.pt"), "pickle"),
+        ("notes.txt", archive("x.txt"), "unknown"),
+        ("model.keras", archive("config.json"), "unknown"),
+        ("speech.nemo", b"\x1f\x8b\x08", "unknown"),
+        ("plain.txt", b"\0" * 257 + b"ustar", "unknown"),
+        ("tf_model.h5", b"\x89HDF\r\n\x1a\n", "unknown"),
+        ("old.dill", b"cos\nsystem\n", "unknown"),
+        ("model.onnx", b"\x08\x07", "unknown"),
+        ("model", b"", "unknown"),
         ("config.json", b'{"a": 1, "a": 2}', "malformed"),
         ("config.json", b"{", "malformed"),
         ("b.safetensors", b"short", "malformed"),
@@ -170,20 +183,26 @@ def test_a_changed_an_added_and_a_moved_file_change_the_digest(folder: Path) -> 
 def test_what_could_run_is_known_by_its_bytes_and_its_name(
     folder: Path, name: str, data: bytes, kind: str
 ) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_bytes(data)
 
     measured = measure(folder)
 
     assert [(item.path, item.kind) for item in measured.dangers] == [(name, kind)]
-    assert measured.remote_code == (kind == "code")
+    assert measured.remote_code == (kind in {"code", "unknown"})
     assert measured.format == ("pickle" if kind == "pickle" else "safetensors")
 
 
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("notes.zip", archive("x.txt")),
-        ("config.json", b'{"auto_map": null}'),
+        ("modules.json", b'[{"type": "sentence_transformers.models.Transformer"}]'),
+        ("LICENSE", b"MIT"),
+        (".gitattributes", b""),
+        ("tokenizer.model", b"\x0a"),
+        ("merges.txt", b"#version"),
+        ("chat_template.jinja", b"{{ x }}"),
+        ("config.json", b'{"auto_map": null, "custom_pipelines": {}}'),
         ("model.gguf", b"GGUF\x03"),
         ("empty.txt", b""),
     ],
