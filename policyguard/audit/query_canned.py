@@ -119,7 +119,8 @@ SELECT log, entry, time, kind,
   coalesce(json_extract(body, '$.new'), json_extract(body, '$.vkey'),
     json_extract(body, '$.by')) AS key,
   json_extract(body, '$.predecessor.origin') AS continues,
-  json_extract(body, '$.reason') AS reason,
+  coalesce(json_extract(body, '$.reason'), json_extract(body, '$.predecessor.reason'))
+    AS reason,
   json_array_length(body, '$.records') AS records,
   json_array_length(body, '$.callers') + json_array_length(body, '$.people') AS people,
   id

@@ -66,11 +66,15 @@ class Span:
     """Records before this time."""
     after: str | None = None
 
-    def first_of(self, log: str) -> int | None:
+    def first_of(self, log: str, *, size: int) -> int | None:
         """Return the first index of a log that is looked at; `None`: none is.
 
+        Args:
+            log: Its slot.
+            size: How many records it has.
+
         Raises:
-            ConfigurationError: the cursor is none.
+            ConfigurationError: the cursor is none, or behind the log's end.
         """
         if self.after is None:
             return 0
@@ -81,7 +85,15 @@ class Span:
             )
         if log < cursor[1]:
             return None
-        return int(cursor[2]) + 1 if log == cursor[1] else 0
+        if log > cursor[1]:
+            return 0
+        first = int(cursor[2]) + 1
+        if first > size:
+            raise ConfigurationError(
+                f"the cursor `{self.after}` is behind the end of `{log}`, which has"
+                f" {size} records: it is of another trail, or the log was put back"
+            )
+        return first
 
     def has(self, moment: str) -> bool:
         """Say whether a record of this time is looked at."""
@@ -260,12 +272,7 @@ def _read_log(
             f"the head of {log.origin} cannot be verified: {error}"
         ) from error
     hashes.checkpoint, hashes.note = signed, head.note
-    first = span.first_of(log.slot)
-    if first is not None and first > signed.size:
-        raise ConfigurationError(
-            f"the cursor `{span.after}` is behind the end of {log.origin}, which has"
-            f" {signed.size} records: it is of another trail, or the log was put back"
-        )
+    first = span.first_of(log.slot, size=signed.size)
     frontier, matched = Frontier(), 0
     for batch in _batches(log, size=signed.size):
         leaves = [leaf_hash(entry.body) for entry in batch]

@@ -70,8 +70,8 @@ class Events:
             yield from self._of(log)
 
     def _of(self, log: Log) -> Iterator[dict[str, Any]]:
-        first = self.span.first_of(log.slot)
         size = log.head().size
+        first = self.span.first_of(log.slot, size=size)
         if first is None or first >= size:
             return
         for entry in log.entries(start=first):

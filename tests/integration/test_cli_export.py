@@ -267,6 +267,7 @@ def test_changed_content_is_not_exported(trail: Path, tmp_path: Path) -> None:
             "cannot be read",
         ),
         (["out", "--format", "opa", "--after", "x"], "no cursor"),
+        (["out", "--format", "opa", "--after", "app-1:7"], "behind the end of `app-1`"),
     ],
 )
 def test_what_cannot_be_exported_gets_one_line(

@@ -15,6 +15,7 @@ from policyguard.audit.export.tiles import export_tiles
 from policyguard.audit.layout import Layout
 from policyguard.audit.outside.anchor import Outside
 from policyguard.audit.outside.attested import Vouchers
+from policyguard.audit.query import Question, ask
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.succession import begin_successor, predecessor_of
 from policyguard.audit.trail import Trail
@@ -64,6 +65,11 @@ def test_the_successor_names_what_it_continues(trail: Path) -> None:
     )
     assert predecessor_of(reader.log(OLD)) is None
     assert [log[:2] for log in verify_trail(trail).logs] == [(OLD, 7), (NEW, 1)]
+    asked = ask(Question(name="keys-and-erasures"), reader=reader)
+    assert [row[3:7] for row in asked.rows] == [
+        ("genesis", reader.log(OLD).vkey.format(), None, None),
+        ("genesis", successor.vkey.format(), OLD, REASON),
+    ]
 
 
 def test_a_closed_log_is_never_claimed_again(trail: Path) -> None:
