@@ -12,6 +12,7 @@ lines go; the last events of OpenAI's chat and responses, and of Anthropic's mes
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Mapping
@@ -28,6 +29,8 @@ from policyguard.integrations.wire_usage import (
     has_output_in,
 )
 
+Decoders: TypeAlias = Mapping[str, Callable[[], Any]]
+"""Makes what unpacks bytes, by the name of a content coding."""
 Record: TypeAlias = Callable[[OutcomeWord, str | None, Callable[[], Observed]], None]
 
 _LONGEST_LINE: Final = 64 << 10
@@ -35,6 +38,7 @@ _LONGEST_DOCUMENT: Final = 1 << 20
 _MOST_KEPT: Final = 64 << 10
 """Bytes of an answer that are kept until its record is made."""
 _MOST_AT_ONCE: Final = 1 << 20
+_TOO_MUCH: Final = "the answer unpacks to more than is worth watching"
 _LAST_TYPES: Final = frozenset(
     {"message_stop", "response.completed", "response.incomplete", "response.failed"}
 )
@@ -76,6 +80,7 @@ class Watch:
         committing: Committing,
         record: Record,
         expected: Expected = NOTHING,
+        decoders: Decoders | None = None,
     ) -> None:
         """Begin.
 
@@ -85,6 +90,7 @@ class Watch:
             record: Is called once, with the outcome, an error's name and what says, when
                 it is called, what was seen.
             expected: What the answer has to keep to.
+            decoders: Unpack it, where it is packed by another coding than gzip.
         """
         self._expected = expected
         self._record = record
@@ -93,7 +99,7 @@ class Watch:
         self._open = True
         self._ended = False
         self._headers = headers
-        self._decode = _decoder(headers.get("content-encoding", ""))
+        self._decode = _decoder(headers.get("content-encoding", ""), decoders or {})
         kind = headers.get("content-type", "").lower()
         self._reader: _Lines | _Document | None = None
         if kind.startswith("text/event-stream"):
@@ -244,19 +250,47 @@ class _Document:
             return Observed()
 
 
-def _decoder(encoding: str) -> Callable[[bytes], bytes] | None:
+def decoders_of(module: object) -> Decoders:
+    """Return what httpx or httpx2 unpacks an answer by, for each coding that it knows."""
+    name = getattr(module, "__name__", "")
+    known = getattr(sys.modules.get(f"{name}._decoders"), "SUPPORTED_DECODERS", None)
+    return known if isinstance(known, Mapping) else {}
+
+
+def _decoder(encoding: str, decoders: Decoders) -> Callable[[bytes], bytes] | None:
     """Return what turns bytes of the network into bytes of the answer, if known."""
-    name = encoding.strip().lower()
-    if name in {"", "identity"}:
+    names = [part.strip().lower() for part in encoding.split(",")]
+    coded = [name for name in names if name not in {"", "identity"}]
+    if not coded:
         return lambda data: data
-    if name != "gzip":
+    if len(coded) > 1:
         return None
+    if coded[0] == "gzip":
+        return _gunzip()
+    return _unpacking(decoders[coded[0]]()) if coded[0] in decoders else None
+
+
+def _gunzip() -> Callable[[bytes], bytes]:
     inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
 
     def decode(data: bytes) -> bytes:
         text = inflate.decompress(data, _MOST_AT_ONCE)
         if inflate.unconsumed_tail:
-            raise ValueError("the answer unpacks to more than is worth watching")
+            raise ValueError(_TOO_MUCH)
+        return text
+
+    return decode
+
+
+def _unpacking(decoder: Any) -> Callable[[bytes], bytes]:
+    def decode(data: bytes) -> bytes:
+        found = decoder.decode(data)
+        text = b""
+        # One of the libraries returns bytes, and the other yields them.
+        for part in [found] if isinstance(found, bytes) else found:
+            text += part
+            if len(text) > _MOST_AT_ONCE:
+                raise ValueError(_TOO_MUCH)
         return text
 
     return decode

@@ -32,7 +32,7 @@ from policyguard.integrations.wire_body import (
     sent_by,
 )
 from policyguard.integrations.wire_denial import denial, unavailable
-from policyguard.integrations.wire_stream import Watch
+from policyguard.integrations.wire_stream import Watch, decoders_of
 from policyguard.integrations.wire_usage import Expected
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class Guarded:
             response.headers,
             committing=Committing(leave.decision.id),
             expected=expected,
+            decoders=decoders_of(self.module),
             record=lambda word, error, seen: self._record(
                 leave,
                 # A refusal is one, whether the client reads it to its end or not.

@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import zlib
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +20,10 @@ from urllib.parse import urlsplit
 
 from policyguard.audit.reader import TrailReader
 
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "deflate": zlib.compress,
+    "gzip": gzip.compress,
+}
 CONTENT = '{"text": "hello"}'
 CHAT: dict[str, Any] = {
     "id": "1",
@@ -151,7 +157,8 @@ class Loopback:
         self.message = MESSAGE
         self.answers: dict[str, Any] = {}
         """What is answered where a path ends so."""
-        self.gzipped = False
+        self.coding = ""
+        """How streams are packed; one that is not in `PACKED` is only said."""
         self.cut = False
         """Whether streams break off after their first event."""
         self.hang = threading.Event()
@@ -348,11 +355,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
-        if loopback.gzipped:
-            self.send_header("content-encoding", "gzip")
+        if loopback.coding:
+            self.send_header("content-encoding", loopback.coding)
         self.end_headers()
-        packed = gzip.compress(b"".join(stream))
-        parts = (packed,) if loopback.gzipped else stream
+        pack = PACKED.get(loopback.coding)
+        parts = stream if pack is None else (pack(b"".join(stream)),)
         try:
             for part in parts:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))

@@ -55,7 +55,7 @@ def test_a_whole_answer_is_committed_to(guard: Guard, server: Loopback) -> None:
 def test_a_streamed_answer_is_committed_to_as_it_came(
     guard: Guard, server: Loopback
 ) -> None:
-    server.gzipped = True
+    server.coding = "gzip"
     with server.client(httpx2) as client:
         guard.protect(client)
         path = f"{FR}/chat/completions"

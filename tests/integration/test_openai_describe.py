@@ -224,13 +224,14 @@ def test_a_web_socket_goes_where_its_own_address_says(guard: Guard) -> None:
 
 def test_every_connect_of_the_sdk_refuses_a_protected_client(guard: Guard) -> None:
     program = """
-import importlib, inspect, pkgutil, sys
+import ast, importlib, inspect, pkgutil
 from pathlib import Path
 import openai, openai.resources
 from openai._resource import AsyncAPIResource, SyncAPIResource
 from policyguard.integrations.openai_sockets import refuse_sockets
 refuse_sockets(openai.OpenAI(api_key="none"))
 found = open_ones = 0
+opened_by = set()
 for info in pkgutil.walk_packages(openai.resources.__path__, "openai.resources."):
     module = importlib.import_module(info.name)
     for kind in vars(module).values():
@@ -238,13 +239,22 @@ for info in pkgutil.walk_packages(openai.resources.__path__, "openai.resources."
             if issubclass(kind, (SyncAPIResource, AsyncAPIResource)):
                 found += 1
                 open_ones += not hasattr(vars(kind)["connect"], "__policyguard__")
-print(found >= 4, open_ones)
+for path in Path(openai.__file__).parent.rglob("*.py"):
+    source = path.read_text("utf-8")
+    for node in ast.walk(ast.parse(source if "ConnectionManager(" in source else "")):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            made = [item for item in ast.walk(node) if isinstance(item, ast.Call)]
+            names = [ast.unparse(item.func) for item in made]
+            if any(name.endswith("ConnectionManager") for name in names):
+                opened_by.add(node.name)
+print(found >= 4, open_ones, *opened_by)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
 
-    assert done.stdout == "True 0\n"
+    # Nothing else of the SDK makes what opens a web socket.
+    assert done.stdout == "True 0 connect\n"
 
 
 def test_only_a_client_of_the_sdk_can_be_protected(

@@ -15,7 +15,7 @@ import openai
 import pytest
 from guards import FR, MESSAGES, TICKETS, guard_in
 from integration.clients import async_client
-from integration.loopback import Loopback, chunk, remembered
+from integration.loopback import PACKED, Loopback, chunk, remembered
 
 from policyguard import Guard
 
@@ -170,15 +170,59 @@ def test_a_task_that_is_cancelled_while_it_reads_leaves_a_cancelled_call(
 
 @LAYERS
 @MODULES
+@pytest.mark.parametrize("coding", PACKED)
 def test_a_compressed_stream_is_watched_as_well(
-    guard: Guard, server: Loopback, module: Any, layer: str
+    guard: Guard, server: Loopback, module: Any, layer: str, coding: str
 ) -> None:
-    server.gzipped = True
+    server.coding = coding
 
     with opened(guard, server, module, layer) as stream:
         assert len(list(stream)) == 2
 
     assert end(guard, layer) == {"outcome": "complete", "error": None, **SEEN}
+
+
+def test_a_stream_in_zstandard_is_watched_where_its_client_unpacks_it(
+    guard: Guard, server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = pytest.importorskip("zstandard", reason="httpx unpacks it only with that")
+    monkeypatch.setitem(PACKED, "zstd", known.ZstdCompressor().compress)
+    server.coding = "zstd"
+
+    with opened(guard, server, httpx, "http") as stream:
+        assert len(list(stream)) == 2
+
+    assert end(guard, "http") == {"outcome": "complete", "error": None, **SEEN}
+
+
+@MODULES
+@pytest.mark.parametrize("coding", ["unheard-of", "gzip, deflate"])
+def test_of_a_stream_that_nobody_unpacks_the_end_is_out_of_sight(
+    guard: Guard, server: Loopback, module: Any, coding: str
+) -> None:
+    """The client reads it all the same here, because it is not packed at all."""
+    server.coding = coding
+
+    with (
+        opened(guard, server, module, "http") as stream,
+        contextlib.suppress(Exception),
+    ):
+        list(stream)
+
+    assert end(guard, "http") == {"outcome": "delegated", "error": None, **UNSEEN}
+
+
+@MODULES
+def test_a_stream_that_unpacks_to_very_much_is_not_watched(
+    guard: Guard, server: Loopback, module: Any
+) -> None:
+    server.coding = "deflate"
+    server.stream = (b": " + b"x" * (2 << 20) + b"\n\n", *server.stream)
+
+    with opened(guard, server, module, "http") as stream:
+        assert len(list(stream)) == 2
+
+    assert end(guard, "http") == {"outcome": "delegated", "error": None, **UNSEEN}
 
 
 def test_another_model_than_the_asked_one_is_what_was_served(
