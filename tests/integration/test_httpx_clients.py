@@ -13,7 +13,7 @@ import httpx
 import httpx2
 import pytest
 from guards import CN, FR, MESSAGES, TICKETS, guard_in
-from integration.loopback import Loopback, remembered
+from integration.loopback import CHAT, Loopback, remembered
 
 from policyguard import CannotProtect, Guard, NotAllowed, PolicyDenied, context
 
@@ -281,6 +281,22 @@ def test_an_answer_is_what_it_was_and_its_end_is_recorded(
         ("outcome", "complete"),
         ("decision", "allow"),
         ("outcome", "abandoned"),
+    ]
+
+
+def test_an_answer_that_was_made_in_memory_has_ended(guard: Guard, module: Any) -> None:
+    def answered(_: Any) -> Any:
+        return module.Response(200, json=CHAT)
+
+    transport = module.MockTransport(answered)
+    with guard.protect(module.Client(transport=transport)) as client:
+        client.post(ALLOWED, json=ASK)
+
+    _, outcome = remembered(guard)
+    assert [outcome[name] for name in ("outcome", "input_tokens", "output_tokens")] == [
+        "complete",
+        3,
+        5,
     ]
 
 
