@@ -17,6 +17,7 @@ INVARIANT: nothing is sent but behind an allowing decision; trouble here raises.
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -88,8 +89,8 @@ def protect(client: object, guard: Guard) -> None:
     """Guard a client of Bedrock's runtime, in place; a second time does nothing.
 
     Raises:
-        CannotProtect: it is another service's client, another guard's, or its events
-            are not those that are known.
+        CannotProtect: it is another service's client, an asynchronous one or another
+            guard's.
     """
     if not is_runtime(client):
         name = getattr(getattr(client, "meta", None), "service_model", None)
@@ -98,6 +99,12 @@ def protect(client: object, guard: Guard) -> None:
             f" cannot be guarded, only one of `{_SERVICE}`: put"
             " `@guard.guarded(model=…, host=…)` over a function that calls it, or do"
             " without it"
+        )
+    if inspect.iscoroutinefunction(getattr(type(client), "_make_api_call", None)):
+        # Its calls take turns on one thread: which answer is whose, no event says.
+        raise CannotProtect(
+            "an asynchronous client of botocore's cannot be guarded: wrap its calls with"
+            " `guard.acall`, or protect one of boto3 and call it in threads"
         )
     known: Any = client
     held = getattr(known, "_policyguard", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import warnings
@@ -391,6 +392,36 @@ def test_clients_of_other_services_are_refused(
 ) -> None:
     with pytest.raises(CannotProtect, match=f"client of `{service}`"):
         guard.protect(server.client(service=service))
+
+
+def test_an_asynchronous_client_is_refused_and_its_calls_are_asked_about(
+    server: Bedrock, guard: Guard, trail: Since
+) -> None:
+    """As aiobotocore makes them, whose methods are botocore's."""
+    client = server.client()
+    plain = type(client)._make_api_call
+
+    class Asynchronous(type(client)):  # type: ignore[misc]
+        async def _make_api_call(self, *args: Any) -> Any:
+            return plain(self, *args)
+
+    client.__class__ = Asynchronous
+    with pytest.raises(CannotProtect, match=r"guard\.acall"):
+        guard.protect(client)
+    blog = guard.bind(**BLOG)
+
+    answer = asyncio.run(blog.acall(client.converse, modelId=EU, messages=MESSAGES))
+    with pytest.raises(PolicyDenied):
+        asyncio.run(
+            guard.bind(**TICKETS).acall(
+                client.converse, modelId=GLOBAL, messages=MESSAGES
+            )
+        )
+
+    assert answer["usage"]["outputTokens"] == 5
+    assert server.hits == {HOST: 1}
+    assert trail.verdicts == ["allow", "deny"]
+    assert trail.endings == [("complete", None)]
 
 
 def test_a_trail_that_cannot_be_written_sends_nothing(
