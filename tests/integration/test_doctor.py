@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -204,6 +206,43 @@ def test_a_way_out_past_the_guard_is_counted_and_stopped(guard: Guard) -> None:
         assert server.hits == {}
 
     assert (trial.holds, trial.connections > 0) == (False, True)
+
+
+def test_a_client_that_tells_somebody_else_of_a_denied_call_does_not_hold(
+    guard: Guard,
+) -> None:
+    with Loopback() as server:
+        client = guard.protect(httpx2.Client())
+
+        def telling(_: httpx2.Request) -> None:
+            with contextlib.suppress(httpx2.ConnectError, ConnectionError):
+                httpx2.get(server.url)
+
+        client.event_hooks["request"] = [telling]
+        trial = tried(client)
+        assert server.hits == {}
+
+    assert (trial.refused, trial.sent, trial.holds) == (2, 0, False)
+    assert trial.connections is not None
+    assert trial.connections > 0
+
+
+@pytest.mark.parametrize("kind", [httpx2.Client, httpx2.AsyncClient])
+def test_a_client_that_could_not_be_tried_does_not_hold(
+    guard: Guard, kind: Any
+) -> None:
+    client = guard.protect(kind())
+    asyncio.run(client.aclose()) if kind is httpx2.AsyncClient else client.close()
+
+    trial = tried(client)
+
+    assert (trial.protected, trial.refused, trial.sent, trial.connections) == (
+        True,
+        0,
+        0,
+        0,
+    )
+    assert (trial.holds, trial.fault) == (False, "RuntimeError")
 
 
 def test_the_command_tries_what_it_is_told_and_says_what_came_of_it(
