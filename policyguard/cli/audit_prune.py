@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from policyguard.cli.trail_option import one_log_option, trail_of, trail_option
+from policyguard.cli.trail_option import exported_log_option, trail_of, trail_option
+
+if TYPE_CHECKING:
+    from policyguard.audit.reader import TrailReader
 
 
 @click.command(short_help="Drop the oldest records of exported tiles.")
@@ -21,7 +25,7 @@ from policyguard.cli.trail_option import one_log_option, trail_of, trail_option
     help="Records from here on stay; rounded down to a multiple of 256.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@one_log_option
+@exported_log_option
 @trail_option
 def prune(
     folder: Path,
@@ -45,7 +49,7 @@ def prune(
 
     reader = opened(trail_of(directory))
     done = prune_tiles(
-        chosen_log(reader, origin),
+        chosen_log(reader, origin or _exported(reader, folder)),
         folder,
         below=below,
         keeping=keeping_of(load_settings().trail, reader=reader),
@@ -57,4 +61,16 @@ def prune(
         return
     click.echo(
         f"{folder}: {done.bundles} bundles removed; the minimum index is {done.minimum}"
+    )
+
+
+def _exported(reader: TrailReader, folder: Path) -> str | None:
+    """Return the log of the trail that the checkpoint of an export names, if it does."""
+    from policyguard.audit.layout import read_small
+
+    path = folder / "checkpoint"
+    # Whether a key of that log has signed it is verified before anything is dropped.
+    named = read_small(path).partition(b"\n")[0] if path.is_file() else b""
+    return next(
+        (log.origin for log in reader.logs if log.origin.encode() == named), None
     )

@@ -69,6 +69,11 @@ def one_log_option(command: F) -> F:
     return _log_option(command, otherwise="the one that was written last")
 
 
+def exported_log_option(command: F) -> F:
+    """Add `--log ORIGIN` to a command that is about one exported log."""
+    return _log_option(command, otherwise="the one that the export is of")
+
+
 def _log_option(command: F, *, otherwise: str) -> F:
     return click.option(
         "--log",

@@ -302,6 +302,32 @@ def test_an_export_is_pruned_after_its_time_alone(tmp_path: Path) -> None:
     assert "records below 256 may be missing" in told.stdout
 
 
+def test_the_log_that_is_pruned_is_the_one_that_the_export_is_of(
+    tmp_path: Path,
+) -> None:
+    place, out = tmp_path / "trail", tmp_path / "out"
+    first = Trail.create(place, name="acme.example")
+    # The first log is claimed: the second is the one that is written last.
+    Trail.open(place).close()
+    first.close()
+    run("audit", "export", out, "--trail", place)
+
+    done = [
+        run("audit", "prune", out / slot, "--below", "0", "--trail", place)
+        for slot in ("app-1", "app-2")
+    ]
+
+    assert [(item.exit_code, item.output) for item in done] == [
+        (0, f"{out / slot}: 0 bundles removed; the minimum index is 0\n")
+        for slot in ("app-1", "app-2")
+    ]
+    (out / "app-1/checkpoint").unlink()
+    refused(
+        run("audit", "prune", out / "app-1", "--below", "0", "--trail", place),
+        says="no export",
+    )
+
+
 def test_an_export_that_was_pruned_is_verified_and_watched_from_its_minimum_on(
     tmp_path: Path,
 ) -> None:
