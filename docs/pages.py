@@ -115,7 +115,12 @@ def _cli() -> str:
     parts: list[str] = []
     for name, command in commands():
         context = click.Context(
-            command, info_name=name, terminal_width=_WIDTH, max_content_width=_WIDTH
+            command,
+            info_name=name,
+            terminal_width=_WIDTH,
+            max_content_width=_WIDTH,
+            # Inherited from the group when the program runs.
+            help_option_names=command_line.context_settings["help_option_names"],
         )
         parts += [f"## {name}", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(parts)

@@ -129,7 +129,7 @@ def approvals() -> None:
     """Show what people have approved."""
 
 
-@approvals.command("list")
+@approvals.command("list", short_help="List approvals that hold.")
 @click.option("--all", "everything", is_flag=True, help="Also those that hold no more.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 @_config_option

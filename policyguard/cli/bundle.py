@@ -55,7 +55,7 @@ def _signing_options(*, required: bool) -> Callable[[F], F]:
     return add
 
 
-@bundle.command()
+@bundle.command(short_help="Build an archive, and sign it if told how.")
 @click.argument("source", metavar="[DIR]", type=_PATH, required=False)
 @click.option(
     "--output", "-o", "target", metavar="FILE", type=_PATH, required=True,
@@ -115,7 +115,7 @@ def build(
     _write(target, files, signer=signer, scope=scope)
 
 
-@bundle.command()
+@bundle.command(short_help="Sign an archive, as `opa sign` does.")
 @click.argument("archive", type=_PATH)
 @click.option(
     "--output", "-o", "target", metavar="FILE", type=_PATH,
@@ -175,7 +175,7 @@ def verify(
     )
 
 
-@bundle.command()
+@bundle.command(short_help="Say what is in a bundle.")
 @click.argument("source", metavar="[BUNDLE]", type=_PATH, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def inspect(source: Path | None, *, as_json: bool) -> None:
@@ -195,7 +195,7 @@ def inspect(source: Path | None, *, as_json: bool) -> None:
     print_contents(output(), found)
 
 
-@bundle.command()
+@bundle.command(short_help="Say what one bundle changes in another.")
 @click.argument("old", type=_PATH)
 @click.argument("new", type=_PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -32,14 +32,18 @@ _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print it as
 
 @click.command(name="list", short_help="List models, hosts, makers or lists.")
 @click.argument(
-    "section", required=False, default="models", type=click.Choice(list(_SECTIONS))
+    "section",
+    metavar="[SECTION]",
+    required=False,
+    default="models",
+    type=click.Choice(list(_SECTIONS)),
 )
 @_JSON
 @_CONFIG
 def list_(*, section: str, as_json: bool, config: str | None) -> None:
     """List the entries of a section of the catalog; without one its models.
 
-    A `?` is what no source says. `policyguard catalog show ID` shows all of one.
+    SECTION is models, deployments, developers, operators, weights or lists. A `?` is what no source says. `policyguard catalog show ID` shows all of one.
     """
     from policyguard.catalog.lookup import KINDS, entries_of
 

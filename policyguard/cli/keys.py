@@ -27,7 +27,7 @@ def keys() -> None:
     """Make, show and rotate signing keys, and answer a compromise."""
 
 
-@keys.command()
+@keys.command(short_help="Make a new key, and print its public side.")
 @click.argument("file", type=click.Path(path_type=Path))
 @own_passphrase_option
 def generate(file: Path, *, secret_file: Path | None, ask: bool) -> None:
@@ -44,7 +44,7 @@ def generate(file: Path, *, secret_file: Path | None, ask: bool) -> None:
     click.echo(format_public_pem(signer.public_key), nl=False)
 
 
-@keys.command()
+@keys.command(short_help="Print the public keys of a trail's logs.")
 @click.option(
     "--pem", is_flag=True, help="Print one key as SPKI PEM, as OpenSSL reads it."
 )
@@ -184,7 +184,7 @@ def compromise(
     click.echo("hand the new key to whoever verifies the trail; they keep the old one")
 
 
-@keys.command()
+@keys.command(short_help="Print the public side of a key under a name.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("name")
 @own_passphrase_option

@@ -98,7 +98,7 @@ def list_(
     print_rules(output(), rules, revision=bundle.revision, at=at)
 
 
-@policy.command()
+@policy.command(short_help="Explain one rule: what it says and since when.")
 @click.argument("rule", metavar="RULE")
 @_at_option
 @_json_option

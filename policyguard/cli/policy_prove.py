@@ -38,8 +38,8 @@ _TIERS: Final = ("PROVED", "CHECKED", "SAMPLED", "VIOLATED")
     metavar="NAME",
     help="fail_closed, monotone_classes, monotone_lists, reachable or"
     " allow_iff_nothing_objects, which are decided without it; or order_independent,"
-    " same_instant, boundary_exact, no_dead_condition, irrelevant, no_uncovered;"
-    " repeatable.",
+    " same_instant, boundary_exact, monotone_time, no_dead_condition, irrelevant,"
+    " no_uncovered; repeatable.",
 )
 @click.option(
     "--fact",

@@ -150,6 +150,15 @@ def test_each_command_is_in_the_reference(name: str) -> None:
     assert f"## {name}\n" in generated("cli.md")
 
 
+def test_the_reference_shows_commands_as_the_program_does_and_none_cut_off() -> None:
+    lines = generated("cli.md").splitlines()
+
+    assert [
+        line for line in lines if line.startswith("  ") and line.endswith("...")
+    ] == []
+    assert sum(line.startswith("  -h, --help ") for line in lines) == len([*commands()])
+
+
 @pytest.mark.parametrize("name", [kind.__name__ for kind in error_classes()])
 def test_each_error_is_in_the_reference(name: str) -> None:
     assert f"| `{name}` |" in generated("errors.md")
