@@ -78,6 +78,7 @@ class Ends:
         word: OutcomeWord,
         error: BaseException | None = None,
     ) -> None:
+        state.end()
         if state.outcome_taken:
             return
         # Its type alone: an exception would keep what it came from alive.

@@ -15,7 +15,7 @@ import orjson
 from pydantic import BaseModel
 
 from policyguard.audit.entry import DecisionEntry
-from policyguard.canonical import canonical_bytes
+from policyguard.canonical import MAX_INTEGER, canonical_bytes
 from policyguard.errors import CanonicalError, CatalogError
 from policyguard.guard.answers import answer_salt
 from policyguard.guard.describe import Observed
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from policyguard.guard.asking import Asking
     from policyguard.vocabulary.decision import Decision, Finding, Place
 
+_COUNTS: Final = range(MAX_INTEGER + 1)
+_STATUSES: Final = range(100, 600)
 _MOST_WRITTEN: Final = 1_024
 _WRITTEN: Final[dict[tuple[int, ...], _Written]] = {}
 """Findings by their identities: an entry keeps them alive, so that these stay theirs."""
@@ -253,14 +255,22 @@ def outcome_of(
         time=record_time(time),
         outcome=ending.outcome,
         error=type_name(ending.error),
-        status=ending.status,
+        status=_within(ending.status, _STATUSES),
         served_model=found.model,
         answer=observed.answer,
         served_countries=found.countries,
         deviations=found.deviations,
-        input_tokens=observed.input_tokens,
-        output_tokens=observed.output_tokens,
+        input_tokens=_within(observed.input_tokens, _COUNTS),
+        output_tokens=_within(observed.output_tokens, _COUNTS),
     )
+
+
+def _within(number: object, bounds: range) -> int | None:
+    """Return a number of an answer; one that no record may hold was not said.
+
+    An answer must not keep its outcome, and what deviates in it, out of the trail.
+    """
+    return number if type(number) is int and number in bounds else None
 
 
 def type_name(error: BaseException | str | None) -> str | None:

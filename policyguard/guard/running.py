@@ -348,6 +348,7 @@ def found_in(core: Core, content: bytes | None, *, facts: Facts) -> Found | None
 
 def failed(core: Core, state: wire.CallState, error: BaseException) -> None:
     """Record a failed call; raise the typed denial in place of the SDK's error."""
+    state.end()
     if state.denied is not None:
         if state.denied.id != state.decision.id and not state.outcome_taken:
             refused = Ending(outcome="error", error="PolicyDenied")
@@ -364,6 +365,7 @@ def finished(
     core: Core, state: wire.CallState, *, result: object, fn: Callable[..., object]
 ) -> None:
     """Record a call that has returned, if no transport does."""
+    state.end()
     if state.outcome_taken:
         return
     adapter = adapter_of(fn)

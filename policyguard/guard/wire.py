@@ -66,6 +66,13 @@ class CallState:
             unused, self.used = not self.used, True
         return unused
 
+    def end(self) -> None:
+        """Say that the call has ended.
+
+        What it has started may go on in its context: that is asked about anew.
+        """
+        self.use()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:

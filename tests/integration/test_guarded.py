@@ -342,6 +342,49 @@ def test_an_async_function_may_fail_be_cancelled_or_come_to_its_end(
     ]
 
 
+def test_what_a_call_has_started_is_asked_about_once_the_call_has_ended(
+    guard: Guard,
+) -> None:
+    upstream = Upstream()
+    client = upstream.aclient(FR)
+    guard.protect(client)
+    started: list[asyncio.Task[object]] = []
+
+    async def later() -> object:
+        await ended.wait()
+        return await client.chat.completions.create(model="glm-5.2", messages=MESSAGES)
+
+    @guard.guarded(**FRANCE)
+    async def ask(how: str) -> None:
+        started.append(asyncio.create_task(later()))
+        if how == "fail":
+            raise ValueError("canary")
+
+    async def main() -> None:
+        await ask("end")
+        with pytest.raises(ValueError, match="canary"):
+            await ask("fail")
+        ended.set()
+        for task in started:
+            await task
+
+    ended = asyncio.Event()
+    asyncio.run(main())
+
+    # Two that have ended, and two that were asked about anew.
+    assert upstream.hosts == ["api.scaleway.ai"] * 2
+    assert story(guard) == [
+        ("allow", None),
+        ("complete", None),
+        ("allow", None),
+        ("error", "ValueError"),
+        ("allow", None),
+        ("allow", None),
+        ("complete", None),
+        ("complete", None),
+    ]
+
+
 def test_a_task_that_is_cancelled_while_it_is_asked_about_runs_nothing(
     guard: Guard,
 ) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from guards import TICKETS, guard_in
+from guards import SUMMER, TICKETS, guard_in
 
 from policyguard import Guard
 from policyguard.guard.describe import Described, Observed
 from policyguard.guard.facts import facts_of
+from policyguard.guard.recording import Ending, outcome_of
 from policyguard.guard.served import Served, served
 from policyguard.vocabulary.decision import Decision, Obligation
 
@@ -110,3 +111,23 @@ def test_what_was_approved_without_a_model_or_a_place_cannot_be_deviated_from(
 
     said = found(guard, unknown, served_model="kimi-k2", served_region="us")
     assert said.deviations == ()
+
+
+@pytest.mark.parametrize("number", [-1, 2**53, 2**60, 1.5, True, "7", None])
+def test_numbers_that_no_record_may_hold_do_not_keep_the_outcome_out(
+    guard: Guard, decision: Decision, number: Any
+) -> None:
+    observed = Observed(
+        served_model="claude-fable-5", input_tokens=number, output_tokens=2**53 - 1
+    )
+
+    record = outcome_of(
+        decision,
+        ending=Ending(outcome="complete", status=number, observed=observed),
+        catalog=guard.core.catalog,
+        time=SUMMER,
+    )
+
+    assert record.deviations == ("model",)
+    assert (record.status, record.input_tokens) == (None, None)
+    assert record.output_tokens == 2**53 - 1
