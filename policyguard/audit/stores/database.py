@@ -311,6 +311,7 @@ def _require_kind(connection: sqlite3.Connection, *, path: Path) -> None:
     kind = connection.execute("PRAGMA application_id").fetchone()[0]
     version = _version(connection)
     if kind == APPLICATION_ID and version in VERSIONS:
+        _require_plain(connection, path=path)
         return
     connection.close()
     if kind == APPLICATION_ID and version > max(VERSIONS):
@@ -318,6 +319,18 @@ def _require_kind(connection: sqlite3.Connection, *, path: Path) -> None:
             f"`{path}` is of a newer version of policyguard: use that version here, too"
         )
     raise TrailError(f"`{path}` is no database of a trail: restore it")
+
+
+def _require_plain(connection: sqlite3.Connection, *, path: Path) -> None:
+    """Refuse what would run, or stand for a table, inside whoever opens a database."""
+    query = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+    found = connection.execute(query).fetchone()
+    if found is not None:
+        connection.close()
+        raise TrailError(
+            f"`{path}` has the {found[0]} `{found[1]}`, and no trail has one: somebody"
+            " has changed it: restore it"
+        )
 
 
 @contextmanager

@@ -168,6 +168,38 @@ def test_a_changed_row_is_found_and_named(
         verify_trail(trail)
 
 
+@pytest.mark.parametrize(
+    ("file", "statement", "found"),
+    [
+        (
+            LOG,
+            "CREATE TRIGGER t AFTER INSERT ON entry BEGIN DELETE FROM entry; END",
+            "trigger `t`",
+        ),
+        (
+            VAULT,
+            "CREATE TRIGGER t AFTER INSERT ON content BEGIN DELETE FROM content; END",
+            "trigger `t`",
+        ),
+        (
+            "../trail.lock/app-1.sqlite",
+            "CREATE TRIGGER t BEFORE UPDATE ON head BEGIN SELECT raise(IGNORE); END",
+            "trigger `t`",
+        ),
+        (VAULT, "CREATE VIEW v AS SELECT record FROM content", "view `v`"),
+    ],
+)
+def test_nothing_runs_inside_whoever_opens_a_database(
+    trail: Path, file: str, statement: str, found: str
+) -> None:
+    sql(trail / file, statement)
+
+    with pytest.raises(TamperedError, match=f"has the {found}, and no trail has one"):
+        verify_trail(trail)
+    with pytest.raises(TrailError, match=f"has the {found}, and no trail has one"):
+        Trail.open(trail)
+
+
 @pytest.fixture(scope="module")
 def made_long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a trail of 601 records in three commits: checkpoints of 301 and 601."""
