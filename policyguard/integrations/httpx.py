@@ -94,6 +94,11 @@ def is_protected(client: object) -> bool:
 
 def protect(client: object, guard: Guard) -> None:
     """Guard the transports of an HTTP client in place; see `install`."""
+    if "openai" in sys.modules:
+        # Its clients may be made of this one, and open web sockets past it.
+        from policyguard.integrations.openai_sockets import watch_sdk
+
+        watch_sdk()
     install(client, guard)
 
 

@@ -12,6 +12,7 @@ included; whoever controls the process can undo it.
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -36,7 +37,27 @@ def refuse_sockets(client: object) -> None:
     Raises:
         CannotProtect: the SDK has no resources that are known.
     """
-    bases = list(_resource_bases(client))
+    _watch_all(list(_resource_bases(client)))
+    known: Any = client
+    if hasattr(known, "websocket_base_url"):
+        # Others take the address from the client, and open a socket of their own.
+        known.websocket_base_url = _NoAddress(_NOWHERE)
+
+
+def watch_sdk() -> None:
+    """Make `connect` of every resource refuse clients whose HTTP client is protected.
+
+    Raises:
+        CannotProtect: the SDK has no resources that are known.
+    """
+    try:
+        module = importlib.import_module("openai._resource")
+    except ImportError:
+        module = None
+    _watch_all([kind for name in _RESOURCES if (kind := getattr(module, name, None))])
+
+
+def _watch_all(bases: list[Any]) -> None:
     if not bases:
         raise CannotProtect(
             "this version of the SDK has no resources that are known, so its web"
@@ -45,10 +66,6 @@ def refuse_sockets(client: object) -> None:
     with _CHANGING:
         for base in bases:
             _watch(base)
-    known: Any = client
-    if hasattr(known, "websocket_base_url"):
-        # Others take the address from the client, and open a socket of their own.
-        known.websocket_base_url = _NoAddress(_NOWHERE)
 
 
 class _NoAddress(str):

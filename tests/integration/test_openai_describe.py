@@ -297,3 +297,42 @@ def test_policyguard_and_its_adapters_import_no_http_client() -> None:
     )
 
     assert done.stdout == "[]\n"
+
+
+def test_a_client_made_of_a_protected_http_client_opens_no_web_socket(
+    tmp_path: Path,
+) -> None:
+    program = """
+import sys
+from pathlib import Path
+import openai
+from policyguard import CannotProtect, Guard, Settings
+from policyguard.settings import TrailSettings
+try:
+    import httpx2 as http
+    known = http.Client()
+    openai.OpenAI(api_key="none", http_client=known)
+except TypeError:
+    import httpx as http
+    known = http.Client()
+settings = Settings(trail=TrailSettings(directory=Path(sys.argv[1])))
+with Guard(settings=settings) as guard:
+    guard.protect(known)
+    client = openai.OpenAI(api_key="none", http_client=known)
+    for place in ("realtime", "responses"):
+        connect = getattr(getattr(client, place, None), "connect", None)
+        try:
+            print("opened" if connect else "unknown", connect and connect(model="m"))
+        except CannotProtect:
+            print("refused")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "trail")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    # Older versions of the SDK know fewer of them.
+    assert set(done.stdout.splitlines()) <= {"refused", "unknown None"}
+    assert "refused" in done.stdout
