@@ -89,14 +89,22 @@ class CallerMiddleware:
         )
 
     def _seen(self, scope: Scope, caller: Caller | None) -> Scope:
-        """Return the scope without headers that nobody known has set."""
+        """Return the scope without headers that nobody known has set.
+
+        A name with `_` for `-` was not read, and an application may take it for the other.
+        """
         own = self._callers.own_headers
-        if caller is not None or not own:
+        if not own:
             return scope
+
+        def is_kept(name: str) -> bool:
+            known = caller is not None and name in own
+            return known or name.replace("_", "-") not in own
+
         kept = [
             (name, value)
             for name, value in scope["headers"]
-            if name.decode("latin-1").lower().replace("_", "-") not in own
+            if is_kept(name.decode("latin-1").lower())
         ]
         return {**scope, "headers": kept}
 

@@ -308,6 +308,47 @@ def test_headers_count_from_a_known_proxy_and_are_removed_otherwise() -> None:
     assert odd.json() == {"caller": None, "header": None}
 
 
+class Reader:
+    """A source of the application's own, which names whom it was made with."""
+
+    own_headers = frozenset({"x-caller-id"})
+    challenge = "Reader"
+
+    def __init__(self, named: str | None) -> None:
+        self._named = named
+
+    def caller_of(self, *_: Any, **__: Any) -> Caller | None:
+        return None if self._named is None else Caller(id=self._named)
+
+
+def reached(kind: str, named: str | None, *names: str) -> tuple[str | None, list[str]]:
+    """Return whom an application behind a source sees, and which of the headers."""
+    seen: list[tuple[str | None, list[str]]] = []
+
+    async def app(scope: Any, *_: Any) -> None:
+        seen.append((here(), [key.decode() for key, _ in scope.get("headers", ())]))
+
+    scope = {"type": kind, "headers": [(name.encode(), b"mallory") for name in names]}
+    middleware = CallerMiddleware(app, callers=Reader(named), anonymous="pass")
+    with context(caller="the-operator"):
+        asyncio.run(middleware(scope, pytest.fail, pytest.fail))
+    (found,) = seen
+    return found
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_an_application_sees_no_header_of_a_source_that_named_nobody(kind: str) -> None:
+    names = ("x-caller-id", "X_Caller_Id", "x-other")
+
+    assert reached(kind, None, *names) == (None, ["x-other"])
+    # One that is spelt otherwise was not read, whoever is named.
+    assert reached(kind, "alice", *names) == ("alice", ["x-caller-id", "x-other"])
+
+
+def test_a_server_that_starts_and_ends_has_no_caller() -> None:
+    assert reached("lifespan", "alice") == (None, [])
+
+
 def test_a_source_that_breaks_names_nobody() -> None:
     class Broken:
         own_headers = frozenset[str]()

@@ -12,7 +12,7 @@ import pytest
 from serving import wsgi_server
 from tokens import AUDIENCE, ISSUER, Issuer
 
-from policyguard import context
+from policyguard import Caller, context
 from policyguard.guard.facts import context_facts
 from policyguard.integrations.callers import ProxyCallers
 from policyguard.integrations.jwt import JwtCallers
@@ -169,3 +169,20 @@ def test_headers_count_from_a_known_proxy_and_are_removed_otherwise(app: App) ->
 
     assert (known.text, nobody.text) == ("alice alice", "None None")
     assert (twice.status_code, stranger.status_code) == (401, 401)
+
+
+def test_an_application_sees_no_header_of_a_source_that_named_nobody() -> None:
+    class Reader:
+        own_headers = frozenset({"x-caller-id"})
+        challenge = "Reader"
+
+        def caller_of(self, *_: Any, **__: Any) -> Caller | None:
+            return None
+
+    def app(environ: dict[str, Any], _: Any) -> list[str]:
+        return [name for name in environ if name.startswith("HTTP_")]
+
+    middleware: Any = CallerMiddleware(app, callers=Reader(), anonymous="pass")
+    environ = {"HTTP_X_CALLER_ID": "mallory", "HTTP_X_OTHER": "1"}
+
+    assert middleware(environ, pytest.fail) == ["HTTP_X_OTHER"]
