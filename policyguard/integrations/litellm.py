@@ -53,17 +53,24 @@ __all__ = [
     "router_hooks",
 ]
 _HIDING: Final = frozenset({"client", "extra_body"})
-_LEADING_ON: Final = frozenset(
-    {
-        "aws_bedrock_runtime_endpoint",
-        "context_window_fallback_dict",
-        "fallbacks",
-        "model_list",
-    }
+_PLAIN: Final = frozenset(
+    """
+    api_base api_key api_version audio background base_url best_of custom_llm_provider
+    dimensions documents echo encoding_format file frequency_penalty function_call
+    functions include input instructions keywords language languages logit_bias logprobs
+    max_completion_tokens max_output_tokens max_retries max_tokens max_tokens_per_doc
+    messages metadata modalities model n num_retries organization parallel_tool_calls
+    prediction presence_penalty prompt prompt_cache_key prompt_cache_retention quality
+    query rank_fields reasoning reasoning_effort response_format return_documents
+    safety_identifier seed service_tier size speed stop store stream stream_options
+    style suffix temperature text text_format thinking timeout timestamp_granularities
+    tool_choice tools top_k top_logprobs top_n top_p truncation user verbosity voice
+    web_search_options
+    """.split()  # noqa: SIM905 -- words are read as words
 )
-"""Arguments by which a call may end where its others do not say; LiteLLM tells of the
-first place even in the answer. Where all that it sends is guarded each place is asked
-about."""
+"""Arguments that leave a call where its model and its address say. By others LiteLLM may
+take it elsewhere, and tells of the first place even in the answer. Where all that it sends
+is guarded each place is asked about."""
 _SETTINGS: Final = ("model_alias_map", "model_fallbacks", "default_fallbacks")
 """Settings of LiteLLM's that do."""
 _INSTALLING: Final = threading.Lock()
@@ -143,12 +150,15 @@ def _hiding(given: Mapping[str, Any]) -> str:
     """Say what may lead a call elsewhere than its arguments say; empty: nothing."""
     import litellm
 
-    names = _HIDING if _INSTALLED else _HIDING | _LEADING_ON
-    found = sorted(name for name in names if given.get(name) is not None)
+    known = given.keys() & _HIDING if _INSTALLED else given.keys() - _PLAIN
+    found = sorted(name for name in known if given[name] is not None)
     if found or _INSTALLED:
         return f"`{found[0]}` may lead it elsewhere" if found else ""
-    if not (given.get("api_base") or given.get("base_url")):
+    places = {given.get("api_base") or None, given.get("base_url") or None} - {None}
+    if not places:
         return "it has no `api_base`, and LiteLLM may find one: give it, or `install`"
+    if len(places) > 1:
+        return "`api_base` and `base_url` name two places"
     found = [name for name in _SETTINGS if getattr(litellm, name, None)]
     return f"`litellm.{found[0]}` may lead it elsewhere" if found else ""
 

@@ -191,6 +191,23 @@ def alone(tried: Tried) -> None:
     ask("led on", lambda: guard.call(
         litellm.completion, **HERE, **SENT, fallbacks=[THERE]
     ))  # fmt: skip
+    plain = {**HERE, **SENT, "temperature": 0, "base_url": HERE["api_base"]}
+    described = guarded.describe(litellm.completion, (), plain)
+    tried.found["alone here"] = [described.model, described.host, described.opaque]
+    host = {"Host": "open.bigmodel.cn"}
+    for name, leading in {
+        "two places": {"base_url": THERE["api_base"]},
+        "deployment": {"deployment_id": "another"},
+        "models": {"models": ["another"]},
+        "host": {"extra_headers": host},
+        "headers": {"headers": host},
+        "specific": {"provider_specific_header": {"extra_headers": host}},
+        "query": {"extra_query": {"model": "another"}},
+        "of nobody": {"what_nobody_knows": 1},
+    }.items():
+        ask(f"led by {name}", lambda leading=leading: guard.call(
+            litellm.completion, **HERE, **SENT, **leading
+        ))  # fmt: skip
     litellm.model_alias_map = {NAMED["model"]: "openai/another"}
     ask("aliased", lambda: guard.call(litellm.completion, **HERE, **SENT))
     litellm.model_alias_map = {}

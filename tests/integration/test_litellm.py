@@ -80,7 +80,15 @@ EXPECTED: dict[str, Any] = {
         FELL,
     ),
     "alone": DENIED,
+    "alone here": ["glm-5.2", "api.scaleway.ai", False],
     **dict.fromkeys(("no address", "led on", "aliased"), UNKNOWN),
+    **{
+        f"led by {name}": UNKNOWN
+        for name in (
+            "two places", "deployment", "models", "host", "headers", "specific",
+            "query", "of nobody",
+        )
+    },
     **{f"routed {number}": ALLOWED for number in range(3)},
 }  # fmt: skip
 OWN_CLIENTS = {
