@@ -212,12 +212,14 @@ def gaps(*, as_json: bool, directory: str | Path | None) -> None:
     allowed: dict[str, Found] = {}
     # Of what comes out even nothing is kept; clocks of two logs may differ.
     early: set[str] = set()
-    for item in records(opened_signed(trail_of(directory))):
-        if isinstance(item.record, OutcomeRecord):
-            if allowed.pop(item.record.decision, None) is None:
-                early.add(item.record.decision)
-        elif isinstance(item.record, DecisionRecord) and item.record.goes_ahead:
-            allowed[item.record.id] = item
+    reader = opened_signed(trail_of(directory))
+    with ProgressBar() as bar:
+        for item in records(reader, progress=bar.advance):
+            if isinstance(item.record, OutcomeRecord):
+                if allowed.pop(item.record.decision, None) is None:
+                    early.add(item.record.decision)
+            elif isinstance(item.record, DecisionRecord) and item.record.goes_ahead:
+                allowed[item.record.id] = item
     left = [item for name, item in allowed.items() if name not in early]
     if as_json:
         for item in left:

@@ -44,17 +44,20 @@ def prune(
     """
     from policyguard.audit.export.pruning import prune_tiles
     from policyguard.cli.erasing import keeping_of
+    from policyguard.cli.progress import ProgressBar
     from policyguard.cli.trail_reading import chosen_log, opened
     from policyguard.settings import load_settings
 
     reader = opened(trail_of(directory))
-    done = prune_tiles(
-        chosen_log(reader, origin or _exported(reader, folder)),
-        folder,
-        below=below,
-        keeping=keeping_of(load_settings().trail, reader=reader),
-        today=datetime.now(UTC).date(),
-    )
+    with ProgressBar() as bar:
+        done = prune_tiles(
+            chosen_log(reader, origin or _exported(reader, folder)),
+            folder,
+            below=below,
+            keeping=keeping_of(load_settings().trail, reader=reader),
+            today=datetime.now(UTC).date(),
+            progress=bar.advance,
+        )
     if as_json:
         document = {"minimum": done.minimum, "bundles": done.bundles}
         click.echo(json.dumps(document, indent=2))

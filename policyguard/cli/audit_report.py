@@ -61,7 +61,10 @@ def report(context: click.Context, *, as_json: bool, directory: Path | None) -> 
         verified = verified_trail(place, bar=bar)
     reader = opened(place)
     keeping = keeping_of(load_settings().trail, reader=reader)
-    retained = _retained(reader, keeping=keeping, today=datetime.now(UTC).date())
+    with ProgressBar() as bar:
+        retained = _retained(
+            reader, keeping=keeping, today=datetime.now(UTC).date(), bar=bar
+        )
     orders = list(orders_in(reader))
     tried = _tried(reader)
     if as_json:
@@ -120,13 +123,16 @@ def _print_tried(console: Console, tried: dict[str, dict[str, Attempt]]) -> None
     console.print(table)
 
 
-def _retained(reader: TrailReader, *, keeping: Keeping, today: date) -> _Retained:
+def _retained(
+    reader: TrailReader, *, keeping: Keeping, today: date, bar: ProgressBar
+) -> _Retained:
+    from policyguard.cli.trail_reading import told
     from policyguard.vocabulary.record import DecisionRecord
 
     found = _Retained()
     for log in reader.logs:
         kept = log.source.kept()
-        for entry in log.entries():
+        for entry in told(log.entries(), log=log, progress=bar.advance):
             record = entry.record()
             found.kinds[record.kind] += 1
             if not isinstance(record, DecisionRecord) or record.id not in kept:

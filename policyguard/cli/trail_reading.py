@@ -8,6 +8,7 @@ from heapq import merge
 from pathlib import Path
 from typing import Final
 
+from policyguard.audit.log_verification import Progress
 from policyguard.audit.reader import Entry, Log, TrailReader
 from policyguard.audit.signed_log import signed_reader
 from policyguard.cli.progress import ProgressBar
@@ -25,8 +26,10 @@ __all__ = [
     "opened_signed",
     "passphrase_set",
     "records",
+    "told",
 ]
 SHORTEST_PREFIX: Final = 8
+_TOLD_EVERY: Final = 1_024
 _WHOLE_ID: Final = 36
 """Characters of a UUID."""
 
@@ -72,7 +75,11 @@ def _last_written(log: Log) -> str:
 
 
 def records(
-    reader: TrailReader, *, newest_first: bool = False, holding: str = ""
+    reader: TrailReader,
+    *,
+    newest_first: bool = False,
+    holding: str = "",
+    progress: Progress | None = None,
 ) -> Iterator[Found]:
     """Read the records of all logs by their time, oldest first.
 
@@ -80,23 +87,40 @@ def records(
         reader: The trail.
         newest_first: Whether to begin at the other end.
         holding: Leave out what does not have this text; reads faster.
+        progress: Called as records are read.
 
     Raises:
         TrailError: a log cannot be read.
         FormatError: an entry is no record: verify the trail.
     """
     found = (
-        _records_of(log, newest_first=newest_first, holding=holding)
+        _records_of(log, newest_first=newest_first, holding=holding, progress=progress)
         for log in reader.logs
     )
     yield from merge(*found, key=lambda item: item.record.time, reverse=newest_first)
 
 
+def told(
+    entries: Iterator[Entry], *, log: Log, progress: Progress | None
+) -> Iterator[Entry]:
+    """Give the records of a log, and tell how many of them were read."""
+    size = log.head().size if progress else 0
+    for count, entry in enumerate(entries, start=1):
+        if progress and (count % _TOLD_EVERY == 0 or count == size):
+            progress(log.origin, count, size)
+        yield entry
+
+
 def _records_of(
-    log: Log, *, newest_first: bool = False, holding: str = ""
+    log: Log,
+    *,
+    newest_first: bool = False,
+    holding: str = "",
+    progress: Progress | None = None,
 ) -> Iterator[Found]:
     text = holding.encode(errors="surrogatepass")
-    for entry in log.entries(newest_first=newest_first):
+    entries = log.entries(newest_first=newest_first)
+    for entry in told(entries, log=log, progress=progress):
         if text in entry.body:
             yield Found(log=log, entry=entry, record=entry.record())
 

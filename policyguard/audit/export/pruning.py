@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from policyguard.audit.export.tile_files import alone, read_bundle
+from policyguard.audit.export.tiles import Progress
 from policyguard.audit.layout import read_small
 from policyguard.audit.reader import Entry, Log
 from policyguard.audit.retention import Keeping, Reason, latest
@@ -60,8 +61,14 @@ class Pruned:
     """How many bundles were removed."""
 
 
-def prune_tiles(
-    log: Log, directory: str | Path, *, below: int, keeping: Keeping, today: date
+def prune_tiles(  # noqa: PLR0913 -- each by its name
+    log: Log,
+    directory: str | Path,
+    *,
+    below: int,
+    keeping: Keeping,
+    today: date,
+    progress: Progress | None = None,
 ) -> Pruned:
     """Remove the entry bundles of an export that lie wholly below an index.
 
@@ -73,6 +80,7 @@ def prune_tiles(
         below: Records from here on stay; rounded down to a multiple of 256.
         keeping: Reasons to keep records.
         today: The day in UTC.
+        progress: Called as records are looked at.
 
     Raises:
         ConfigurationError: a record has to be kept; names it, and until when.
@@ -98,6 +106,8 @@ def prune_tiles(
         gone = []
         rules = _Rules(keeping=keeping, today=today)
         for path in paths:
+            if progress:
+                progress(log.origin, path.end, paths[-1].end)
             if not (place / path.format()).exists():
                 continue
             entries = list(_entries(place, path, log=log))
