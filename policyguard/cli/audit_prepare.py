@@ -29,10 +29,12 @@ def prepare(url: str, *, lock: str | None, name: str | None) -> None:
     Run it once, as the account that shall own the tables, and which may create roles.
     Applications log in with another account, which is granted `policyguard_writer`: it
     adds records, and changes and removes none. Auditors get `policyguard_reader`, and
-    who takes checkpoints outside gets `policyguard_anchor`.
+    who takes checkpoints outside gets `policyguard_anchor`. `policyguard_eraser` alone
+    removes anything: what is erasable.
     """
     from policyguard.audit.stores.postgres_schema import (
         ANCHOR,
+        ERASER,
         READER,
         WRITER,
         has_tables,
@@ -55,4 +57,5 @@ def prepare(url: str, *, lock: str | None, name: str | None) -> None:
     click.echo(f"             GRANT {WRITER} TO …;   -- applications")
     click.echo(f"             GRANT {READER} TO …;   -- auditors")
     click.echo(f"             GRANT {ANCHOR} TO …;   -- who runs audit anchor")
+    click.echo(f"             GRANT {ERASER} TO …;   -- who erases, with {WRITER}")
     click.echo("configure  url under [trail], and passphrase_file under [signing]")

@@ -39,7 +39,8 @@ def test_a_database_is_prepared_written_listed_verified_and_exported(
     proved = run("audit", "prove", known, "--trail", url)
     again = run("audit", "prepare", url)
 
-    assert "GRANT policyguard_writer TO" in prepared.stdout
+    for role in ("writer", "reader", "anchor", "eraser"):
+        assert f"GRANT policyguard_{role} TO" in prepared.stdout
     assert [json.loads(line)["index"] for line in listed.stdout.splitlines()] == [
         0,
         1,

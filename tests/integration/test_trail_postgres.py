@@ -217,6 +217,36 @@ def test_a_writer_changes_and_removes_nothing(
     assert type(refused.value).__name__ == "InsufficientPrivilege"
 
 
+def test_no_role_changes_a_row_of_any_table_and_one_removes_what_is_erasable(
+    prepared: tuple[str, str],
+) -> None:
+    query = (
+        "SELECT grantee, table_name, privilege_type FROM"
+        " information_schema.role_table_grants WHERE table_schema LIKE 'policyguard%'"
+        " AND grantee <> 'owner' AND privilege_type NOT IN ('SELECT', 'INSERT')"
+        " UNION SELECT grantee, table_name, privilege_type FROM"
+        " information_schema.column_privileges WHERE table_schema LIKE 'policyguard%'"
+        " AND grantee <> 'owner' AND privilege_type NOT IN ('SELECT', 'INSERT')"
+    )
+    callable_by_all = (
+        "SELECT proname FROM pg_proc JOIN pg_namespace n ON n.oid = pronamespace"
+        " WHERE nspname LIKE 'policyguard%' AND has_function_privilege('public',"
+        " pg_proc.oid, 'EXECUTE')"
+    )
+    granted: set[tuple[object, ...]] = set()
+    callable_: list[tuple[object, ...]] = []
+    for url in prepared:
+        with psycopg.connect(url) as session:
+            granted |= set(session.execute(query).fetchall())
+            callable_ += session.execute(callable_by_all).fetchall()
+
+    assert granted == {
+        ("policyguard_eraser", table, "DELETE")
+        for table in ("about", "approval", "caller", "content", "person", "prompt")
+    }
+    assert callable_ == []
+
+
 @pytest.mark.parametrize("table", ["entry", "checkpoint", "trust"])
 @pytest.mark.parametrize(
     "statement",

@@ -35,6 +35,7 @@ lack some: they are used as they are until one is missed, and `bring_up` adds it
 WRITER: Final = "policyguard_writer"
 READER: Final = "policyguard_reader"
 ANCHOR: Final = "policyguard_anchor"
+ERASER: Final = "policyguard_eraser"
 ROLES: Final[LiteralString] = """
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'policyguard_writer') THEN
