@@ -92,12 +92,12 @@ CANARIES = {
     "LangChain calls a model past the middleware": Canary(
         "langchain.agents.factory",
         changes={"if wrap_model_call_handler is None:": "if True:"},
-        test="test_langchain.py::refused_step",
+        test="test_langchain.py::refused_step and middleware",
     ),
     "LangChain calls a model past the asynchronous middleware": Canary(
         "langchain.agents.factory",
         changes={"if awrap_model_call_handler is None:": "if True:"},
-        test="test_langchain.py::refused_step",
+        test="test_langchain.py::refused_step and middleware",
     ),
     "LangChain runs a tool past the middleware": Canary(
         "langgraph.prebuilt.tool_node",

@@ -279,32 +279,56 @@ def test_a_model_without_known_clients_is_not_protected(guard: Guard) -> None:
         guard.protect(FakeListChatModel(responses=["hello"]))
 
 
+STEPS: dict[str, Any] = {
+    "invoke": lambda made: made.invoke(ASKED),
+    "ainvoke": lambda made: asyncio.run(made.ainvoke(ASKED)),
+    "stream": lambda made: list(made.stream(ASKED)),
+    "astream": lambda made: asyncio.run(_all(made.astream(ASKED))),
+    "tokens": lambda made: list(made.stream(ASKED, stream_mode="messages")),
+    "atokens": lambda made: asyncio.run(
+        _all(made.astream(ASKED, stream_mode="messages"))
+    ),
+}
+
+
+def stepping(server: Loopback, guard: Guard, base_url: str, layers: str) -> Any:
+    """Return an agent with the guard in its middleware, below its model, or both."""
+    model, support = chat(server, base_url), guard.bind(**TICKETS)
+    if layers != "middleware":
+        support.protect(model)
+    asked = [] if layers == "transport" else [adapter.agent_middleware(support)]
+    return agent(model, *asked)
+
+
+LAYERS = pytest.mark.parametrize("layers", ["middleware", "transport", "both"])
+
+
+@pytest.mark.parametrize("run", STEPS)
+@LAYERS
 def test_an_agent_asks_at_each_step_and_once_with_a_protected_model(
-    server: Loopback, guard: Guard, trail: Since
+    server: Loopback, guard: Guard, trail: Since, run: str, layers: str
 ) -> None:
-    model = chat(server, FR)
-    guard.protect(model)
-    made = agent(model, adapter.agent_middleware(guard.bind(**TICKETS)))
+    assert STEPS[run](stepping(server, guard, FR, layers))
 
-    made.invoke(ASKED)
-    asyncio.run(made.ainvoke(ASKED))
-
-    assert server.hits == {"api.scaleway.ai": 2}
-    assert trail.verdicts == ["allow", "allow"]
-    assert trail.endings == [("complete", None)] * 2
+    assert server.hits == {"api.scaleway.ai": 1}
+    assert trail.verdicts == ["allow"]
+    assert trail.endings == [("complete", None)]
 
 
-def test_a_refused_step_of_an_agent_raises_the_guards_own_error(
-    server: Loopback, guard: Guard
+@pytest.mark.parametrize("run", STEPS)
+@LAYERS
+def test_a_refused_step_of_an_agent_sends_nothing_and_leads_to_the_decision(
+    server: Loopback, guard: Guard, trail: Since, run: str, layers: str
 ) -> None:
-    made = agent(chat(server, CN), adapter.agent_middleware(guard.bind(**TICKETS)))
+    """Whoever takes the middleware away still has the transport."""
+    kind: Any = Exception if layers == "transport" else PolicyDenied
+    with pytest.raises(kind) as caught:
+        STEPS[run](stepping(server, guard, CN, layers))
 
-    with pytest.raises(PolicyDenied, match="GDPR-01"):
-        made.invoke(ASKED)
-    with pytest.raises(PolicyDenied, match="GDPR-01"):
-        asyncio.run(made.ainvoke(ASKED))
-
+    decision = denial_of(caught.value)
+    assert decision is not None
     assert server.hits == {}
+    assert trail.verdicts == ["deny"]
 
 
 def test_a_fallback_is_seen_behind_the_middleware_and_below_it(
