@@ -17,7 +17,7 @@ from anthropic.lib.vertex import AnthropicVertex
 from guards import CN, FR, MESSAGES, TICKETS
 from integration.loopback import Loopback, remembered
 
-from policyguard import CannotProtect, Guard, PolicyDenied, context
+from policyguard import CannotProtect, Guard, NotAllowed, PolicyDenied, context
 from policyguard.integrations.anthropic import policy_middleware
 
 FR_HOST = "api.scaleway.ai"
@@ -247,6 +247,20 @@ def test_middleware_raises_the_guards_own_error_and_is_not_tried_again(
     assert server.hits == ({} if denied else {FR_HOST: 1})
     assert decision["layer"] == "call"
     assert [item["outcome"] for item in rest] == ([] if denied else [seen])
+
+
+def test_middleware_refuses_a_body_that_it_cannot_read(
+    guard: Guard, server: Loopback
+) -> None:
+    middleware = [policy_middleware(guard.bind(**TICKETS), base_url=FR)]
+    file = ("a.txt", b"canary", "text/plain")
+    with (
+        sync_client(server, FR, middleware=middleware) as client,
+        pytest.raises(NotAllowed, match=r"note +its body is no JSON object"),
+    ):
+        client.beta.files.upload(file=file)
+
+    assert server.hits == {}
 
 
 def test_middleware_of_the_asynchronous_client_asks_alike(

@@ -279,6 +279,19 @@ def test_a_model_without_known_clients_is_not_protected(guard: Guard) -> None:
         guard.protect(FakeListChatModel(responses=["hello"]))
 
 
+@pytest.mark.parametrize("held", ["root_async_client", "root_client"])
+def test_a_model_with_clients_for_one_kind_of_calls_is_not_protected(
+    server: Loopback, guard: Guard, held: str
+) -> None:
+    model = chat(server, FR)
+    others = {"root_async_client": "async_client", "root_client": "client"}
+    for name in (held, others[held]):
+        setattr(model, name, None)
+
+    with pytest.raises(CannotProtect, match="synchronous and asynchronous"):
+        guard.protect(model)
+
+
 STEPS: dict[str, Any] = {
     "invoke": lambda made: made.invoke(ASKED),
     "ainvoke": lambda made: asyncio.run(made.ainvoke(ASKED)),

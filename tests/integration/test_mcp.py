@@ -166,6 +166,33 @@ def test_sampling_is_answered_or_refused_to_the_server(
         assert "data.subjects" not in str(told)
 
 
+@pytest.mark.parametrize(
+    "broken", [False, True], ids=["denied by the transport", "failed otherwise"]
+)
+def test_sampling_by_a_protected_client_refuses_and_fails_alike(
+    guard: Guard, *, broken: bool
+) -> None:
+    upstream = Upstream()
+    client = upstream.aclient(CN)
+    guard.protect(client)
+
+    async def answer(_context: Any, _params: Any) -> Any:
+        if broken:
+            raise ValueError("no answer")
+        return await client.chat.completions.create(model="glm-5.2", messages=MESSAGES)
+
+    given = adapter.sampling_callback(answer, facts=TICKETS)
+    if broken:
+        with pytest.raises(ValueError, match="no answer"):
+            asyncio.run(given(None, None))
+        return
+    told = asyncio.run(given(None, None))
+
+    assert (told.code, told.data["verdict"]) == (adapter.DENIED, "deny")
+    assert told.data["decision"] in told.message
+    assert upstream.hosts == []
+
+
 def test_a_server_is_nothing_that_could_be_protected(guard: Guard) -> None:
     with pytest.raises(CannotProtect, match="sends to no model"):
         guard.protect(server_of(guard, Upstream()))
