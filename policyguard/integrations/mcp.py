@@ -47,8 +47,8 @@ def server_middleware(
 ) -> Callable[..., Awaitable[Any]]:
     """Return a middleware for a server: each request runs with the facts of who asks.
 
-    A tool in which a call was refused ends in an error with the decision's id; without
-    it the protocol's client would be told that something failed.
+    A request in which a call was refused, and that failed, ends in an error with the
+    decision's id; without it the protocol's client would be told that something failed.
 
     Args:
         facts: Returns what `policyguard.context` takes, for a request's context. What it
@@ -74,6 +74,11 @@ def server_middleware(
                 answer = await _run(ctx, call_next, guard=guard, tools=known)
             except NotAllowed as refused:
                 raise _as(error_kind, refused.decision) from None
+            except Exception:
+                # The server makes errors of its own of what a prompt or resource raises.
+                if not noted:
+                    raise
+                raise _as(error_kind, noted[-1]) from None
             if noted and _has_failed(answer):
                 raise _as(error_kind, noted[-1])
             return answer

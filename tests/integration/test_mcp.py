@@ -100,6 +100,63 @@ def test_a_refused_call_of_a_tool_sends_nothing_and_tells_the_callers_view(
         assert hidden not in f"{told.message} {told.data}"
 
 
+@pytest.mark.parametrize("way", ["prompt", "resource", "completion"])
+@pytest.mark.parametrize("facts", ["given", "missing"])
+@pytest.mark.parametrize("base_url", [FR, CN])
+def test_prompts_resources_and_completions_have_the_facts_too(
+    guard: Guard, trail: Since, way: str, facts: str, base_url: str
+) -> None:
+    from mcp import types
+    from mcp.client import Client
+    from mcp.server.mcpserver import MCPServer
+    from mcp.shared.exceptions import MCPError
+
+    upstream = Upstream()
+    used = [adapter.server_middleware(facts=who_asks)] if facts == "given" else []
+    server = MCPServer("notes", middleware=used)
+
+    def said() -> str:
+        create = upstream.client(base_url).chat.completions.create
+        reply = guard.call(create, model="glm-5.2", messages=MESSAGES)
+        return str(reply.choices[0].message.content)
+
+    server.prompt("said")(said)
+    server.resource("notes://said")(said)
+
+    @server.completion()
+    async def completed(*_: Any) -> Any:
+        return types.Completion(values=[said()])
+
+    async def asked(client: Any) -> Any:
+        if way == "prompt":
+            return await client.get_prompt("said")
+        if way == "resource":
+            return await client.read_resource("notes://said")
+        ref = types.PromptReference(type="ref/prompt", name="said")
+        return await client.complete(ref, {"name": "a", "value": "b"})
+
+    async def call() -> Any:
+        async with Client(server) as client:
+            try:
+                return await asked(client)
+            except MCPError as error:
+                return error
+
+    answer = asyncio.run(call())
+
+    (decision, *_) = trail.records
+    assert "data.subjects" not in str(answer)
+    if (facts, base_url) == ("given", FR):
+        assert "hello" in str(answer)
+        assert trail.verdicts == ["allow"]
+        return
+    assert upstream.hosts == []
+    assert isinstance(answer, MCPError)
+    if facts == "given":
+        told = (answer.code, answer.data["decision"])
+        assert told == (adapter.DENIED, decision["id"])
+
+
 def test_without_the_middleware_a_tool_has_no_facts_and_is_refused(
     guard: Guard, trail: Since
 ) -> None:
