@@ -9,7 +9,7 @@ calls: each is asked about, and all go out or none does.
 `policy_middleware` is for the SDK's own `middleware=`. It raises the guard's own errors
 where nobody wraps the calls, and puts into a body what obligations want in it, before a
 cloud's client signs it. It cannot see where a request goes: it asks about the address
-that it is given. Put it last, and protect the client too; then the transport asks again
+that it is given, and looks at what a call itself says of host and model. Put it last, and protect the client too; then the transport asks again
 about the real one.
 """
 
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from policyguard.canonical import Json
@@ -25,9 +24,10 @@ from policyguard.errors import CannotProtect, ConfigurationError
 from policyguard.guard.describe import Described, Observed
 from policyguard.guard.refusal import DECISION, not_allowed
 from policyguard.integrations import httpx, sdk_methods
+from policyguard.integrations.sdk_around import around
 from policyguard.integrations.wire_batch import contents_of, endpoint_in
 from policyguard.integrations.wire_document import BATCH
-from policyguard.integrations.wire_envelope import host_of, path_of
+from policyguard.integrations.wire_envelope import path_of
 from policyguard.vocabulary.decision import Decision
 
 if TYPE_CHECKING:
@@ -161,12 +161,18 @@ class _Attempt:
             not self.has_object
             or bool(options.files)
             or getattr(options, "content", None) is not None
+            or getattr(options, "extra_json", None) is not None
         )
-        path = path_of(self._url)
-        found = contents_of(body, endpoint=endpoint_in(path))
+        found = contents_of(body, endpoint=endpoint_in(path_of(self._url)))
         if hidden:
             found = Described(opaque=True, why="its body is no JSON object")
-        return replace(found, host=host_of(self._url), path=path)
+        request = self._request
+        return around(
+            found,
+            self._url,
+            headers=(request.headers,),
+            queries=(request.query_params,),
+        )
 
 
 @functools.cache
@@ -180,7 +186,10 @@ def _attempt_kind() -> type[_Attempt]:
 def _attempt(request: Any, call_next: Callable[[Any], Any], base_url: str) -> _Attempt:
     from httpx2 import URL
 
-    url = URL(base_url.rstrip("/") + "/").join(request.url.lstrip("/"))
+    base, url = URL(base_url.rstrip("/") + "/"), URL(request.url)
+    if url.is_relative_url:
+        # Put together as the SDK does: it is no reference that is resolved.
+        url = base.copy_with(raw_path=base.raw_path + url.raw_path.lstrip(b"/"))
     return _attempt_kind()(request, call_next, url)
 
 

@@ -308,6 +308,30 @@ def test_middleware_that_is_told_another_address_is_corrected_by_the_transport(
     assert server.hits == {}
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: c.messages.create(**ASK, extra_headers={"HOST": "open.bigmodel.cn"}),
+        lambda c: c.messages.create(**ASK, extra_headers={"Content-Encoding": "br"}),
+        lambda c: c.messages.create(**ASK, extra_query={"model": "other"}),
+        lambda c: c.messages.create(**ASK, extra_body={"model": "other"}),
+        lambda c: c.post("/v1/messages?model=other", cast_to=object, body=ASK),
+        lambda c: c.post(path=f"{CN}/v1/messages", cast_to=object, body=ASK),
+        lambda c: c.post("/v1/messages", cast_to=object, content=b"{}"),
+    ],
+)
+def test_middleware_is_not_led_elsewhere_by_what_a_call_says_itself(
+    guard: Guard, server: Loopback, call: Any
+) -> None:
+    middleware = [policy_middleware(guard.bind(**TICKETS), base_url=FR)]
+    with sync_client(server, FR, middleware=middleware) as client:
+        with pytest.raises(NotAllowed):
+            call(client)
+        client.post(path="/v1/messages", cast_to=object, body=ASK)
+
+    assert server.hits == {FR_HOST: 1}
+
+
 def test_the_adapter_imports_no_sdk() -> None:
     program = (
         "import sys, policyguard.integrations.anthropic\n"
