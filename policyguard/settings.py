@@ -30,7 +30,15 @@ from policyguard.vocabulary.call import (
     Sector,
     Tenant,
 )
-from policyguard.vocabulary.value import Country, Digest, Id, RuleId, Text, Value
+from policyguard.vocabulary.value import (
+    Country,
+    Digest,
+    Id,
+    RuleId,
+    Text,
+    Value,
+    place_of,
+)
 
 CONFIG_VARIABLE: Final = "POLICYGUARD_CONFIG"
 TRAIL_VARIABLE: Final = "POLICYGUARD_TRAIL"
@@ -363,9 +371,10 @@ def _anchored(settings: Settings, *, base: Path) -> Settings:
 def _located(error: ValidationError, *, text: str, file: Path) -> str:
     """Say the first fault with its line and key."""
     first = error.errors(include_url=False, include_input=False)[0]
-    keys = [str(part) for part in first["loc"] if not isinstance(part, int)]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"]
+    place = place_of(first)
+    keys = [str(part) for part in place if not isinstance(part, int)]
+    key = ".".join(map(str, place))
+    message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = f"there is no such key: {_known(keys)}"
     line = _line_of(text, keys=keys)

@@ -27,7 +27,7 @@ from policyguard.vocabulary.call import (
     Purpose,
     PurposeKind,
 )
-from policyguard.vocabulary.value import Value
+from policyguard.vocabulary.value import Value, place_of
 
 CallerForm: TypeAlias = str | Mapping[str, object] | Caller
 DataForm: TypeAlias = Mapping[str, object] | DataFacts
@@ -269,7 +269,7 @@ def _key(name: str, form: Mapping[str, object]) -> bytes | None:
 def explain(error: ValidationError, *, prefix: str = "") -> str:
     """Return the first fault of a failed validation as one line that names the field."""
     first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in (prefix, *first["loc"]) if part != "")
+    where = ".".join(str(part) for part in (prefix, *place_of(first)) if part != "")
     more = f" (and {count} more)" if (count := error.error_count() - 1) else ""
     said = first["msg"].removeprefix("Value error, ")
     return f"`{where}`: {said[:1].lower()}{said[1:]}{more}"

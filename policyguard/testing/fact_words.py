@@ -18,9 +18,8 @@ from policyguard.canonical import Json
 from policyguard.testing.choosing import UNKNOWN, label_of
 from policyguard.testing.relevant import Relevance, is_country
 from policyguard.testing.space import MODEL, OPERATOR, Dim, Space
+from policyguard.testing.space_values import ELSEWHERE
 
-ELSEWHERE: Final = "ZZ"
-"""The country of a space that no rule and no catalog says anything of."""
 _LEAST_OF_GROUP: Final = 3
 _STANDING: Final[Mapping[str, str]] = {
     OPERATOR: "the operator of this call",
@@ -100,8 +99,14 @@ class Wording:
             if members <= codes and len(members & left) >= _LEAST_OF_GROUP:
                 found.append(name)
                 left -= members
-        found += sorted(left - {ELSEWHERE})
-        return [*found, "elsewhere"] if ELSEWHERE in left else found
+        if ELSEWHERE not in left or self._is_named(ELSEWHERE):
+            return [*found, *sorted(left)]
+        return [*found, *sorted(left - {ELSEWHERE}), "elsewhere"]
+
+    def _is_named(self, code: str) -> bool:
+        catalog: Any = self.relevance.data["catalog"]
+        known: Mapping[str, Any] = catalog["views"]["countries"]
+        return code in known or code in self.relevance.reads.texts
 
 
 def groups_of(

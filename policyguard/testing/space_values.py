@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from policyguard.canonical import Json
 from policyguard.engines.protocol import PolicySet
 from policyguard.engines.tree import Path
 from policyguard.testing.instants import WINDOW, instant, instants_in, items_of
+from policyguard.vocabulary.countries import COUNTRIES
+from policyguard.vocabulary.value import COUNTRY_PATTERN, SUBDIVISION_PATTERN
 
 _COUNTRY: Final = re.compile(r'"([A-Z]{2})"')
 _REGION: Final = re.compile(r'"([A-Z]{2}-[A-Z0-9]{1,3})"')
@@ -37,6 +40,8 @@ _COMPARISONS: Final = tuple(
     )
 )
 _DAY: Final = 86_400
+ELSEWHERE: Final = "AQ"
+"""The country that stands for all that nothing names: Antarctica, unless something does."""
 LEFT_OUT: Final = frozenset({("approvals",), ("tenant", "id"), ("tenant", "assumed"), ("data", "people"), ("caller", "id")})  # fmt: skip
 """Facts with one value: no approval, one tenant, nothing assumed, nobody's id."""
 _EMPTY_FIRST: Final = frozenset({("tenant", "licences")})
@@ -310,9 +315,9 @@ def _form(
 
 
 def _text_form(pattern: str) -> str:
-    if pattern == "^[A-Z]{2}$":
+    if pattern == COUNTRY_PATTERN:
         return "country"
-    if pattern.startswith("^[A-Z]{2}-"):
+    if pattern == SUBDIVISION_PATTERN:
         return "subdivision"
     return "classification" if "EAR99" in pattern else "text"
 
@@ -342,6 +347,15 @@ def _template(schema: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
     return found
 
 
+def elsewhere(named: AbstractSet[str]) -> list[str]:
+    """Return the country that stands for those of which nothing is said: one at most.
+
+    Args:
+        named: Those of which rules or catalog say something.
+    """
+    return [code for code in (ELSEWHERE, *sorted(COUNTRIES)) if code not in named][:1]
+
+
 def _countries(catalog: Any, rules: str) -> tuple[str, ...]:
     rows: Mapping[str, Any] = catalog["views"]["countries"]
     entries = [catalog[name] for name in ("deployments", "developers", "operators")]
@@ -349,7 +363,7 @@ def _countries(catalog: Any, rules: str) -> tuple[str, ...]:
     named |= set(_COUNTRY.findall(orjson.dumps(entries).decode("utf-8")))
     named |= {region[:2] for region in catalog["views"]["regions"]}
     found: dict[str, str] = {}
-    for country in (*sorted(named), *sorted(rows), "ZZ"):
+    for country in (*sorted(named), *sorted(rows), *elsewhere({*named, *rows})):
         row = rows.get(country, catalog["views"]["elsewhere"])
         key = orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode("utf-8")
         found.setdefault(country if country in named else key, country)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
@@ -12,13 +13,21 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     StringConstraints,
+    WithJsonSchema,
 )
+
+from policyguard.vocabulary.countries import country, pattern, subdivision
 
 T = TypeVar("T", bound=BaseModel)
 
 _RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+_BRANCH: Final = re.compile(r"(?:function-[a-z]+|tuple|literal)\[.*\]")
+COUNTRY_PATTERN: Final = f"^{pattern()}$"
+"""What a JSON Schema says of a country's code: one of those that there are."""
+SUBDIVISION_PATTERN: Final = f"^{pattern()}-[A-Z0-9]{{1,3}}$"
+"""What it says of a subdivision's code: of a country that there is."""
 
 
 class Value(BaseModel):
@@ -43,6 +52,16 @@ def built(kind: type[T], fields: dict[str, Any]) -> T:
     object.__setattr__(made, "__pydantic_extra__", None)
     object.__setattr__(made, "__pydantic_private__", None)
     return made
+
+
+def place_of(error: Mapping[str, Any]) -> tuple[int | str, ...]:
+    """Return where a fault is, as a person writes it.
+
+    Args:
+        error: One of `ValidationError.errors()`; pydantic names in it the branches of a
+            union that a value was tried for, too.
+    """
+    return tuple(part for part in error["loc"] if not _BRANCH.fullmatch(str(part)))
 
 
 def _utc(instant: datetime) -> datetime:
@@ -72,11 +91,23 @@ def _no_number(given: object) -> object:
 Instant = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_utc)]
 """An instant in UTC, to the microsecond; text form is RFC 3339 with `Z`."""
 
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-"""An ISO 3166-1 alpha-2 code. Hong Kong is `HK`, Macau `MO`, Taiwan `TW`."""
+Country = Annotated[
+    str,
+    AfterValidator(country),
+    WithJsonSchema({"type": "string", "pattern": COUNTRY_PATTERN}),
+]
+"""An ISO 3166-1 alpha-2 code that a country has, or `XK`. Hong Kong is `HK`, Macau `MO`,
+Taiwan `TW`, the United Kingdom `GB`, Greece `GR`; `EU` is none."""
 
-Subdivision = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
-"""An ISO 3166-2 code, as `UA-43`."""
+WrittenCountry = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""A country's code in a record, as it was written: a record is read whatever becomes of it."""
+
+Subdivision = Annotated[
+    str,
+    AfterValidator(subdivision),
+    WithJsonSchema({"type": "string", "pattern": SUBDIVISION_PATTERN}),
+]
+"""An ISO 3166-2 code, as `UA-43`. Of RU, UA and US it is one that there is."""
 
 Id = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@:/-]{0,127}$", strict=True)

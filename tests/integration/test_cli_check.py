@@ -65,6 +65,10 @@ def test_the_json_holds_the_whole_decision(
         (json.dumps({**CALL, "at": "yesterday"}), "`at`"),
         (json.dumps({**CALL, "surprise": "\x1b[2J"}), "`surprise`"),
         (json.dumps({**CALL, "data": {"classes": "pii"}}), "`data.classes`"),
+        (
+            json.dumps({**CALL, "exporter": {"establishment": "UK"}}),
+            "`exporter.establishment`: `UK` is no country's code: write `GB`",
+        ),
         ("[" * 100_000, "nested deeper"),
         ('{"at": 1e999}', "RFC 3339"),
         ('{"model": "\\ud800"}', "UTF-8 cannot"),

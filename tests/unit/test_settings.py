@@ -83,6 +83,14 @@ def test_the_working_directory_is_never_searched(
         ("[tenants]\nid = 'a'\n", r"line 1, key `tenants`: there is no such key"),
         ("[tenant\n", "is not TOML"),
         ("[trail]\nname = 'UPPER'\n", "line 2, key `trail.name`"),
+        (
+            "[tenant]\nid = 'a'\nestablishment = 'UK'\n",
+            r"line 3, key `tenant.establishment`: `UK` is no .*: write `GB`$",
+        ),
+        (
+            "[tenant]\nresidency_allowed = ['DE', 'EU']\n",
+            r"line 2, key `tenant.residency_allowed.1`: `EU` is no country: name ",
+        ),
         ("[tenant]\nresidency_allowed = []\n", "line 2, key `tenant.residency_allowed"),
     ],
 )

@@ -163,7 +163,7 @@ FIRST = {
 CHANGED = [
     # of the wrong type or form
     ("    name: Dev", "    name: 5", "developers.dev.name", "input should be"),
-    ('    country: "NO"', "    country: Norway", "operators.op.country", "string should match"),
+    ('    country: "NO"', "    country: Norway", "operators.op.country", "is no country's code: write that of ISO 3166-1"),
     ("      - owner: Holding", "      - owner: [x]", "developers.dev.owners.0.owner", "input should be"),
     ("    developer: dev", "    developer: 5", "models.m.developer", "input should be"),
     ("        persons: foreign", "        persons: 7", "models.m.restrictions.0.persons", "input should be"),
@@ -175,8 +175,10 @@ CHANGED = [
     ("    screening: true", "    screening: 1", "lists.l.screening", "input should be"),
     ("      - names: [Somebody]", "      - names: []", "lists.l.names.0.names", "tuple should have at least 1"),
     ("        names: [Dev]", "        names: Dev", "lists.l.parties.0.names", "input should be"),
-    ("      - country: CU", "      - country: Cuba", "lists.l.countries.0.country", "string should match"),
-    ("      - region: UA-43", "      - region: Crimea", "lists.l.regions.0.region", "string should match"),
+    ("      - country: CU", "      - country: Cuba", "lists.l.countries.0.country", "is no country's code"),
+    ("      - country: CU", "      - country: EU", "lists.l.countries.0.country", "`EU` is no country: name the member states"),
+    ("      - region: UA-43", "      - region: Crimea", "lists.l.regions.0.region", "is no subdivision's code"),
+    ("      - region: UA-43", "      - region: RU-CR", "lists.l.regions.0.region", "`RU-CR` is no code of ISO 3166-2: write `UA-43`"),
     ("      - item: ascend-910b", "      - item: Ascend 910B", "lists.l.items.0.item", "string should match"),
     ("      - classification: 3E001", "      - classification: EAR99", "lists.l.chart.0.classification", "string should match"),
     ("        licence: false", '        licence: "no"', "lists.l.chart.0.licence", "input should be"),

@@ -57,7 +57,15 @@ def refusal(text: str, *more: Source, overlay: str | None = None) -> str:
             "[DE, Germany]",
             (
                 "base.yaml:20: `deployments.m@a.processing_countries.1`:"
-                " string should match pattern '^[A-Z]{2}$'"
+                " is no country's code: write that of ISO 3166-1 alpha-2, as `DE`"
+            ),
+        ),
+        (
+            "[DE]",
+            "[DE, UK]",
+            (
+                "base.yaml:20: `deployments.m@a.processing_countries.1`:"
+                " `UK` is no country's code: write `GB`"
             ),
         ),
         ("name: M", "title: M", "base.yaml:7: `models.m.name`: is missing (and 1"),

@@ -38,6 +38,18 @@ def test_the_order_of_classes_is_no_fact() -> None:
         ({"caller": ""}, "`caller.id`"),
         ({"purpose": "fun"}, "`purpose.kind`"),
         ({"exporter": "Germany"}, "`exporter.establishment`"),
+        (
+            {"exporter": "EL"},
+            "`exporter.establishment`: `EL` is no country's code: write `GR`",
+        ),
+        (
+            {"data": {"subjects": ["DE", "UK"]}},
+            "`data.subjects.1`: `UK` is no country's code: write `GB`",
+        ),
+        (
+            {"context": {"state_body": "US-TEX"}},
+            "`context.state_body`: `US` has no such subdivision",
+        ),
     ],
 )
 def test_a_wrong_fact_is_named(wrong: dict[str, object], why: str) -> None:

@@ -85,6 +85,18 @@ def test_a_claim_that_is_not_there_is_unknown() -> None:
     )
 
 
+def test_a_claim_of_what_is_no_country_is_refused_and_says_what_to_write() -> None:
+    known = callers(claims={"id": "sub", "residence": "country"})
+
+    with pytest.raises(CallerRefused) as caught:
+        known.caller_of(bearer(ISSUED.token(country="UK")), peer=None)
+
+    assert (caught.value.status, str(caught.value)) == (
+        403,
+        "`caller.residence`: `UK` is no country's code: write `GB`",
+    )
+
+
 def test_no_token_is_nobody() -> None:
     assert callers().caller_of([("cookie", "a=b")], peer="127.0.0.1") is None
 
@@ -320,6 +332,10 @@ def test_headers_of_anybody_else_are_refused(peer: str | None) -> None:
         ([("x-caller-id", " ")], (403, "no_id")),
         ([("x-caller-citizenships", "FR")], (403, "no_id")),
         ([("x-caller-id", "a"), ("x-caller-status", "king")], (403, "wrong_claims")),
+        (
+            [("x-caller-id", "a"), ("x-caller-citizenships", "UK")],
+            (403, "wrong_claims"),
+        ),
     ],
 )
 def test_a_known_proxy_is_not_believed_everything(

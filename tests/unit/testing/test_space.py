@@ -10,6 +10,7 @@ from unit.testing.trials import OWN, shipped, space, trial, written
 from policyguard.settings import Settings
 from policyguard.testing.policies import policy_in
 from policyguard.testing.space import Space
+from policyguard.vocabulary.countries import COUNTRIES
 
 DATED = {
     "2025-09-05T00:00:00Z": "2025-09-04T23:59:59Z",  # terms limit companies, too
@@ -54,6 +55,17 @@ def test_texts_that_a_rule_compares_with_a_fact_are_its_values(
 
     found = Space.from_catalog(policy).dim("tenant.organisation.name").values
     assert set(found) == {"x", "Evil Corp", "Worse Ltd", *named}
+
+
+def test_one_country_stands_for_all_that_nothing_names(tmp_path: Path) -> None:
+    text = BY_NAME % 'input.tenant.organisation.country == "AQ"'
+    ours = Space.from_catalog(shipped()).dim("caller.location").values
+    named = Space.from_catalog(policy_in(written(tmp_path, text), Settings()))
+    theirs = named.dim("caller.location").values
+
+    assert {code for code in (*ours, *theirs) if code} <= COUNTRIES
+    assert (ours[-1], set(theirs) - set(ours)) == ("AQ", {theirs[-1]})
+    assert "AQ" in theirs
 
 
 def test_an_element_of_a_list_is_known_by_its_name(tmp_path: Path) -> None:
