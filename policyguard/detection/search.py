@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from policyguard.detection.numbers import cards, ibans, phones
@@ -22,6 +23,9 @@ MOST_CHARACTERS: Final = 200_000
 """A longer text is not searched: what is in it is unknown."""
 MOST_WITH_MORE: Final = 20_000
 """The same with detectors that are not ours, which may be slow on a hostile text."""
+MOST_MARKS: Final = 30
+"""In a row, as UAX #15 (section 13) bounds it: more than any language writes. A text with
+more of them is not searched."""
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 _MOST_DEPTH: Final = 64
 _NONE: Final[Mapping[FoundKind, Detector]] = {}
@@ -41,12 +45,13 @@ def search(text: str, *, more: Mapping[FoundKind, Detector] = _NONE) -> Found:
     """Say what is found in a text.
 
     Args:
-        text: At most `MOST_CHARACTERS`, and `MOST_WITH_MORE` with other detectors; of a
-            longer one nothing is said.
+        text: At most `MOST_CHARACTERS`, and `MOST_WITH_MORE` with other detectors, of
+            which at most `MOST_MARKS` in a row are marks on the letter before them; of
+            another one nothing is said.
         more: Other detectors; of a kind that two of them find, the greater number counts.
     """
     most = MOST_WITH_MORE if more else MOST_CHARACTERS
-    if len(text) > most:
+    if len(text) > most or _has_many_marks(text):
         return Found(complete=False)
     plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     if len(plain) > most:
@@ -62,6 +67,24 @@ def search(text: str, *, more: Mapping[FoundKind, Detector] = _NONE) -> Found:
             if count
         ),
     )
+
+
+def _has_many_marks(text: str) -> bool:
+    """Say whether there are more marks in a row than `MOST_MARKS`.
+
+    Normalising sorts a row of them by insertion, and holds the interpreter's lock: work
+    that grows with the square of the text, while no other thread runs.
+    """
+    marks = {char for char in set(text) if not char.isascii() and _is_mark(char)}
+    return bool(marks) and any(
+        is_mark and sum(1 for _ in row) > MOST_MARKS
+        for is_mark, row in groupby(text, marks.__contains__)
+    )
+
+
+def _is_mark(char: str) -> bool:
+    # Some, as U+0F73 and U+FF9E, are none until they are taken apart.
+    return unicodedata.combining(unicodedata.normalize("NFKD", char)[0]) > 0
 
 
 def texts_in(document: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,12 @@ from hypothesis import strategies as st
 
 from benchmarks.detection import PARTS, lines, scores
 from policyguard.detection import numbers, words
-from policyguard.detection.search import MOST_CHARACTERS, search, texts_in
+from policyguard.detection.search import (
+    MOST_CHARACTERS,
+    MOST_MARKS,
+    search,
+    texts_in,
+)
 from policyguard.vocabulary.found import CLASS_OF, Found
 
 LONGEST_MATCH = 600
@@ -106,6 +112,54 @@ def test_a_text_that_is_too_large_is_unknown_and_not_empty() -> None:
     assert search(longest + "x") == Found(complete=False)
     # One character that stands for eighteen.
     assert search("\ufdfa" * (MOST_CHARACTERS // 10)) == Found(complete=False)
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        "\u0301\u0327",
+        "\u0327",
+        "\u0344",  # is two marks
+        "\u0f73\u0f75",  # are none by themselves, and two each when taken apart
+        "\uff9e\uff9f\u0327",  # the same, of another kind of taking apart
+        "\u064b\u0650\u0301\u0327\U0001d165",
+    ],
+)
+def test_more_marks_in_a_row_than_any_language_writes_are_not_normalised(
+    marks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed = list[str]()
+    normalize = unicodedata.normalize
+    longest = "a" + (marks * MOST_MARKS)[:MOST_MARKS]
+
+    def counted(form: Any, text: str) -> str:
+        handed.append(text)
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", counted)
+    hostile = [longest + marks[MOST_MARKS % len(marks)], "a" + marks * 30_000]
+
+    assert [search(text) for text in hostile] == [Found(complete=False)] * 2
+    assert max(map(len, handed)) == 1
+    assert len(handed) <= 2 * len(set(marks))
+    assert search((longest + " alice@acme.de ") * 50).kinds
+    assert max(map(len, handed)) == len((longest + " alice@acme.de ") * 50)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nguye\u0302\u0303n, e\u0301cole",
+        "\u05d1\u05b0\u05bc\u05e8\u05b5\u05d0\u05e9\u05b4\u05c1\u05d9\u05ea",
+        "\u0e19\u0e49\u0e33 \u0928\u092e\u0938\u094d\u0924\u0947",
+        "\u0645\u064f\u062d\u064e\u0645\u0651\u064e\u062f",
+        "\uff76\uff9e\uff8a\uff9f",
+    ],
+)
+def test_what_languages_write_with_marks_is_searched(text: str) -> None:
+    found = search(f"{text} alice@acme.de " * 1_000)
+
+    assert (found.complete, [item.kind for item in found.kinds]) == (True, ["email"])
 
 
 def test_what_is_found_is_counted_and_never_kept() -> None:
