@@ -3,6 +3,9 @@
 Owner: the policy that it belongs to; all threads share it, and none takes a lock: one
 that loses a race looks the same words up once more. The same words give the same values,
 so that what is written of them is found by identity.
+
+INVARIANT: whoever asks chooses the words, so nothing is remembered that is longer than
+words of a call are (`Asked` bounds the host): memory is bounded, whatever is asked for.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from policyguard.vocabulary.call import Asked
 MOST_WORDS: Final = 4_096
 """Of clients, of which it is remembered what they mean."""
 _LONGEST_NAME: Final = 256
+_LONGEST_PATH: Final = 1_024
 
 
 class Meant(NamedTuple):
@@ -46,9 +50,10 @@ class Meanings:
         found = self._known.get(words)
         if found is None:
             found = self._found(described)
-            if len(self._known) >= MOST_WORDS:
-                self._known.clear()
-            self._known[words] = found
+            if _is_short(described):
+                if len(self._known) >= MOST_WORDS:
+                    self._known.clear()
+                self._known[words] = found
         return found
 
     def _found(self, described: Described) -> Meant:
@@ -58,3 +63,10 @@ class Meanings:
         )
         asked = Asked(model=name, host=described.host, opaque=described.opaque)
         return Meant(asked=asked, model=known.model, route=(known.deployment,))
+
+
+def _is_short(described: Described) -> bool:
+    return (
+        len(described.model or "") <= _LONGEST_NAME
+        and len(described.path) <= _LONGEST_PATH
+    )

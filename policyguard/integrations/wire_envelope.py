@@ -38,6 +38,10 @@ _READ: Final = {
         _RETRIES,
     )
 }
+_LONGEST: Final = 1_024
+"""Characters of an address, and of the headers that are read, that are remembered."""
+_LONGEST_AUTHORITY: Final = 300
+"""No host with a port is longer."""
 _MOST_ATTEMPTS: Final = 1_000_000
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s;,\"']*)", re.IGNORECASE)
 
@@ -61,13 +65,12 @@ class Around:
 def around_of(request: Request) -> Around:
     """Return what a request of httpx or httpx2 says around its body."""
     url = request.url
-    return _around(
-        url.scheme,
-        url.netloc,
-        path_of(url),
-        _headers_of(request),
-        _told_to_tls(request),
-    )
+    path, raw, told_to_tls = path_of(url), _headers_of(request), _told_to_tls(request)
+    long = len(url.netloc) + len(path) + len(told_to_tls or "") > _LONGEST
+    long = long or sum([len(value) for _, value in raw]) > _LONGEST
+    # Whoever sends it chooses the words: what is longer than usual is read anew.
+    read = _around.__wrapped__ if long else _around
+    return read(url.scheme, url.netloc, path, raw, told_to_tls)
 
 
 def host_of(url: URL) -> str | None:
@@ -75,7 +78,7 @@ def host_of(url: URL) -> str | None:
 
     User information is left out: the URL is read already, and it is not the host.
     """
-    return endpoint_of(f"{url.scheme}://{url.netloc.decode('ascii')}")
+    return _endpoint(url.scheme, url.netloc.decode("ascii"))
 
 
 def path_of(url: URL) -> str:
@@ -115,10 +118,10 @@ def _around(
     for name, value in raw:
         headers.setdefault(name, []).append(value.decode("latin-1"))
     kind = ", ".join(headers.get(_TYPE, ()))
-    host = endpoint_of(f"{scheme}://{netloc.decode('ascii')}")
+    host = _endpoint(scheme, netloc.decode("ascii"))
     named = [*headers.get("host", ()), *([] if told_to_tls is None else [told_to_tls])]
     # `None`, where URL, `Host` header and TLS name different ones.
-    one = {endpoint_of(f"{scheme}://{item}") for item in named} <= {host}
+    one = {_endpoint(scheme, item) for item in named} <= {host}
     return Around(
         host=host if one else None,
         path=path,
@@ -128,6 +131,13 @@ def _around(
         hidden=_hidden(headers),
         unreadable=_unreadable(headers),
     )
+
+
+def _endpoint(scheme: str, authority: str) -> str | None:
+    """Return the host that an authority names, as `endpoint_of`, which remembers it."""
+    if len(authority) > _LONGEST_AUTHORITY:
+        return None
+    return endpoint_of(f"{scheme}://{authority}")
 
 
 def _hidden(headers: _Headers) -> str:

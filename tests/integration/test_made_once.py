@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
+import httpx2
 import pytest
 from guards import CN, FR, MESSAGES, SUMMER, TICKETS, guard_in, settings
 from offline import Upstream
 
 from policyguard import Guard, PolicyDenied
+from policyguard.catalog.endpoints import endpoint_of
 from policyguard.guard.answers import Committing
 from policyguard.guard.describe import Described, Observed
 from policyguard.guard.facts import NOTHING, Facts, facts_of
 from policyguard.guard.meaning import MOST_WORDS, Meanings
 from policyguard.identity import new_id, record_time
+from policyguard.integrations import wire_envelope
+from policyguard.integrations.wire_envelope import Around, around_of
 from policyguard.integrations.wire_stream import Watch
 from policyguard.vocabulary.call import ModelCall
 from policyguard.vocabulary.decision import Decision
@@ -88,6 +94,53 @@ def test_words_are_remembered_up_to_a_number(guard: Guard) -> None:
         meanings.of(Described(model=f"m{number}", host=ASKED.host))
 
     assert len(meanings._known) == 1
+
+
+@pytest.mark.parametrize(
+    ("longest", "longer"),
+    [
+        ({"model": "m" * 256}, {"model": "m" * 257}),
+        ({"path": "/" + "p" * 1_023}, {"path": "/" + "p" * 1_024}),
+    ],
+)
+def test_nothing_is_remembered_that_is_longer_than_words_are(
+    guard: Guard, longest: dict[str, str], longer: dict[str, str]
+) -> None:
+    meanings = Meanings(guard.core.catalog)
+    before = meanings.of(ASKED)
+
+    kept = meanings.of(replace(ASKED, **longest))
+    passed = [meanings.of(replace(ASKED, **longer)) for _ in range(2)]
+
+    assert passed[0] == passed[1]
+    assert list(meanings._known.values()) == [before, kept]
+
+
+@pytest.mark.parametrize("module", [httpx, httpx2])
+def test_what_is_long_around_a_body_is_read_and_not_remembered(module: Any) -> None:
+    def ask(path: str, **headers: str) -> Around:
+        url = f"https://api.scaleway.ai{path}"
+        return around_of(module.Request("POST", url, headers=headers))
+
+    wire_envelope._around.cache_clear()
+    endpoint_of.cache_clear()
+    charset = "a" * 1_025
+    long = [
+        ask("/" + "p" * 1_024),
+        ask("/v1", **{"content-type": f"text/plain; charset={charset}"}),
+        ask("/v1", host="h" * 1_025),
+    ]
+    short = ask("/v1", host="api.scaleway.ai")
+
+    assert [(item.path[:3], item.host, item.unreadable) for item in (*long, short)] == [
+        ("/pp", "api.scaleway.ai", ""),
+        ("/v1", "api.scaleway.ai", "its body is in another character set than UTF-8"),
+        ("/v1", None, ""),
+        ("/v1", "api.scaleway.ai", ""),
+    ]
+    assert wire_envelope._around.cache_info().currsize == 1
+    assert endpoint_of.cache_info().currsize == 1
+    assert ask("/v1", host="api.scaleway.ai") is short
 
 
 def test_facts_over_the_same_facts_are_the_same() -> None:
