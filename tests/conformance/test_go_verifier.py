@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from house.repository import DOCS, marked_blocks
 from outsiders import quorum_of, shelf_of, taken, witness_for
 from trails import outcome
 
@@ -258,6 +259,42 @@ def test_go_accepts_our_proofs_of_inclusion_and_consistency_and_no_changed_one(
         if hashes:
             cut = said_of((kind, number, first, hashes[:-1]))
             assert cut == f"{kind} {number}"
+
+
+def test_the_program_of_the_guide_accepts_a_proof_and_no_other_record_or_key(
+    exported: tuple[Path, VerifierKey], tmp_path: Path
+) -> None:
+    if run_go("mod", "download").returncode != 0:
+        pytest.skip(f"{MISSING}no golang.org/x/mod")
+    guide = (DOCS / "how-to/verify-with-go.md").read_text("utf-8")
+    for name in ("go.mod", "go.sum"):
+        shutil.copy(SOURCE / name, tmp_path)
+    page = marked_blocks(DOCS / "how-to/verify-with-go.md")
+    (tmp_path / "main.go").write_text(page["go-program"])
+    built = run_go("build", "-C", str(tmp_path), "-o", "verify", ".")
+    assert built.returncode == 0, built.stderr
+    (log,) = TrailReader.open(exported[0].parent / "trail").logs
+    entry = next(iter(log.entries(start=256)))
+    (tmp_path / "proof").write_text(log.proof(256).format())
+
+    def said(vkey: VerifierKey, record: bytes) -> tuple[int, str]:
+        (tmp_path / "record").write_bytes(record)
+        done = subprocess.run(
+            [tmp_path / "verify", vkey.format(), "proof", "record"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    other = VerifierKey.of_signer(Ed25519Signer.generate(key_name=log.origin))
+    assert said(log.vkey, entry.body) == (0, f"record 256 of 600 in {log.origin}\n")
+    assert said(log.vkey, entry.body + b" ") == (1, "")
+    assert said(other, entry.body) == (1, "")
+    version = (SOURCE / "go.mod").read_text().split()[-1]
+    assert f"golang.org/x/mod@{version}" in guide
 
 
 def reword(out: Path) -> None:

@@ -34,6 +34,7 @@ GUIDES = (
     "show-verdicts",
     "soften-a-rule",
     "test-your-rules",
+    "verify-with-go",
     "verify-with-openssl",
 )
 BLOCKS = [
@@ -85,6 +86,12 @@ class Reader:
     def revision(self) -> str:
         """The revision of the bundle that decided it."""
         return str(self.leaf["bundle"]["revision"])
+
+    @property
+    def origin(self) -> str:
+        """The log that it stands in."""
+        (log,) = TrailReader.open(self.folder / "trail").logs
+        return log.origin
 
     @property
     def leaf(self) -> dict[str, Any]:
@@ -260,10 +267,18 @@ def test_the_guide_to_openssl_verifies_checkpoint_key_and_record(
 ) -> None:
     printed = run_guide("verify-with-openssl", reader)
 
-    computed, stated = printed["shell-key"][:8], printed["shell-key"][8:]
+    computed, stated = printed["shell-key"].splitlines()
     assert "Verified Successfully" in printed["shell-signature"]
     assert computed == stated
     assert printed["shell-path"] == ""
+
+
+def test_the_guide_to_go_gets_what_its_program_reads(reader: Reader) -> None:
+    printed = run_guide("verify-with-go", reader)
+
+    *written, vkey = printed["shell-files"].splitlines()
+    assert [name.rpartition(".")[2] for name in written[:2]] == ["tlog-proof", "json"]
+    assert vkey.startswith(reader.origin + "+")
 
 
 def test_the_guide_to_the_doctor_shows_a_client_that_holds(reader: Reader) -> None:
