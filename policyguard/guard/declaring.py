@@ -186,11 +186,7 @@ def declarations(
     """
     names = sorted(set(missing))
     lines = list(_bind([name for name in names if name in _FORMS], call=call))
-    own = [name for name in names if name in _TENANT]
-    if own:
-        lines += ["# policyguard.toml, for Guard.from_config(path):", "[tenant]"]
-        lines += [_TENANT[name] for name in own]
-    lines += _organisation([name for name in names if name in _ORGANISATION], call=call)
+    lines += _tenant(names, call=call)
     papers = [name for name in names if name in _PAPERS]
     if papers or "tenant.contracts" in names:
         lines += _contract(papers, operators=sorted(set(operators)))
@@ -241,17 +237,22 @@ def _group(group: str, names: list[str], *, call: ModelCall) -> object:
     return declared[short] if short and list(declared) == [short] else declared
 
 
-def _organisation(names: list[str], *, call: ModelCall) -> Iterator[str]:
-    if not names:
+def _tenant(names: list[str], *, call: ModelCall) -> Iterator[str]:
+    own = [_TENANT[name] for name in names if name in _TENANT]
+    company = [_ORGANISATION[name] for name in names if name in _ORGANISATION]
+    if not own and not company:
         return
     acting = call.caller.organisation if call.caller is not None else None
-    if acting is not None:
+    if company and acting is not None:
         yield '# of whom this caller acts for, in caller={"organisation": {…}}; for your own'
         yield "# company:"
     yield "# policyguard.toml, for Guard.from_config(path):"
+    # One table: TOML refuses a second one of the same name.
     yield "[tenant]"
-    yield 'organisation.name = "Example Ltd"'
-    yield from (_ORGANISATION[name] for name in names)
+    yield from own
+    if company:
+        yield 'organisation.name = "Example Ltd"'
+        yield from company
 
 
 def _contract(papers: list[str], *, operators: list[str]) -> Iterator[str]:

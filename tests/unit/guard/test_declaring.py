@@ -141,6 +141,18 @@ def test_what_is_shown_for_ones_own_company_is_a_settings_file(name: str) -> Non
     assert getattr(own, name.rpartition(".")[2]) is not None
 
 
+def test_all_that_belongs_to_the_tenant_is_one_settings_file() -> None:
+    missing = [*_TENANT, *_ORGANISATION, *_PAPERS]
+    lines = declarations(missing, call=call(), operators=["scaleway"])
+
+    tenant = Settings.model_validate(tomllib.loads("\n".join(lines))).tenant
+
+    assert lines.count("[tenant]") == 1
+    assert tenant.product is not None
+    assert tenant.organisation is not None
+    assert len(tenant.contracts or ()) == 1
+
+
 def test_a_caller_who_acts_for_another_company_is_told_where_that_is_said() -> None:
     acting = call(caller={"id": "a", "organisation": {"name": "Other GmbH"}})
 
