@@ -122,7 +122,7 @@ def _cli() -> str:
             # Inherited from the group when the program runs.
             help_option_names=command_line.context_settings["help_option_names"],
         )
-        parts += [f"## {name}", "", "```text", command.get_help(context), "```", ""]
+        parts += [f"## {name}", "", "```none", command.get_help(context), "```", ""]
     return "\n".join(parts)
 
 
@@ -149,7 +149,7 @@ def _errors() -> str:
         for kind in error_classes()
     ]
     heading = ["| error | kind of | meaning |", "|---|---|---|"]
-    return "\n".join(["```text", tree, "```", "", *heading, *rows])
+    return "\n".join(["```none", tree, "```", "", *heading, *rows])
 
 
 def _python() -> Iterator[str]:
