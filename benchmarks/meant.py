@@ -142,6 +142,13 @@ MEANT: Final = (
         rest={"caller__subdivision": (None,), "caller__organisation": (None,)},
         of="no region is said, and the caller acts for the tenant",
     ),
+    Meant(
+        rule="OFAC-01",
+        changed="caller.subdivision",
+        why="as for the country: of two places that contradict one another the embargoed one"
+        " counts; forget the region, and the country is a whole answer",
+        holds=_says_two_places,
+    ),
     *(
         Meant(
             rule=rule,

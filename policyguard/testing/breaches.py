@@ -188,7 +188,11 @@ def _opened_by_type(trial: Trial, call: Json) -> str:
         types = {type(None), *map(type, dim.values)}
         for place, _ in places(call, dim.path):
             for value in (odd for odd in ODD if type(odd) not in types):
-                if not objects(trial.all_found(set_in(call, place, value))):
+                spoilt = set_in(call, place, value)
+                if objects(trial.all_found(spoilt)):
+                    continue
+                # What is no whole question is refused before any rule is asked.
+                if trial.answer(spoilt).verdict == "allow":
                     return f"when {named(place)} = {_short(value)}: {_effects(before)} → nothing"
     return ""
 

@@ -37,7 +37,8 @@ _BATCH: Final = 400
 _AT: Final = "2026-06-01T00:00:00Z"
 _STUBS: Final = {
     "policyguard_kit_facts.rego": (
-        "package policyguard.facts\n\nview := input.kit_view\n\nreplaced := []\n"
+        "package policyguard.facts\n\nview := input.kit_view\n\nreplaced := []\n\n"
+        "whole := true\n"
     ),
     "policyguard_kit_rules.rego": (
         "package policyguard.rules\n\n"

@@ -152,7 +152,7 @@ PROPERTIES: Final[Mapping[str, Property]] = {
         ),
         Property(
             name="ill_typed_never_allows",
-            says="where a rule objects, something objects when one fact is of another type",
+            says="where a rule objects, no call is allowed when one fact is of another type",
             form="call",
         ),
         Property(

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from call_space import CallSpace
+from odd_calls import CALLS, odd, question_of, unseen
 from oracle import LIBRARY, Library, Oracle, oracle
 from policy.scenario_table import scenarios_in, tables
 from policy.test_scenarios import SETTINGS, catalog
@@ -28,6 +29,14 @@ from policyguard.errors import EvaluationError
 KNOWN = tomllib.loads(Path(__file__).with_name("disagreements.toml").read_text("utf-8"))
 TYPED, ILL_TYPED = 400, 300
 REFUSES = "refuses"
+NO_ANSWER = {
+    "verdict": "deny",
+    "findings": [],
+    "obligations": [],
+    "advice": [],
+    "replaced": [],
+}
+"""What is said of a question that is not whole."""
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +78,7 @@ def test_typed_calls_get_the_same_answer(opa: Oracle, embedded: Any) -> None:
         seen[word_of(answer)] += 1
         rules |= {finding["id"] for finding in answer["findings"]}
 
+        assert answer != NO_ANSWER, question
         assert answer_of(opa, question) == answer, question
 
     assert seen[REFUSES] == 0
@@ -81,6 +91,17 @@ def test_scenarios_get_the_same_answer(opa: Oracle, embedded: Any) -> None:
             question = canonical_bytes(item.call.engine_input())
 
             assert answer_of(opa, question) == answer_of(embedded, question), item
+
+
+@pytest.mark.parametrize("of", CALLS)
+def test_what_is_not_asked_whole_has_no_answer_from_opa_either(
+    opa: Oracle, of: str
+) -> None:
+    asked = question_of(of)
+    assert answer_of(opa, canonical_bytes(asked))["verdict"] == "allow"
+
+    for said, spoilt in odd(asked, but=unseen(of)):
+        assert answer_of(opa, canonical_bytes(spoilt)) in (NO_ANSWER, REFUSES), said
 
 
 def kind_of(here: Any, there: Any) -> str:

@@ -155,22 +155,18 @@ _organisation(declared) := _screened(_owned_now(declared)) if {
 	is_object(input.tenant.organisation)
 } else := _no_organisation
 
-# Owners at the instant.
+# Owners at the instant; one of whom it cannot be told is one.
 _owned_now(organisation) := object.union(organisation, {"owners": [owner |
 	some owner in organisation.owners
-	_begun_text(owner.since)
-	_goes_on_text(owner.until)
+	not _owns_later(owner)
+	not _owned_before(owner)
 ]}) if {
 	is_array(organisation.owners)
 } else := organisation
 
-_begun_text(since) if since == null
+_owns_later(owner) if _now < _seconds(owner.since)
 
-_begun_text(since) if _seconds(since) <= _now
-
-_goes_on_text(until) if until == null
-
-_goes_on_text(until) if _now < _seconds(until)
+_owned_before(owner) if _seconds(owner.until) <= _now
 
 default _purpose := {
 	"kind": null,
@@ -272,12 +268,20 @@ _contract(party) := object.union(contract, {
 }) if {
 	party != null
 	is_array(input.tenant.contracts)
-	some contract in input.tenant.contracts
-	contract.operator == party
+	some entry in input.tenant.contracts
+	entry.operator == party
+	contract := _stated(entry)
 } else := _no_contract if {
 	party != null
 	is_array(input.tenant.contracts)
 } else := _unknown_contract
+
+# What an entry leaves out is unknown. A hop whose contract is undefined would vanish.
+_stated(entry) := object.union(object.union(_unknown_contract, entry), {"dpf": object.union(_unknown_certification, entry.dpf)}) if {
+	is_object(entry.dpf)
+} else := object.union(_unknown_contract, entry)
+
+_unknown_certification := {"active": null, "hr_data": null, "uk_extension": null, "swiss": null, "as_of": null}
 
 # Of a paper, at the instant: fresh, stale, or ahead of it. Never an age: what rules see
 # of the time changes at instants alone, and the memo of decisions relies on that.

@@ -35,6 +35,8 @@ decision := {
 	],
 	"replaced": data.policyguard.facts.replaced,
 } if {
+	# Of what is not whole no rule can be sure; `data.policyguard.facts.not_whole` says why.
+	data.policyguard.facts.whole
 	view := data.policyguard.facts.view
 	shipped := data.policyguard.rules.findings with input as view
 	found := shipped | _of_tenant(view)

@@ -312,6 +312,16 @@ KINDS: Final[Mapping[str, str]] = {
     "is_string": "str",
 }
 """By Rego's name of a built-in that asks for it: what Python calls a kind of value."""
+TYPES: Final[Mapping[str, str]] = {
+    "array": "type({0}) is list",
+    "boolean": "type({0}) is bool",
+    "null": "{0} is None",
+    "number": "(type({0}) is int or b_is_number({0}))",
+    "object": "type({0}) is dict",
+    "set": "type({0}) is Members",
+    "string": "type({0}) is str",
+}
+"""By what `type_name` says of a value: how Python asks for it."""
 ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "Add": add,
     "Div": divide,

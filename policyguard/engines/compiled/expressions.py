@@ -7,10 +7,16 @@ that an expression always has a value.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from policyguard.engines.compiled.builtins import ARITHMETIC, BUILTINS, KINDS, OF_SETS
+from policyguard.engines.compiled.builtins import (
+    ARITHMETIC,
+    BUILTINS,
+    KINDS,
+    OF_SETS,
+    TYPES,
+)
 from policyguard.engines.compiled.forms import (
     KEYS,
     SCALARS,
@@ -18,9 +24,9 @@ from policyguard.engines.compiled.forms import (
     builtin_name,
     constant_code,
     is_constant,
-    is_of_texts,
     plain_form,
-    texts_of,
+    texts_in,
+    words_of,
 )
 from policyguard.engines.compiled.names import Names, Rule, only
 from policyguard.engines.compiled.writer import Writer
@@ -85,8 +91,7 @@ class Expressions:
         if kind == "Membership":
             if inner["key"] is not None:
                 raise NotTranslatedError("a key in `in`")
-            value = self._writer.kept(self.value(inner["value"]))
-            return self._within(value, inner["collection"]), True
+            return self._membership(inner["value"], inner["collection"]), True
         return self.value(node), False
 
     def _constant(self, node: Node) -> str:
@@ -94,10 +99,27 @@ class Expressions:
         kind = only(node)[0]
         return code if kind in SCALARS else self._writer.program.constant(code)
 
+    def _membership(self, value: Node, collection: Node) -> str:
+        if self._calls_builtin(value, "type_name"):
+            return self._of_type(only(value)[1]["params"], texts_in(collection) or ())
+        return self._within(self._writer.kept(self.value(value)), collection)
+
+    def _of_type(self, given: list[Node], names: Sequence[str]) -> str:
+        if len(given) != 1 or not names or not TYPES.keys() >= set(names):
+            raise NotTranslatedError("a call of `type_name`")
+        value = self._writer.kept(self.value(given[0]))
+        tests = [TYPES[name].format(value) for name in names]
+        return f"({' or '.join(tests)})"
+
     def _within(self, value: str, collection: Node) -> str:
-        if is_constant(collection) and is_of_texts(collection):
-            texts = self._writer.program.constant(f"frozenset({texts_of(collection)})")
-            return f"(type({value}) is str and {value} in {texts})"
+        words = words_of(collection)
+        if words is not None:
+            texts, others = words
+            tests = [f"{value} is {other}" for other in others]
+            if texts:
+                known = self._writer.program.constant(f"frozenset({texts!r})")
+                tests.insert(0, f"type({value}) is str and {value} in {known}")
+            return f"({' or '.join(tests) or 'False'})"
         known = self._writer.kept(self.value(collection))
         quick = f"{value} in {known} if type({value}) is str and type({known}) is list"
         return f"({quick} else within({value}, {known}))"
@@ -127,6 +149,10 @@ class Expressions:
             return f"{one} == {constant_code(right)}"
         if kind in {"Null", "Bool"}:
             return f"{one} is {constant_code(right)}"
+        if kind == "Array" and not only(right)[1]["items"]:
+            return f"(type({one}) is list and not {one})"
+        if kind == "Number" and is_constant(right):
+            return f"(type({one}) is int and {one} == {constant_code(right)})"
         other = self._writer.kept(self.value(right))
         quick = f"{one} == {other} if type({one}) is str"
         return f"({quick} else equal({one}, {other}))"
@@ -222,6 +248,9 @@ class Expressions:
         known = BUILTINS.get(name)
         if known is None or len(arguments) != known[1]:
             raise NotTranslatedError(f"a call of `{name}`")
+        if name == "is_number":
+            (one,) = map(self._writer.kept, arguments)
+            return f"(type({one}) is int or b_is_number({one}))"
         if name == "count":
             (one,) = map(self._writer.kept, arguments)
             return f"(len({one}) if type({one}) is list else b_count({one}))"
@@ -272,8 +301,11 @@ class Expressions:
         kind, inner = only(step)
         if kind == "Var" and inner["value"] == "_":
             value = self._writer.program.name("v")
-            members = self._writer.through("each_indexed", base)
-            self._writer.loop(f"for {value} in {members}:")
+            base = self._writer.kept(base)
+            others = self._writer.through("each_indexed", base)
+            self._writer.loop(
+                f"for {value} in {base} if type({base}) is list else {others}:"
+            )
             return value
         key = self._writer.kept(self.value(step))
         base = self._writer.kept(base)

@@ -40,17 +40,34 @@ def is_constant(node: Node) -> bool:
     return False
 
 
-def is_of_texts(node: Node) -> bool:
-    """Say whether a constant is an array or a set of texts, and of nothing else."""
+def words_of(node: Node) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Return the texts of a constant array or set, and Python for all else in it.
+
+    Nothing, if something in it is no text, boolean or null.
+    """
     kind, inner = only(node)
-    return kind in {"Array", "Set"} and all(
-        only(item)[0] in TEXTS for item in inner["items"]
-    )
+    if kind not in {"Array", "Set"}:
+        return None
+    kinds = [only(item)[0] for item in inner["items"]]
+    if not set(kinds) <= TEXTS | {"Null", "Bool"}:
+        return None
+    texts = [
+        str(only(item)[1]["value"])
+        for item, of in zip(inner["items"], kinds, strict=True)
+        if of in TEXTS
+    ]
+    others = [
+        constant_code(item)
+        for item, of in zip(inner["items"], kinds, strict=True)
+        if of not in TEXTS
+    ]
+    return tuple(texts), tuple(dict.fromkeys(others))
 
 
-def texts_of(node: Node) -> str:
-    """Return Python for the texts of such a constant."""
-    return f"({''.join(f'{constant_code(item)}, ' for item in only(node)[1]['items'])})"
+def texts_in(node: Node) -> tuple[str, ...] | None:
+    """Return the texts of a constant array or set of texts alone."""
+    texts, others = words_of(node) or ((), ("",))
+    return None if others else texts
 
 
 def plain_form(form: Node, *values: Node) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import settings as hypothesis_settings
 from unit.testing.trials import FIRST_ONLY, OWN, changed, own, space, trial
@@ -19,7 +21,7 @@ PROC_05 = "policyguard/rules/procurement/proc_05.rego"
 FACTS = "policyguard/facts/facts.rego"
 MAIN = "policyguard/main/main.rego"
 OPINIONS = frozenset({"monotone_time", "ill_typed_never_allows"})
-"""Are demanded of rules by name: a suspension ends, and the guard refuses other types."""
+"""Are asked on their own: a suspension ends, and each fact of another type is a decision."""
 FOR_EACH_CALL = sorted(
     name
     for name, p in PROPERTIES.items()
@@ -192,9 +194,21 @@ def test_each_law_is_one_line() -> None:
 
 
 def test_a_rule_that_is_silent_of_another_type_is_found() -> None:
-    said = failing("ill_typed_never_allows", own(OWN))
+    unasked = changed(MAIN, "data.policyguard.facts.whole\n", "")
+    modules = {**unasked.modules, "tenant/own.rego": OWN}
+    policy = replace(unasked, modules=modules)
+
+    said = failing(
+        "ill_typed_never_allows", Trial(policy, space=space(), rules=["ACME-02"])
+    )
 
     assert "  when data.classes = {}: ACME-02 deny → nothing" in said
+
+
+def test_what_is_no_whole_question_allows_nothing_whatever_rules_say() -> None:
+    assert laws.ill_typed_never_allows(own(OWN))() is None
+    shipped = trial("PROC-05", "RBI-01", "GDPR-01", "EAR-04")
+    assert laws.ill_typed_never_allows(shipped, examples=15)() is None
 
 
 def test_a_rule_that_ends_is_found_and_is_asked_for_by_name() -> None:
