@@ -122,18 +122,29 @@ class People:
             TrailError: the file was replaced: open it anew.
         """
         require_same(self._path, opened=self._opened)
-        return sorted(map(self._person, names), key=lambda item: item.pseudonym)
-
-    def _person(self, name: str) -> Person:
-        query = f"{_QUERY} WHERE id = ?"
-        row = self._connection.execute(query, (name,)).fetchone()
-        if row is None:
-            self._connection.execute(
+        found = self._known(names)
+        if new := set(names) - found.keys():
+            # In one transaction: each waits for the disk several times, and others for it.
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(
                 "INSERT OR IGNORE INTO person VALUES (?, ?, ?, ?)",
-                new_person(name, under=self._vault_key),
+                [new_person(name, under=self._vault_key) for name in sorted(new)],
             )
+            self._connection.execute("COMMIT")
+            # Another process may have been the first to make one of them.
+            found |= self._known(new)
+        if found.keys() != set(names):
+            raise TrailError("a person was erased at this moment: try again")
+        return sorted(found.values(), key=lambda item: item.pseudonym)
+
+    def _known(self, names: Collection[str]) -> dict[str, Person]:
+        query = f"{_QUERY} WHERE id = ?"
+        found = {}
+        for name in names:
             row = self._connection.execute(query, (name,)).fetchone()
-        return Person(pseudonym=row[0], id=row[2], key=row[3])
+            if row is not None:
+                found[name] = Person(pseudonym=row[0], id=row[2], key=row[3])
+        return found
 
     def seal(
         self, prompt: bytes, *, people: Sequence[Person], leaf: bytes

@@ -9,6 +9,8 @@ import pytest
 from trails import decision
 
 from policyguard.audit.about import people_in, with_people
+from policyguard.audit.layout import Layout
+from policyguard.audit.people import People
 from policyguard.audit.trail import Trail
 from policyguard.audit.verify import verify_trail
 from policyguard.canonical import canonical_bytes
@@ -97,3 +99,23 @@ def test_a_kept_prompt_that_is_gone_is_counted_as_missing(tmp_path: Path) -> Non
     verified = verify_trail(tmp_path / "trail")
 
     assert (verified.missing, verified.is_complete) == (1, False)
+
+
+def test_many_new_people_are_kept_in_one_transaction(tmp_path: Path) -> None:
+    Trail.create(tmp_path / "trail", name="acme.example").close()
+    people = People(Layout.of(tmp_path / "trail"))
+    said: list[str] = []
+    people._connection.set_trace_callback(said.append)
+    names = [f"person-{number}" for number in range(300)]
+
+    found = people.persons(names)
+    again = people.persons(names[:2])
+    people.close()
+
+    assert {item.id for item in found} == set(names)
+    assert [item.pseudonym for item in found] == sorted(i.pseudonym for i in found)
+    assert set(again) <= set(found)
+    assert [word for word in said if word.startswith(("BEGIN", "COMMIT"))] == [
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+    ]
