@@ -26,6 +26,7 @@ from policyguard.errors import PolicyGuardError
 from policyguard.guard.answer import Answer, read_answer
 from policyguard.guard.describe import Described
 from policyguard.guard.input_bytes import input_bytes
+from policyguard.guard.listed import require_known_lists
 from policyguard.guard.meaning import Meanings, Meant
 from policyguard.guard.obligations import ANYTHING, Situation, undischarged
 from policyguard.guard.routing import Considered, Objection, considered
@@ -156,6 +157,7 @@ class Policy:
         memo = self.memo
         known = None if counted else memo.find(asked.question, at=at)
         if known is None:
+            require_known_lists(call, catalog=self.catalog)
             document = self.snapshot.evaluate(asked.whole)
             known = read_answer(document, rules=self.bundle)
             if not counted:
@@ -171,6 +173,7 @@ class Policy:
 
     async def aanswer(self, call: ModelCall) -> Answer:
         """Ask a server, without a thread that waits for it; see `answer`."""
+        require_known_lists(call, catalog=self.catalog)
         document = await self.snapshot.aevaluate(input_bytes(call).whole)
         return read_answer(document, rules=self.bundle)
 
