@@ -43,6 +43,14 @@ _LETTERS: Final = str.maketrans(
         "\u0131": "i",
     }
 )
+# Letters of Cyrillic and Greek that are taken for Latin ones; between these they are.
+_ALIKE: Final = str.maketrans(
+    "АВЕКМНОРСТУХІЈЅавекмнорстухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαεηικνορτυχγω",
+    "ABEKMHOPCTYXIJSabekmhopctyxijshdqwABEZHIKMNOPTYXaenikvoptuxyw",
+)
+_LATIN: Final = re.compile("[A-Za-z]")
+_UNSEEN: Final = frozenset({"Cf", "Me", "Mn"})
+"""Categories of characters that stand on others, or are not seen at all."""
 # An umlaut is written with an e behind it as often as not: both are the bare letter.
 _UMLAUT: Final = re.compile(r"(?<=[aou])e(?=[^\W\d_aeiou])|(?<=[aou])e\b")
 # Kinds of company, and words so common in names of companies that they tell nobody
@@ -68,16 +76,23 @@ def name_key(name: str) -> str:
         name: A name as a list, a catalog or a call writes it.
 
     Returns:
-        The words in one case, without accents, kinds of company and tails, sorted
+        The words in one case, without accents, kinds of company, tails and what is not
+        seen, letters that look Latin among Latin ones taken for these; sorted
         and joined by spaces; all words where nothing else is left, and an empty text
         for a name without a letter or a digit.
     """
-    plain = unicodedata.normalize("NFKD", _TAIL.sub("", name)).casefold()
-    letters = "".join(char for char in plain if not unicodedata.combining(char))
+    plain = unicodedata.normalize("NFKD", _TAIL.sub("", name))
+    seen = "".join(char for char in plain if unicodedata.category(char) not in _UNSEEN)
+    letters = _WORD.sub(_as_it_looks, seen).casefold()
     joined = _INSIDE.sub("", _POLISH.sub("spzoo", letters.translate(_LETTERS)))
     words = [_CHINESE.sub("", word) or word for word in _WORD.findall(joined)]
     telling = [word for word in words if word not in _COMMON]
     return " ".join(sorted({_UMLAUT.sub("", word) for word in telling or words}))
+
+
+def _as_it_looks(word: re.Match[str]) -> str:
+    text = word.group()
+    return text.translate(_ALIKE) if _LATIN.search(text) else text
 
 
 def keys_of(parties: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:

@@ -27,6 +27,13 @@ from policyguard.vocabulary.names import KEY, add_name_keys, keys_of, name_key
         ("\uff21\uff23\uff2d\uff25", "acme"),
         ("Doe, John", "JOHN DOE"),
         ("Acme a.k.a. Something Else", "Acme"),
+        ("Hua\u200bwei", "Huawei"),
+        ("Hua\u00adwei", "Huawei"),
+        ("Hu\u034fawei", "Huawei"),
+        ("H\u202euawei", "Huawei"),
+        ("Hu\u0430wei", "Huawei"),
+        ("\u0397uawei", "Huawei"),
+        ("\u041d\u0443awei", "Hyawei"),
     ],
 )
 def test_names_of_one_party_have_one_key(one: str, other: str) -> None:
@@ -41,6 +48,8 @@ def test_names_of_one_party_have_one_key(one: str, other: str) -> None:
         ("Acme One", "Acme Two"),
         ("北京智谱", "北京月之暗面"),
         ("The Group Ltd", "Ltd"),
+        # A name that is all Cyrillic is no Latin one.
+        ("\u0420\u043e\u0441", "Poc"),
     ],
 )
 def test_other_names_have_other_keys(one: str, other: str) -> None:
