@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from policyguard.catalog.endpoints import has_dot_segments, host_key, model_in_path
+from policyguard.catalog.endpoints import host_key, model_in_path, unclear
 from policyguard.catalog.schema import CatalogFile, Deployment, Model
 
 
@@ -47,8 +47,8 @@ class Index:
             host: The host as `endpoint_of` returns it, or `None`.
             path: The path of the URL. A model in the path wins over the body's.
         """
-        if path and has_dot_segments(path):
-            return _unknown("the path has dot segments: what it names is not certain")
+        if path and (why := unclear(path)):
+            return _unknown(why)
         name = (model_in_path(path) if path else None) or asked_model
         if name is None:
             return _unknown("the call names no model that could be read")

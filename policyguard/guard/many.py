@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 
 import orjson
 
+from policyguard.catalog.endpoints import unclear
 from policyguard.guard.asking import Asking
 from policyguard.guard.core import Core
 from policyguard.guard.describe import Described
@@ -45,6 +46,8 @@ Ask: TypeAlias = Callable[[Described, Asking], ModelCall | Decision]
 def expanded(core: Core, described: Described) -> Described:
     """Return a description with the calls of a file, or of those who may read an upload."""
     found = described
+    if why := unclear(described.path):
+        return _unclear(described, why)
     if described.file is not None:
         calls = core.batches.file(host=described.host, name=described.file)
         if calls is None:

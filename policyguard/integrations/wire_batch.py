@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from policyguard.catalog.endpoints import has_dot_segments, model_in_path
+from policyguard.catalog.endpoints import model_in_path, unclear
 from policyguard.errors import UnclearError
 from policyguard.guard.describe import Described
 from policyguard.integrations.wire_document import (
@@ -32,6 +32,7 @@ from policyguard.integrations.wire_tools import offered_in
 
 _FILES: Final = "files"
 _BATCHES: Final = "batches"
+_PARTS: Final = "parts"
 _PURPOSE: Final = "purpose"
 _OF_UPLOADS: Final = re.compile(r"purpose|file|expires_after\[(anchor|seconds)\]")
 _OF_BATCHES: Final = frozenset(
@@ -62,6 +63,8 @@ def contents_of(document: Mapping[str, Any], *, endpoint: str) -> Described:
     """
     if BATCH in folded(document):
         return _batch(document)
+    if endpoint == _PARTS:
+        return Described(opaque=True, why="a piece of an upload cannot be read")
     if endpoint == _BATCHES and "input_file_id" in document:
         return _of_file(document)
     model, uncertain = model_in(document)
@@ -141,7 +144,7 @@ def _line(line: bytes, number: int) -> Described:
     path, body = document.get("url"), document.get("body")
     if document.get("method") != "POST" or not isinstance(path, str):
         raise UnclearError(f"line {number} of the batch names no method and path")
-    if not path.startswith("/") or "?" in path or has_dot_segments(path):
+    if not path.startswith("/") or "?" in path or unclear(path):
         raise UnclearError(f"line {number} of the batch has a path that is not plain")
     if not isinstance(body, Mapping):
         raise UnclearError(f"line {number} of the batch has no body")

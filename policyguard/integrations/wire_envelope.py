@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from policyguard.catalog.endpoints import MOST_ADDRESSES, endpoint_of
+from policyguard.catalog.endpoints import MOST_ADDRESSES, endpoint_of, unclear
 from policyguard.integrations.wire_batch import endpoint_in
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _around(
         endpoint=endpoint_in(path),
         attempt=_attempt(",".join(headers.get(_RETRIES, ()))),
         form=kind if kind.strip().lower().startswith("multipart/") else "",
-        hidden=_hidden(headers),
+        hidden=_hidden(headers) or unclear(path),
         unreadable=_unreadable(headers),
     )
 

@@ -268,6 +268,8 @@ UNREADABLE = {
     "get": line(method="GET"),
     "no_path": line(url=None),
     "dots": line(url="/v1/../x"),
+    "encoded": line(url="/v1/chat/%63ompletions"),
+    "case": line(url="/openai/Deployments/glm-5.2/chat/completions"),
     "query": line(url="/v1/chat/completions?model=kimi-k2"),
     "path_model": line(url="/openai/deployments/kimi-k2/chat/completions"),
     "no_body": line(body="x"),
@@ -412,6 +414,23 @@ def test_uploads_in_pieces_name_no_model_and_are_refused(
         )
     with pytest.raises(openai.PermissionDeniedError):
         client.uploads.parts.create("upload_1", data=b"abc")
+    with pytest.raises(openai.PermissionDeniedError):
+        client.uploads.parts.create(
+            "upload_1", data=GOOD, extra_body={"model": "glm-5.2"}
+        )
+
+    assert server.hits == {}
+
+
+@pytest.mark.parametrize("ending", ["//", "/;x/", "/%76/"])
+@pytest.mark.parametrize("protected", [True, False])
+def test_a_file_that_goes_to_a_path_that_is_not_plain_is_refused(
+    guard: Guard, server: Loopback, ending: str, *, protected: bool
+) -> None:
+    clients = Clients(guard, server, sync=True)
+    client = clients.openai(f"{FR}{ending}", protected=protected)
+    with pytest.raises(NotAllowed, match="it is not certain what its path names"):
+        clients.run((client.files.create, upload(GOOD)), wrapped=True)
 
     assert server.hits == {}
 

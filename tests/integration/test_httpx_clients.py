@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from guards import CN, FR, MESSAGES, TICKETS, guard_in
 from integration.loopback import CHAT, Loopback, remembered
+from integration.test_routing import BLOG
 
 from policyguard import CannotProtect, Guard, NotAllowed, PolicyDenied, context
 
@@ -58,6 +59,37 @@ def test_a_protected_client_sends_what_is_allowed_and_answers_403_to_the_rest(
         ("outcome", "complete"),
         ("decision", "deny"),
     ]
+
+
+BEDROCK = "https://bedrock-runtime.eu-central-1.amazonaws.com"
+FABLE = "eu.anthropic.claude-fable-5"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/model/{FABLE}/invoke", 200),
+        ("/model/deepseek.r1-v1:0/invoke", 403),
+        ("/model/deepseek.r1-v1%3A0/invoke", 403),
+        ("/%6Dodel/deepseek.r1-v1:0/invoke", 403),
+        ("/model%2Fdeepseek.r1-v1:0/invoke", 403),
+        ("//model/deepseek.r1-v1:0/invoke", 403),
+        ("/MODEL/deepseek.r1-v1:0/invoke", 403),
+        ("/model;x/deepseek.r1-v1:0/invoke", 403),
+        ("/x/model/deepseek.r1-v1:0/invoke", 403),
+        (f"/model/{FABLE}/model/deepseek.r1-v1:0/invoke", 403),
+        (f"/MODEL/{FABLE}/invoke", 403),
+    ],
+)
+def test_no_writing_of_a_path_hides_the_model_that_it_names(
+    guard: Guard, server: Loopback, module: Any, path: str, status: int
+) -> None:
+    """The body names one that is allowed, and the service does not look at it."""
+    with guard.bind(**BLOG).protect(server.client(module)) as client:
+        answer = client.post(f"{BEDROCK}{path}", json={**ASK, "model": FABLE})
+
+    assert answer.status_code == status
+    assert sum(server.hits.values()) == (status == 200)
 
 
 def test_the_wrapper_and_the_transport_agree_on_a_call(

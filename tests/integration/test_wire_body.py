@@ -12,6 +12,7 @@ import httpx
 import httpx2
 import pytest
 
+from policyguard.catalog.endpoints import unclear
 from policyguard.guard.describe import Described
 from policyguard.integrations.wire_body import (
     LONGEST_BODY,
@@ -307,3 +308,66 @@ def test_a_listing_names_no_model_and_hides_nothing(module: Any) -> None:
         attempt=0,
         text=b"",
     )
+
+
+UPLOAD = {
+    "content": None,
+    "data": {"model": "glm-5.2", "purpose": "batch"},
+    "files": {"file": ("calls.jsonl", b'{"custom_id": "1"}')},
+}
+"""An upload of calls that looks like a call of one model."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/f%69les",
+        "/v1/%66%69%6C%65%73",
+        "/v1/FILES",
+        "/v1/files;x",
+        "/v1/files;x/",
+        "/v1/files//",
+        "/v1//files",
+        "/v1%2Ffiles",
+        "/v1/files%2F",
+        "/v1/x%2F..%2Ffiles",
+        "/v1\\files",
+        "/v1/files%00",
+        "/v1/files%20",
+        "/v1/%C0%AEfiles",
+        "/v1/f\u0131les",
+        "/v1/files:upload",
+    ],
+)
+def test_no_path_hides_that_a_body_is_an_upload(module: Any, path: str) -> None:
+    sent = read(module, url=f"https://api.scaleway.ai{path}", **UPLOAD).described
+
+    assert unclear(sent.path) != ""
+    assert sent == Described(
+        host="api.scaleway.ai", path=sent.path, opaque=True, why=unclear(sent.path)
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/batches", "/v1/batches/", "/v1/batche%73", "/v1/Batches"]
+)
+def test_no_path_hides_that_a_batch_is_made_of_a_file(module: Any, path: str) -> None:
+    body = b'{"model": "glm-5.2", "input_file_id": "file-1"}'
+    sent = read(module, url=f"https://api.scaleway.ai{path}", content=body).described
+
+    assert (sent.opaque, sent.model, sent.file) == (True, None, None)
+
+
+@pytest.mark.parametrize("path", ["/v1/uploads/u/parts", "/v1/uploads/u/Parts"])
+def test_a_piece_of_an_upload_is_no_call_of_a_model(module: Any, path: str) -> None:
+    sent = read(module, url=f"https://api.scaleway.ai{path}", **UPLOAD).described
+
+    assert (sent.opaque, sent.model) == (True, None)
+
+
+@pytest.mark.parametrize("field", ["model", "name"])
+def test_a_path_that_names_two_models_is_not_read(module: Any, field: str) -> None:
+    url = "https://api.scaleway.ai/model/glm-5.2/openai/deployments/other/chat"
+    sent = read(module, url=url, content=f'{{"{field}": "glm-5.2"}}'.encode()).described
+
+    assert (sent.opaque, sent.model) == (True, None)

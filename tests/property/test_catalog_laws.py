@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -188,3 +189,56 @@ def test_an_endpoint_is_in_the_form_in_which_hosts_are_compared(url: str) -> Non
 def test_any_path_names_a_model_or_none(path: str) -> None:
     name = model_in_path(path)
     assert name is None or isinstance(name, str)
+
+
+REWRITINGS = {
+    "encoded": lambda char: "".join(f"%{byte:02X}" for byte in char.encode()),
+    "encoded in small letters": lambda char: f"%{ord(char):02x}",
+    "encoded twice": lambda char: f"%25{ord(char):02X}",
+    "in another case": str.swapcase,
+    "doubled, if it is a slash": lambda char: "//" if char == "/" else char,
+    "turned, if it is a slash": lambda char: "\\" if char == "/" else char,
+    "with a dot, if it is a slash": lambda char: "/./" if char == "/" else char,
+    "there and back": lambda char: "/x/../" if char == "/" else char,
+    "with a parameter": lambda char: ";x=/" if char == "/" else char,
+    "with a verb": lambda char: f":a{char}" if char == "/" else char,
+    "with a colon": lambda char: f"%3A{char}",
+}
+PATHS = (
+    "/model/{}/converse",
+    "/proxy/model/{}/invoke",
+    "/openai/deployments/{}/chat/completions",
+    "/v1/engines/{}/completions",
+    "/v1/projects/p/locations/eu/publishers/x/models/{}:rawPredict",
+)
+
+
+@given(
+    st.sampled_from(sorted(CATALOG.index.answers)),
+    st.sampled_from([*NAMES, "deepseek.r1-v1:0", "arn:aws:x:y/z"]),
+    st.sampled_from(PATHS),
+    st.lists(
+        st.tuples(st.integers(min_value=0), st.sampled_from(sorted(REWRITINGS))),
+        min_size=1,
+        max_size=3,
+    ),
+)
+@settings(max_examples=400)
+def test_a_rewritten_path_means_what_the_plain_one_does_or_nothing(
+    pair: tuple[str, str], named: str, path: str, changes: list[tuple[int, str]]
+) -> None:
+    """Whatever the body says, which is a name that is known at that host."""
+    host, said = pair
+    plain = path.format(quote(named, safe=""))
+    rewritten = list(plain)
+    for number, how in changes:
+        place = number % len(plain)
+        rewritten[place] = REWRITINGS[how](plain[place])
+
+    meant = CATALOG.resolve(asked_model=said, host=host, path=plain)
+    found = CATALOG.resolve(asked_model=said, host=host, path="".join(rewritten))
+
+    assert (found.model, found.deployment) in {
+        (None, None),
+        (meant.model, meant.deployment),
+    }

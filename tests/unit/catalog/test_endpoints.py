@@ -6,9 +6,9 @@ import pytest
 
 from policyguard.catalog.endpoints import (
     endpoint_of,
-    has_dot_segments,
     host_key,
     model_in_path,
+    unclear,
 )
 
 
@@ -93,6 +93,8 @@ def test_a_bare_host_keeps_its_port(host: str, key: str | None) -> None:
         ("/model/eu.anthropic.claude-fable-5/invoke", "eu.anthropic.claude-fable-5"),
         ("/model/a.b-v1%3A0/converse-stream", "a.b-v1:0"),
         ("/model/arn%3Aaws%3Ax%2Fy/invoke", "arn:aws:x/y"),
+        ("/bedrock/model/m/invoke", "m"),
+        ("/engines/m/chat/completions", "m"),
         (
             "/v1/projects/p/locations/global/publishers/anthropic/models/m@1:rawPredict",
             "m@1",
@@ -110,16 +112,93 @@ def test_a_path_names_the_model_where_the_service_reads_it_there(
 
 
 @pytest.mark.parametrize(
-    ("path", "dots"),
+    "path",
     [
-        ("/model/a/../b/invoke", True),
-        ("/model/a/%2E%2e/b/invoke", True),
-        ("/./v1", True),
-        ("/v1/..", True),
-        ("/model/glm-5.2/invoke", False),
-        ("/v1/.well-known/x", False),
-        ("/v1?a=/../", False),
+        "",
+        "/",
+        "/v1/chat/completions",
+        "/v1/chat/completions/",
+        "/v1/chat/completions?a=/../%2e%2e;//x",
+        "/OpenAI/v1/Responses",
+        "/v1/.well-known/x",
+        "/v1/files",
+        "/v1/files/file-1/content",
+        "/v1/messages/batches/",
+        "/v1/models/llama3:8b",
+        "/v1/fine_tuning/jobs/ftjob-1/cancel",
+        "/openai/deployments/gpt-5/chat/completions",
+        "/openai/deployments/Files/chat/completions",
+        "/openai/deployments/Files",
+        "/OpenAI/openai/deployments/gpt-5/embeddings",
+        "/model/glm-5.2/invoke",
+        "/model/a.b-v1:0/converse",
+        "/model/a.b-v1%3A0/invoke-with-response-stream",
+        "/model/arn%3Aaws%3Abedrock%3Aeu-central-1%3A1%3Ainference-profile%2Feu.x/invoke",
+        "/openai/deployments/d%C3%A9p%20l%C3%B6%28y%29%2B%40/chat/completions",
+        "/v1beta/models/gemini-2.5-pro:streamGenerateContent",
+        "/v1beta/models/zai-org%2FGLM-5.2:generateContent",
+        "/v1/projects/p-1/locations/global/publishers/anthropic/models/m@1:rawPredict",
+        "/v1/x/(a),b=c&d!'*+$~@e",
     ],
 )
-def test_dot_segments_are_seen(path: str, dots: bool) -> None:
-    assert has_dot_segments(path) is dots
+def test_a_path_that_sdks_write_is_read_in_one_way(path: str) -> None:
+    assert unclear(path) == ""
+
+
+ELSEWHERE = "it has empty segments or ones of dots"
+UNUSUAL = "it has an encoded or an unusual character"
+ENCODED = "the name of the model in it is encoded in an unusual way"
+TWO = "it names two models"
+VERB = "it has a verb, and not the name of a model before it"
+CASE = "a word in it has another case than usual"
+UNCLEAR = {
+    ELSEWHERE: (
+        "/./v1", "/v1/..", "/v1/../v2", "//v1", "/v1//files", "/v1/files//",
+        "//model/m/invoke", "/model/m//invoke", "/model/m/../n/x", "/openai//deployments/m",
+        "https://h.example/v1",
+    ),
+    UNUSUAL: (
+        # Letters, dots, slashes, backslashes, colons, controls and what is no escape.
+        "/%6Dodel/m/invoke", "/m%6fdel/m/converse", "/v1/f%69les", "/v1/%2e%2e/x",
+        "/v1/.%2E/x", "/model%2Fm/invoke", "/model%2fm%2finvoke", "/v1%5Cfiles",
+        "/v1\\files", "/v1beta/models/m%3AgenerateContent", "/v1/files%00",
+        "/v1/files%0A", "/v1/files%20", "/v1/files%2500", "/v1/files%", "/v1/%zz",
+        "/v1/%C0%AFx", "/v1/caf%C3%A9", "/v1/f\u0131les", "/v1/files\n", "/v1/fi les",
+        # Parameters of a segment, fragments, and no path at all.
+        "/v1/files;x", "/v1;/files", "/v1/..;/files", "/model;x/m/invoke", "/v1/files#x",
+        "/openai%2Fdeployments/m", "v1/files", "*", "//",
+    ),
+    ENCODED: (
+        "/model/%2e%2E/invoke", "/model/../invoke", "/model/m%2F..%2Fn/invoke",
+        "/model/%2Fm/invoke", "/model/m%2F/invoke", "/model/m%2F%2Fn/invoke",
+        "/model/m%2En/invoke", "/model/%6D/invoke", "/model/m%7E/invoke",
+        "/model/m%253A0/invoke", "/model/m;n/invoke", "/model/m%00/invoke",
+        "/model/m%7F/invoke", "/model/m%/invoke", "/model/m\\n/invoke",
+        "/model/m n/invoke", "/model/m\u00e9/invoke", "/openai/deployments/gpt%2d5",
+    ),
+    TWO: (
+        "/model/m/openai/deployments/n/chat", "/model/model/m/invoke",
+        "/openai/deployments/m/models/n:predict", "/models/m:a/models/n:b",
+        "/MODEL/m/model/n/invoke",
+    ),
+    VERB: (
+        "/v1/projects/p/locations/l/endpoints/1:rawPredict", "/v1/tunedModels/m:generate",
+        "/v1beta/models/org/m:generateContent", "/v1beta/models/m:8b:generateContent",
+        "/v1/x:predict/", "/models/m:predict/endpoints/1:predict",
+        "/openai/deployments/m/x:predict",
+    ),
+    CASE: (
+        "/MODEL/m/invoke", "/Model/m/invoke", "/v1/FILES", "/v1/Files/", "/v1/batcheS",
+        "/openai/Deployments/m/chat", "/OpenAI/deployments/m", "/v1beta/Models/m:generate",
+        "/Engines/m/completions", "/model/m/Files",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [(path, why) for why, paths in UNCLEAR.items() for path in paths]
+)
+def test_a_path_that_two_readers_may_read_differently_is_unclear(
+    path: str, why: str
+) -> None:
+    assert unclear(path) == f"it is not certain what its path names: {why}"
