@@ -88,6 +88,8 @@ class Policy:
     catalog: Catalog
     memo_entries: int = MOST_ENTRIES
     """How many questions are remembered."""
+    not_before: datetime = field(init=False, repr=False, compare=False)
+    """No call is made before the lists of the catalog were: the clock would be wrong."""
     _known: _Known = field(init=False, repr=False, compare=False)
     _meanings: Meanings = field(init=False, repr=False, compare=False)
 
@@ -121,6 +123,11 @@ class Policy:
             routes=memo.emptied(),
         )
         object.__setattr__(self, "_known", known)
+        lists = self.catalog.entries.lists.values()
+        newest = max((listed.as_of for listed in lists), default=date(1970, 1, 2))
+        # A day in UTC may have begun elsewhere.
+        begun = datetime(newest.year, newest.month, newest.day, tzinfo=UTC)
+        object.__setattr__(self, "not_before", begun - timedelta(days=1))
         object.__setattr__(self, "_meanings", Meanings(self.catalog))
 
     @property

@@ -36,7 +36,10 @@ _LOST: Final = (
     "no context names the caller: context lost in a thread? hand work over with"
     " `policyguard.copy_context` or a `ContextExecutor`, or enter `policyguard.context`"
 )
-
+_EARLY = (
+    "this machine's clock is earlier than the lists that are in use, so that rules would be"
+    " silent which are in force by now: set it"
+)
 
 Open: TypeAlias = tuple[ModelCall | wire.Batch, Asking]
 """A transport's question that nobody has answered yet."""
@@ -322,6 +325,8 @@ def question(
             code="guard.question",
             detail=f"the call could not be described: {type(error).__name__}",
         )
+    if not core.simulated and call.at < core.policies.newest.not_before:
+        return core.refuse(call, asking=asking, code="guard.clock", detail=_EARLY)
     if facts.caller_lost:
         return core.refuse(call, asking=asking, code="guard.context", detail=_LOST)
     if against:
