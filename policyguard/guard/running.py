@@ -9,6 +9,7 @@ and is durable.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -36,7 +37,9 @@ _LOST: Final = (
     "no context names the caller: context lost in a thread? hand work over with"
     " `policyguard.copy_context` or a `ContextExecutor`, or enter `policyguard.context`"
 )
-_EARLY = (
+_TRAINS: Final = re.compile(r"/fine[-_]?tun(?:e|es|ing)(?:/|$)", re.IGNORECASE)
+_TRAINING: Final = frozenset({"fine_tune", "train", "distil"})
+_EARLY: Final = (
     "this machine's clock is earlier than the lists that are in use, so that rules would be"
     " silent which are in force by now: set it"
 )
@@ -327,11 +330,21 @@ def question(
         )
     if not core.simulated and call.at < core.policies.newest.not_before:
         return core.refuse(call, asking=asking, code="guard.clock", detail=_EARLY)
+    if call.purpose and call.purpose.kind not in _TRAINING and _trains(described):
+        said = (
+            f"it goes to what fine-tunes models, and its purpose is {call.purpose.kind}"
+        )
+        return core.refuse(call, asking=asking, code="guard.question", detail=said)
     if facts.caller_lost:
         return core.refuse(call, asking=asking, code="guard.context", detail=_LOST)
     if against:
         return core.refuse(call, asking=asking, code="guard.undeclared", detail=against)
     return call
+
+
+def _trains(described: Described) -> bool:
+    """Say whether a call goes where models are fine-tuned."""
+    return _TRAINS.search(described.path) is not None
 
 
 def found_in(core: Core, content: bytes | None, *, facts: Facts) -> Found | None:
