@@ -98,7 +98,6 @@ OF_BEDROCK: dict[str, Any] = {
     "tools": [
         {"toolSpec": {"name": "own", "inputSchema": {"json": SCHEMA}}},
         {"cachePoint": {"type": "default"}},
-        {"systemTool": {"name": "nova_grounding"}},
     ]
 }
 OF_CLAUDE = json.dumps(
@@ -113,7 +112,7 @@ OF_CLAUDE = json.dumps(
 OPERATIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "converse": (
         {"messages": TURNS, "toolConfig": OF_BEDROCK},
-        ["own", "systemTool nova_grounding"],
+        ["own"],
     ),
     "invoke_model": ({"body": OF_CLAUDE}, ["own", "web_search_20250305 web_search"]),
 }
@@ -197,6 +196,10 @@ def test_a_person_reads_what_was_offered(guard: Guard, server: Loopback) -> None
         ({"toolConfig": {"tools": "all"}}, ()),
         ({"toolConfig": {"tools": [{"toolSpec": 7}, {"toolSpec": {}}]}}, ("?", "?")),
         ({"toolConfig": {"tools": [{"newTool": {}}, {7: {}}]}}, ("newTool", "?")),
+        (
+            {"toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]}},
+            ("systemTool nova_grounding",),
+        ),
         (
             {
                 "tools": [

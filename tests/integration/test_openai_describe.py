@@ -157,10 +157,10 @@ def test_the_host_is_the_one_that_is_connected_to(base_url: str, host: str) -> N
 
 
 def test_what_is_bound_to_no_client_is_unknown(client: openai.OpenAI) -> None:
-    unknown = Described(opaque=True)
-
-    assert describe(openai.OpenAI, (), {}) == unknown
-    assert describe(lambda: client.chat.completions.create(**ASK), (), {}) == unknown
+    for thing in (openai.OpenAI, lambda: client.chat.completions.create(**ASK)):
+        described = describe(thing, (), {})
+        assert described == Described(opaque=True, why=described.why)
+        assert "@guard.guarded" in described.why
     assert adapter.describe(print, (), {}) is None
 
 
