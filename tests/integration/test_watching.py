@@ -161,8 +161,11 @@ def test_the_transport_says_which_operation_it_saw(watched: Watched) -> None:
         ("/v1/completions/", "text_completion"),
         ("/v1/embeddings", "embeddings"),
         ("/v1/messages", "chat"),
+        ("/v1/responses", "chat"),
+        ("/model/anthropic.claude/converse", "chat"),
         ("/model/anthropic.claude/converse-stream", "chat"),
         ("/v1beta/models/gemini:generateContent", "generate_content"),
+        ("/v1beta/models/gemini:streamGenerateContent", "generate_content"),
         ("/canary-path/v1", None),
         ("", None),
     ],
@@ -231,6 +234,12 @@ def test_opentelemetry_has_the_numbers_of_prometheus(watched: Watched) -> None:
         for point in watched.points("gen_ai.client.token.usage")
     }
     assert found == {"allow": 1, "deny": 1}
+    # A label that says nothing is left out.
+    assert {
+        name
+        for point in watched.points("policyguard.decisions")
+        for name in point.attributes
+    } == {"policyguard.verdict", "policyguard.layer", "policyguard.enforced"}
     assert hits.value == watched.guard.core.policies.newest.memo.use.hits
     assert tokens == {"input": 3, "output": 5}
 
