@@ -181,10 +181,12 @@ def verify_proofs(
     if not names:
         raise TrailError(f"there is no proof in `{folder}`: correct the path")
     found: dict[str, tuple[Checkpoint, int]] = {}
+    roots: dict[tuple[str, int], bytes] = {}
     for done, name in enumerate(sorted(names), start=1):
         checkpoint = _verify_pair(folder, name, trust=trust)
         largest, count = found.get(checkpoint.origin, (checkpoint, 0))
-        if largest.size == checkpoint.size and largest.root != checkpoint.root:
+        same = (checkpoint.origin, checkpoint.size)
+        if roots.setdefault(same, checkpoint.root) != checkpoint.root:
             raise TamperedError(
                 f"there are two histories of {checkpoint.origin}: two checkpoints of"
                 f" size {checkpoint.size} with different roots"

@@ -11,8 +11,10 @@ from trails import CALLER, SECRET, append_pair, made_trail
 
 from policyguard.audit.creation import read_trust
 from policyguard.audit.export.jsonl import export_jsonl, verify_jsonl
+from policyguard.audit.layout import Layout
 from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
+from policyguard.audit.writer import claim_writer
 from policyguard.errors import ConfigurationError, TamperedError, TrailError
 from policyguard.tlog import EMPTY_ROOT
 
@@ -122,6 +124,17 @@ def test_what_is_no_line_of_a_log_is_found(trail: Path, data: bytes) -> None:
 
     with pytest.raises(TamperedError):
         verify(trail, place)
+
+
+def test_what_is_no_line_is_not_exported(trail: Path) -> None:
+    writer = claim_writer(Layout.of(trail), name=None, role="app")
+    writer.append([b"two\nlines"], sealed=[])
+    writer.close()
+
+    with pytest.raises(TamperedError, match="is no line of JSON"):
+        exported(trail)
+
+    assert list((trail.parent / "out").iterdir()) == []
 
 
 def test_another_log_s_checkpoint_is_none_of_this(trail: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from trails import made_trail, outcome
+from trails import copied, made_trail, outcome
 
 from policyguard.audit.creation import read_trust
 from policyguard.audit.query import Question, ask
@@ -42,6 +42,36 @@ def test_each_row_has_a_proof_that_needs_no_trail(trail: Path, tmp_path: Path) -
 
     (checkpoint, count) = found["acme.example/app-1"]
     assert (written, count, checkpoint.size) == (9, 9, 9)
+
+
+def grown(trail: Path) -> str:
+    """Append a record, and return its id."""
+    writer = Trail.open(trail)
+    record = outcome("x")
+    writer.append(record)
+    writer.close()
+    return record.id
+
+
+@pytest.mark.parametrize("longer", [False, True])
+def test_two_histories_of_one_log_are_seen_in_the_proofs_that_were_handed_out(
+    trail: Path, tmp_path: Path, *, longer: bool
+) -> None:
+    fork, out = copied(trail, tmp_path / "fork"), tmp_path / "out"
+    trusted = read_trust(trail / "trust")
+    # By name, and so by age, a proof up to a larger checkpoint comes between them.
+    grown(fork)
+    proofs_of(fork, out, where="entry = 9")
+    if longer:
+        later = copied(fork, tmp_path / "later")
+        grown(later)
+        proofs_of(later, out, where="entry = 10")
+    assert verify_proofs(out, trust=trusted)
+    grown(trail)
+    proofs_of(trail, out, where="entry = 9")
+
+    with pytest.raises(TamperedError, match="two histories of acme"):
+        verify_proofs(out, trust=trusted)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 9, 64, 65])
