@@ -290,11 +290,19 @@ def _exported(
 
 
 def _say_watched(watches: Sequence[Watch], *, state: Path, as_json: bool) -> int:
-    from policyguard.cli.outside_view import print_watches, watch_document
+    from policyguard.cli.outside_view import (
+        is_unanchored,
+        print_watches,
+        watch_document,
+    )
 
-    late = any(watch.is_late or watch.attested.lacks_quorum for watch in watches)
+    late = any(map(is_unanchored, watches))
     if as_json:
-        document = {"intact": True, "logs": [watch_document(item) for item in watches]}
+        document = {
+            "intact": True,
+            "complete": not late,
+            "logs": [watch_document(item) for item in watches],
+        }
         click.echo(json.dumps(document))
     else:
         print_watches(output(), watches, state=state)

@@ -63,13 +63,32 @@ def print_watches(console: Console, watches: Sequence[Watch], *, state: Path) ->
     table.add_column("seen by others", overflow="fold")
     for watch in watches:
         seen = Text(_seen(watch.attested))
-        if watch.is_late or watch.attested.lacks_quorum:
+        if is_unanchored(watch):
             seen.stylize("bold yellow")
             seen.append(" (quorum lacks)" if watch.attested.lacks_quorum else " (late)")
         new = str(watch.size - watch.before) if watch.before else "first seen"
         table.add_row(watch.origin, str(watch.size), new, seen)
     console.print(table)
-    console.print(Text(f"consistent with what was seen before; kept in {state}", "dim"))
+    word = (
+        ("UNANCHORED", "bold yellow")
+        if any(is_unanchored(watch) for watch in watches)
+        else ("CONSISTENT", "bold green")
+    )
+    said = (
+        "each log continues what was seen before"
+        if all(watch.before for watch in watches)
+        else "each log that was seen before continues that"
+    )
+    console.print(Text.assemble("\n", word, f": {said}"))
+    if any(is_unanchored(watch) for watch in watches):
+        late = "too few others have seen the newest records: run `policyguard audit anchor`"
+        console.print(Text(f"  {late}", "dim"), soft_wrap=True)
+    console.print(Text(f"  kept in {printable(str(state))}", "dim"), soft_wrap=True)
+
+
+def is_unanchored(watch: Watch) -> bool:
+    """Say whether others have seen too little of a log, or too few of them."""
+    return watch.is_late or watch.attested.lacks_quorum
 
 
 def watch_document(watch: Watch) -> dict[str, Any]:

@@ -341,11 +341,20 @@ def test_what_cannot_be_reached_is_said_and_the_rest_is_done(world: World) -> No
 
 def test_a_monitor_warns_when_nobody_has_seen_the_log(world: World) -> None:
     late = run("audit", "monitor")
+    told = run("audit", "monitor", "--json")
     run("audit", "anchor")
     well = run("audit", "monitor")
+    then = run("audit", "monitor", "--json")
 
-    assert (late.exit_code, well.exit_code) == (2, 0)
+    assert (late.exit_code, told.exit_code, well.exit_code) == (2, 2, 0)
     assert "nobody" in late.stdout
+    assert "UNANCHORED: each log that was seen before continues that" in late.stdout
+    assert "too few others have seen the newest records" in late.stdout
+    assert "CONSISTENT: each log continues what was seen before" in well.stdout
+    assert [json.loads(done.stdout)["complete"] for done in (told, then)] == [
+        False,
+        True,
+    ]
     assert "kept in" in late.stdout
     assert len(list((world.folder / "state/policyguard/monitor").iterdir())) == 1
 
