@@ -24,7 +24,7 @@ from policyguard.errors import CannotProtect, ConfigurationError
 from policyguard.guard.describe import Described, Observed
 from policyguard.guard.refusal import DECISION, not_allowed
 from policyguard.integrations import httpx, sdk_methods
-from policyguard.integrations.sdk_around import around
+from policyguard.integrations.sdk_around import around_at
 from policyguard.integrations.wire_batch import contents_of, endpoint_in
 from policyguard.integrations.wire_document import BATCH
 from policyguard.integrations.wire_envelope import path_of
@@ -167,7 +167,7 @@ class _Attempt:
         if hidden:
             found = Described(opaque=True, why="its body is no JSON object")
         request = self._request
-        return around(
+        return around_at(
             found,
             self._url,
             headers=(request.headers,),

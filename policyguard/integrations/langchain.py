@@ -19,17 +19,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
 
 from policyguard.catalog.endpoints import endpoint_of
 from policyguard.errors import CannotProtect, ConfigurationError
 from policyguard.guard.asking import Asking
 from policyguard.guard.describe import Described, Observed
+from policyguard.guard.obligations import PARAMETERS
 from policyguard.guard.outcomes import record_outcome
 from policyguard.guard.persons import NOBODY
 from policyguard.guard.recording import Ending, prompt_of
 from policyguard.guard.refusal import not_allowed
 from policyguard.guard.running import facts_here, found_in, question
 from policyguard.identity import new_id
+from policyguard.integrations.sdk_around import around
+from policyguard.integrations.sdk_methods import described_by
 from policyguard.integrations.tools import (
     ToolCall,
     Tools,
@@ -37,7 +41,7 @@ from policyguard.integrations.tools import (
     named,
     sends_nothing,
 )
-from policyguard.integrations.wire_envelope import host_of, path_of
+from policyguard.integrations.wire_batch import contents_of
 from policyguard.integrations.wire_tools import offered_in
 from policyguard.vocabulary.decision import Decision
 
@@ -80,14 +84,13 @@ def describe(
     if not clients:
         # A runnable around a model passes on the model's attributes, and more.
         return None
-    own = {name: getattr(owner, name, None) for name in ("extra_body", "model_kwargs")}
-    settings = {**own, **getattr(fn, "settings", {}), **kwargs}
-    name = settings.get("model", _first(owner, _MODELS))
-    more = {"model", "extra_body"} & set(settings["model_kwargs"] or ())
-    if more or settings["extra_body"] or not isinstance(name, str):
-        return Described(opaque=True)
-    url, offered = clients[0].base_url, offered_in({"tools": _tools_of(fn, settings)})
-    return Described(model=name, host=host_of(url), path=path_of(url), offered=offered)
+    arguments = _arguments(fn, owner, kwargs)
+    if arguments is None:
+        return Described(opaque=True, why="what LangChain will send cannot be read")
+    found = [described_by(client, arguments) for client in clients]
+    if any(item != found[0] for item in found):
+        return Described(opaque=True, why="the clients of a model differ")
+    return found[0]
 
 
 def observe(result: object) -> Observed:
@@ -314,15 +317,66 @@ class _Calls:
 
 
 def _told(serialized: Mapping[str, Any], sent: Mapping[str, Any]) -> Described:
+    """Say what a callback is told of a call: of a model as it was made, and as it is."""
     known = serialized.get("kwargs")
     given = known if isinstance(known, Mapping) else {}
     address = next((given[name] for name in _ADDRESSES if given.get(name)), None)
+    host = endpoint_of(address) if isinstance(address, str) else None
     model = sent.get("model") or sent.get("model_name")
-    offered = offered_in(sent)
-    if not isinstance(model, str) or not isinstance(address, str):
-        known = model if isinstance(model, str) else None
-        return Described(model=known, offered=offered)
-    return Described(model=model, host=endpoint_of(address), offered=offered)
+    body = _together(given.get("model_kwargs"), sent.get("model_kwargs"), sent)
+    if body is None or body.get("extra_body"):
+        return Described(opaque=True, host=host, offered=offered_in(sent))
+    named = {"model": model if isinstance(model, str) else None}
+    return around(
+        contents_of({**body, **named}, endpoint=""),
+        host=host,
+        path="",
+        headers=(given.get("default_headers"), body.get("extra_headers")),
+        queries=(
+            given.get("default_query"),
+            body.get("extra_query"),
+            parse_qs(str(address).partition("?")[2]),
+        ),
+    )
+
+
+def _arguments(
+    fn: object, owner: object, kwargs: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Return what a model gives to the SDK; `None`: it cannot be read.
+
+    A model puts its `model_kwargs` over its own settings, and a call's over both; some
+    let a setting of their own win.
+    """
+    own = {
+        name: value
+        for name in PARAMETERS
+        if (value := getattr(owner, name, None)) is not None
+    }
+    call = {**getattr(fn, "settings", {}), **kwargs}
+    more = _together(getattr(owner, "model_kwargs", None))
+    if more is None or "model_kwargs" in call or {"model", "extra_body"} & more.keys():
+        return None
+    said = {**more, **call}
+    if any(said.get(name, value) != value for name, value in own.items()):
+        return None
+    first = {
+        "model": _first(owner, _MODELS),
+        "extra_body": getattr(owner, "extra_body", None),
+    }
+    arguments = {**first, **own, **said}
+    if arguments["extra_body"] or not isinstance(arguments["model"], str):
+        return None
+    return {**arguments, "tools": _tools_of(fn, arguments)}
+
+
+def _together(*many: object) -> dict[str, Any] | None:
+    """Return mappings put over one another; `None`: one is none."""
+    known = [item for item in many if item is not None]
+    if not all(isinstance(item, Mapping) for item in known):
+        return None
+    maps: Any = known
+    return {name: value for item in maps for name, value in item.items()}
 
 
 def _tools_of(fn: object, settings: Mapping[str, Any]) -> list[Any]:

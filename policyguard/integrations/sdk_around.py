@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from policyguard.errors import UnclearError
 from policyguard.guard.describe import Described
-from policyguard.integrations.wire_envelope import host_of, named_in_query, path_of
+from policyguard.integrations.wire_envelope import host_of, path_of
 
 if TYPE_CHECKING:
     from httpx2 import URL
@@ -33,10 +33,25 @@ _JSON: Final = re.compile(
 _MODEL: Final = "model"
 
 
+def around_at(
+    found: Described, url: URL, *, headers: Iterable[object], queries: Iterable[object]
+) -> Described:
+    """Return what is known of a call that goes to a URL; see `around`."""
+    own = url.params if url.query else None
+    return around(
+        found,
+        host=host_of(url),
+        path=path_of(url),
+        headers=headers,
+        queries=(*queries, own),
+    )
+
+
 def around(
     found: Described,
-    url: URL,
     *,
+    host: str | None,
+    path: str,
     headers: Iterable[object],
     queries: Iterable[object],
 ) -> Described:
@@ -44,21 +59,21 @@ def around(
 
     Args:
         found: What its body asks for.
-        url: Where it is sent.
+        host: Where it is sent.
+        path: What is asked of the host.
         headers: What is said to be its headers, by whoever may say so.
-        queries: The same of its query, beside what the URL has.
+        queries: The same of its query.
     """
-    path = path_of(url)
     try:
         told = list(_told(headers))
-        models = set(_named(queries)) | named_in_query(url)
+        models = set(_named(queries))
         _require_plain(told)
     except UnclearError as unclear:
         return Described(opaque=True, path=path, why=str(unclear))
     if models - {found.model}:
         found = Described(opaque=found.opaque, why=found.why)
     moved = any(name == _HOST for name, _ in told)
-    return replace(found, host=None if moved else host_of(url), path=path)
+    return replace(found, host=None if moved else host, path=path)
 
 
 def headers_of(client: Any) -> tuple[object, ...]:

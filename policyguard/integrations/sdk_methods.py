@@ -19,7 +19,7 @@ from policyguard.canonical import Json
 from policyguard.errors import UnclearError
 from policyguard.guard.describe import Described, Observed, adapter_of
 from policyguard.integrations import httpx
-from policyguard.integrations.sdk_around import around, headers_of, queries_of
+from policyguard.integrations.sdk_around import around_at, headers_of, queries_of
 from policyguard.integrations.wire_batch import contents_of, endpoint_in, upload_of
 from policyguard.integrations.wire_document import BATCH
 from policyguard.integrations.wire_envelope import path_of
@@ -105,7 +105,7 @@ def described_by(client: Any, arguments: Mapping[str, Any]) -> Described:
         arguments: As a resource takes them, with `extra_headers` and the like.
     """
     parts = (arguments, arguments.get("extra_body"))
-    return around(
+    return around_at(
         _merged(client, parts, endpoint=""),
         client.base_url,
         headers=(*headers_of(client), arguments.get("extra_headers")),
@@ -239,7 +239,7 @@ def _of_verb(
     else:
         parts = (known.get("body"), options.get("extra_json"))
         found = _merged(client, parts, endpoint=endpoint_in(path_of(url)))
-    return around(
+    return around_at(
         found,
         url,
         headers=(*headers_of(client), options.get("headers")),
@@ -282,7 +282,7 @@ def _of_resource(
         found = _merged(client, (rest, more), endpoint=endpoint)
     if files and endpoint == _FILES and not found.opaque:
         found = _uploaded(files, rest, more)
-    return around(
+    return around_at(
         found,
         _base_url(client, method),
         headers=(*headers_of(client), kwargs.get("extra_headers")),
