@@ -189,7 +189,10 @@ def callback(guard: Guard) -> BaseCallbackHandler:
         "raise_error": True,
         "run_inline": True,
         "on_chat_model_start": lambda _self, *args, **more: calls.start(*args, **more),
-        "on_llm_start": lambda _self, *args, **more: calls.start(*args, **more),
+        # LangChain tells nobody what a call of a completion model is given.
+        "on_llm_start": lambda _self, told, sent, **more: calls.start(
+            told, sent, **{**more, "invocation_params": None}
+        ),
         "on_llm_end": lambda _self, answer, **more: calls.end(answer, **more),
         "on_llm_error": lambda _self, error, **more: calls.fail(error, **more),
     }
@@ -284,7 +287,7 @@ class _Calls:
         content = (
             prompt_of((sent,), {}) if core.searching or core.keep_prompts else None
         )
-        described = _told(serialized or {}, more.get("invocation_params") or {})
+        described = _told(serialized or {}, more.get("invocation_params"))
         asking = Asking(
             call_id=new_id(),
             prompt=content if core.keep_prompts else None,
@@ -316,12 +319,14 @@ class _Calls:
             record_outcome(self._guard.core, decision, ending)
 
 
-def _told(serialized: Mapping[str, Any], sent: Mapping[str, Any]) -> Described:
+def _told(serialized: Mapping[str, Any], sent: Mapping[str, Any] | None) -> Described:
     """Say what a callback is told of a call: of a model as it was made, and as it is."""
     known = serialized.get("kwargs")
     given = known if isinstance(known, Mapping) else {}
     address = next((given[name] for name in _ADDRESSES if given.get(name)), None)
     host = endpoint_of(address) if isinstance(address, str) else None
+    if sent is None:
+        return Described(opaque=True, host=host, why="its arguments are not told")
     model = sent.get("model") or sent.get("model_name")
     body = _together(given.get("model_kwargs"), sent.get("model_kwargs"), sent)
     if body is None or body.get("extra_body"):

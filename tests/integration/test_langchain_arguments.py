@@ -108,6 +108,23 @@ def test_a_callback_stops_what_is_led_elsewhere(
     assert server.hits == {}
 
 
+@pytest.mark.parametrize("more", [{}, OTHER, {"extra_headers": HOST}])
+def test_a_callback_is_told_no_arguments_of_a_completion_model_and_refuses_it(
+    server: Loopback, guard: Guard, trail: Since, more: dict[str, Any]
+) -> None:
+    from langchain_openai import OpenAI
+
+    http = server.client(httpx2)
+    model = OpenAI(model="glm-5.2", base_url=FR, api_key="none", http_client=http)
+    asked: Any = {"callbacks": [adapter.callback(guard)]}
+
+    with context(**TICKETS), pytest.raises(NotAllowed):
+        model.invoke(PROMPT, config=asked, **more)
+
+    assert server.hits == {}
+    assert trail.verdicts == ["require_approval"]
+
+
 @pytest.mark.parametrize("case", LED)
 def test_what_middleware_of_an_agent_sets_is_read_too(
     server: Loopback, guard: Guard, case: str
