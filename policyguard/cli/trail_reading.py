@@ -145,8 +145,8 @@ def find_record(reader: TrailReader, name: str, *, origin: str | None) -> Found:
     elif _is_index(name):
         if len(logs) != 1:
             raise ConfigurationError(
-                f"`{name}` is an index: say in which log with `--log`, one of"
-                f" {', '.join(f'`{log.origin}`' for log in logs)}"
+                f"`{name}` is an index, and there are several logs: give the place as"
+                f" `policyguard audit list` shows it, as `{logs[0].slot}:{name}`"
             )
         found = _at(logs[0], name)
     elif len(name) < SHORTEST_PREFIX:
@@ -159,7 +159,8 @@ def find_record(reader: TrailReader, name: str, *, origin: str | None) -> Found:
     if len(found) != 1:
         many = "more than one record" if found else "no record"
         raise ConfigurationError(
-            f"there is {many} `{name}`: `policyguard audit list` shows them all"
+            f"there is {many} `{name}` in this trail: `policyguard audit list` shows them"
+            " all; another trail is given with --trail"
         )
     return found[0]
 

@@ -137,7 +137,7 @@ def test_several_logs_are_listed_by_time_and_their_entries_are_found(
     assert json.loads(newest.stdout)["record"]["tenant"] == "t2"
     assert json.loads(shown.stdout)["record"]["tenant"] == "t1"
     assert "cli-1:1" in run("audit", "list", "--trail", place).stdout
-    refused(run("audit", "show", "1", "--trail", place), says="say in which log")
+    refused(run("audit", "show", "1", "--trail", place), says="shows it, as `app-1:1`")
     refused(run("audit", "show", "cli-1:x", "--trail", place), says="no record")
     refused(run("audit", "show", "cli-2:1", "--trail", place), says="no record")
     text = run("audit", "show", "1", "--log", "acme.example/cli-1", "--trail", place)
