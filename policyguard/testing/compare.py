@@ -9,14 +9,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from policyguard.canonical import Json, digest_of
 from policyguard.engines.protocol import PolicySet
+from policyguard.errors import ConfigurationError
+from policyguard.testing.answering import require_answers
 from policyguard.testing.claims import COMPOSITION, Effort, Progress, Tier
 from policyguard.testing.composition import (
-    RANK,
     composed,
     composing,
     decisions,
@@ -25,7 +26,9 @@ from policyguard.testing.composition import (
 )
 from policyguard.testing.counterexamples import translated
 from policyguard.testing.diagrams import Diagrams, Root
+from policyguard.testing.flips import Flip, how_of, smallest
 from policyguard.testing.opening import opened
+from policyguard.testing.outcomes import NO_VIEW
 from policyguard.testing.relevant import slice_of
 from policyguard.testing.rule_table import Found, Sample, Table, drawn, objects
 from policyguard.testing.sliced import Slice
@@ -37,19 +40,6 @@ Relation: TypeAlias = Literal["equivalent", "stricter", "looser", "incomparable"
 _Sides: TypeAlias = tuple[Mapping[str, Found], Mapping[str, Found]]
 _CONFIDENCE: Final = 3.0
 _TRIED: Final = 3  # of each way to differ; one more is a leaf that is none of them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
-    """Is one call of which a rule finds something else than before."""
-
-    call: Json = field(repr=False)
-    facts: Mapping[str, Json]
-    """What differs from a call of which nothing is said."""
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    access: bool
-    """Whether something objected before, and nothing does now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +128,15 @@ def compare(
         rules: Ids; without them every rule.
         effort: How much is done before calls are drawn instead.
         progress: Told the stage, how much of it is done, and how much there is.
+
+    Raises:
+        ConfigurationError: one of them answers no call.
     """
     began = time.perf_counter()
     effort = effort or Effort()
     space = Space.from_catalog(new).with_values_of(Space.from_catalog(old))
+    require_answers(old, space, named="the old policy")
+    require_answers(new, space, named="the new policy")
     both = [Analyst(policy, space, budget=effort.views) for policy in (old, new)]
     known = {rule for analyst in both for rule in analyst.rules}
     wanted = sorted(known & set(rules) if rules else known)
@@ -199,9 +194,13 @@ class _Pair:
     effort: Effort
 
     def found(self, call: Json) -> _Sides | None:
-        """Return what all rules find; nothing where one policy has no view."""
+        """Return what all rules find; nothing where neither policy has a view."""
         before, after = self.old.found(call), self.new.found(call)
-        return None if before is None or after is None else (before, after)
+        if before is None and after is None:
+            return None
+        # Without a view the call is denied, whatever the rule would find.
+        denied = {self.rule: NO_VIEW}
+        return denied if before is None else before, denied if after is None else after
 
     def own(self, sides: _Sides) -> tuple[Found, Found]:
         """Return what the rule finds."""
@@ -265,7 +264,7 @@ def _counted(pair: _Pair, old: Table, new: Table) -> RuleDiff:
     root = diagrams.joined(
         old.root,
         new.root,
-        lambda one, other: hows.index(_how(old.outcomes[one], new.outcomes[other])),
+        lambda one, other: hows.index(how_of(old.outcomes[one], new.outcomes[other])),
     )
     counts = Counter({hows[how]: n for how, n in diagrams.counts(root).items()})
     table = Sample(pair.rule, space, "")
@@ -304,12 +303,16 @@ def _sampled(pair: _Pair, space: Space, why: str) -> RuleDiff:
         sides = pair.found(pair.new.space.call(start))
         if sides is None:
             continue
-        how = _how(*pair.own(sides))
+        how = how_of(*pair.own(sides))
         counts[how] += 1
         if how != "equivalent" and counts[how] <= _TRIED:
             flips.append(_flip(pair, start, how))
+    if not counts:
+        raise ConfigurationError(
+            f"{pair.rule}: neither policy answers any of the calls that were drawn"
+        )
     if set(counts) <= {"equivalent"}:
-        share = f"{_CONFIDENCE / max(pair.effort.samples, 1):.2%}"
+        share = f"{min(_CONFIDENCE / counts['equivalent'], 1):.2%}"
         why = f"{why}; less than {share} differ with 95 % confidence"
     return _difference(pair.rule, counts, flips, tier="SAMPLED", why=why)
 
@@ -336,7 +339,7 @@ def _difference(
         stricter=stricter,
         looser=looser,
         otherwise=counts["otherwise"],
-        flips=_best([flip for flip in flips if flip is not None]),
+        flips=smallest([flip for flip in flips if flip is not None]),
         why=why,
     )
 
@@ -347,7 +350,7 @@ def _flip(pair: _Pair, start: Choice, how: str) -> Flip | None:
 
     def shown(choice: Choice) -> tuple[bool, Found, Found] | None:
         sides = pair.found(space.call(choice))
-        if sides is None or _how(*pair.own(sides)) != how:
+        if sides is None or how_of(*pair.own(sides)) != how:
             return None
         objected, objecting = (any(map(objects, side.values())) for side in sides)
         return objected and not objecting, *pair.own(sides)
@@ -374,23 +377,3 @@ def _flip(pair: _Pair, start: Choice, how: str) -> Flip | None:
         after=tuple(sorted(f"{name} {effect}" for name, effect in best[2])),
         access=best[0],
     )
-
-
-def _best(flips: Sequence[Flip]) -> tuple[Flip, ...]:
-    """Return the smallest call that opens access, and the smallest that does not."""
-    ordered = sorted(flips, key=lambda flip: (not flip.access, len(flip.facts)))
-    return tuple(
-        next(flip for flip in ordered if flip.access == access)
-        for access in (True, False)
-        if any(flip.access == access for flip in ordered)
-    )
-
-
-def _how(before: Found, after: Found) -> str:
-    if before == after:
-        return "equivalent"
-    one, other = (
-        max((RANK.get(effect, 0) for _, effect in found), default=0)
-        for found in (before, after)
-    )
-    return "otherwise" if one == other else "stricter" if other > one else "looser"

@@ -58,3 +58,16 @@ def test_one_policy_alone_is_a_usage_error(both: tuple[str, str]) -> None:
 
     assert done.exit_code == 2
     assert "give NEW, or --against" in done.stderr
+
+
+def test_a_policy_that_fails_on_every_call_exits_2_and_says_where(
+    both: tuple[str, str],
+) -> None:
+    failing = OWN.replace("\tinput.purpose", '\tto_number("none") > 0\n\tinput.purpose')
+    Path(both[1], "own.rego").write_text(failing, encoding="utf-8")
+
+    done = run("policy", "compare", *both)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "the new policy answers none of the " in done.stderr.replace("\n", " ")
+    assert "own.rego:11:" in done.stderr

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,8 +133,48 @@ def test_what_is_too_much_to_compare_is_sampled() -> None:
     assert item.why.startswith("one of its conditions: more than 10 views")
 
 
+FACTS = "policyguard/facts/facts.rego"
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+def test_a_policy_that_answers_no_call_is_compared_with_nothing(which: str) -> None:
+    failing = changed(FACTS, '"groups": _groups,', '"groups": to_number("none"),')
+    both = {"old": shipped(), "new": shipped(), which: failing}
+
+    with pytest.raises(ConfigurationError) as caught:
+        compare(both["old"], both["new"], rules=["LIC-04"])
+
+    said = str(caught.value)
+    assert said.startswith(f"the {which} policy answers none of the ")
+    assert "policyguard/facts/facts.rego" in said
+
+
+def test_a_policy_that_has_no_view_of_any_call_is_compared_with_nothing() -> None:
+    silent = changed(FACTS, "_now := floor(", "_now := input.nothing + floor(")
+
+    with pytest.raises(ConfigurationError, match="the one of a policy without rules"):
+        compare(shipped(), silent, rules=["LIC-04"])
+
+
+def test_calls_that_only_one_policy_answers_are_no_equivalence() -> None:
+    often = changed(
+        FACTS,
+        '"groups": _groups,',
+        '"groups": object.union(_groups, {"none": {to_number("none") |'
+        " input.tenant.product.users_at_release != null}}),",
+    )
+
+    diff = compare(shipped(), often, rules=["LIC-04"], effort=Effort(views=10))
+
+    (item,) = diff.rules
+    assert (item.relation, item.tier, item.looser) == ("incomparable", "SAMPLED", 0)
+    assert item.stricter > 0
+
+
 def test_a_rule_that_is_in_force_otherwise_is_named() -> None:
-    data = {**shipped().data, "policyguard": {"rulebook": {"rules": {"LIC-04": {}}}}}
+    data: Any = copy.deepcopy(dict(shipped().data))
+    for standings in data["policyguard"]["rulebook"]["intervals"]:
+        standings["LIC-04"]["status"] = "suspended"
 
     diff = compare(shipped(), replace(shipped(), data=data))
 

@@ -15,7 +15,8 @@ from policyguard.cli.policy_compare import _document as compared
 from policyguard.cli.policy_prove import _document as proved
 from policyguard.errors import ConfigurationError
 from policyguard.testing.claims import Claim, Counterexample, Proof
-from policyguard.testing.compare import Diff, Flip, RuleDiff
+from policyguard.testing.compare import Diff, RuleDiff
+from policyguard.testing.flips import Flip
 from policyguard.testing.matrix import matrix
 from policyguard.testing.report import report
 from policyguard.testing.report_markup import table
