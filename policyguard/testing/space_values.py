@@ -7,7 +7,6 @@ stands for all that no text names and of which the catalog says the same.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -20,6 +19,7 @@ from policyguard.canonical import Json
 from policyguard.engines.protocol import PolicySet
 from policyguard.engines.tree import Path
 from policyguard.testing.instants import WINDOW, instant, instants_in, items_of
+from policyguard.testing.space_texts import texts_compared
 from policyguard.vocabulary.countries import COUNTRIES
 from policyguard.vocabulary.value import COUNTRY_PATTERN, SUBDIVISION_PATTERN
 
@@ -28,17 +28,7 @@ _REGION: Final = re.compile(r'"([A-Z]{2}-[A-Z0-9]{1,3})"')
 _EAR_CLASS: Final = re.compile(r'"([0-9][A-E][0-9]{3}(?:\.[a-z0-9.]+)?)"')
 _COMMENT: Final = re.compile(r"(?m)^\s*#.*$")
 _NUMBER: Final = re.compile(r'(?<![\w".-])([0-9]{2,})(?![\w".-])')
-_LITERAL: Final = r'"(?:[^"\\]|\\.)*"'
-_FACT: Final = r"(?<![\w.\[\]])(?P<fact>[\w.\[\]]+)"
-_COMPARISONS: Final = tuple(
-    re.compile(form)
-    for form in (
-        rf"{_FACT}\s*[!=]=\s*(?P<texts>{_LITERAL})",
-        rf"(?P<texts>{_LITERAL})\s*(?:[!=]=|\bin)\s+{_FACT}",
-        rf"{_FACT}\s+in\s+\{{(?P<texts>[^}}:]*)\}}",
-        rf"\b(?:startswith|endswith|contains)\({_FACT},\s*(?P<texts>{_LITERAL})\)",
-    )
-)
+_ENTRIES: Final = ("deployments", "developers", "models", "operators")
 _DAY: Final = 86_400
 ELSEWHERE: Final = "AQ"
 """The country that stands for all that nothing names: Antarctica, unless something does."""
@@ -61,6 +51,8 @@ class Values:
     """Ids of the catalog by what they are ids of."""
     texts: Mapping[str, tuple[str, ...]] = field(repr=False)
     """Texts of the catalog by the name of their list."""
+    entries: Mapping[str, Json] = field(repr=False)
+    """What the catalog says, which rules may compare a text with."""
     recipients: Mapping[str, str] = field(repr=False)
     rules: str = field(repr=False)
     """The text of all rules, without comments."""
@@ -95,6 +87,7 @@ class Values:
                 "list": tuple(catalog["lists"]),
             },
             texts={"annexes": tuple(sorted(set(_under(catalog["models"], "annexes"))))},
+            entries={name: catalog[name] for name in _ENTRIES if name in catalog},
             recipients={
                 name: entry["intervals"][-1]["recipient"] or "nobody"
                 for name, entry in catalog["views"]["deployments"].items()
@@ -206,21 +199,7 @@ class Values:
         return [[], *([text] for text in ("x", *named))]
 
     def _compared(self, path: Path) -> dict[str, None]:
-        """Return the texts that a rule compares with a fact where it names both.
-
-        `x` stands for all others.
-        """
-        # Of a list of owners a rule takes some `owner`.
-        above = [part for part in path[:-1] if part != "*"][-1:]
-        one = above[0].removesuffix("s") if path[-2:-1] == ("*",) else "".join(above)
-        named = re.compile(rf"\b{one}\.{path[-1]}\b")
-        found = {
-            orjson.loads(literal)
-            for fact, literals in _comparisons(self.rules)
-            if named.search(fact)
-            for literal in literals
-        }
-        return dict.fromkeys(sorted(found))
+        return dict.fromkeys(texts_compared(path, self.rules, self.entries))
 
     def _object(self, path: Path, detail: Any) -> list[Any]:
         del path
@@ -229,16 +208,6 @@ class Values:
     def _objects(self, path: Path, detail: Any) -> list[Any]:
         del path
         return [[], [detail["template"]]]
-
-
-@functools.lru_cache(maxsize=8)
-def _comparisons(rules: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return what rules compare with texts, each with these; once for all facts."""
-    return tuple(
-        (found["fact"], tuple(re.findall(_LITERAL, found["texts"])))
-        for form in _COMPARISONS
-        for found in form.finditer(rules)
-    )
 
 
 def schema_facts(schema: Mapping[str, Any]) -> Iterator[tuple[Path, str, Any]]:
