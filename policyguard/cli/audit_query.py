@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -132,10 +133,17 @@ def _values(given: tuple[str, ...]) -> dict[str, str]:
     return values
 
 
+def _json(value: Any) -> Any:
+    """Return a value as JSON has it: bytes in hexadecimal, what is no number as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
+
+
 def _document(answer: Answer) -> dict[str, object]:
     return {
         "columns": answer.columns,
-        "rows": answer.rows,
+        "rows": [[_json(value) for value in row] for row in answer.rows],
         "complete": not answer.left_out,
         "after": answer.after,
         "covers": [

@@ -34,22 +34,28 @@ def printable(text: str) -> str:
 
 def output() -> Console:
     """Return the console of standard output."""
-    from rich.console import Console
-
     piped = not sys.stdout.isatty() and not os.environ.get("COLUMNS")
-    return Console(
-        highlight=False,
-        emoji=False,
-        markup=False,
-        width=PIPE_COLUMNS if piped else None,
-    )
+    return _console(width=PIPE_COLUMNS if piped else None)
 
 
 def errors() -> Console:
     """Return the console of standard error: progress and notes, never answers."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool = False, width: int | None = None) -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, emoji=False, markup=False)
+    class _Piped(Console):
+        """Leaves it to the program what it means that its reader has gone."""
+
+        def on_broken_pipe(self) -> None:
+            """Raise: rich would exit with 1, which says that something was changed."""
+            raise BrokenPipeError
+
+    return _Piped(
+        stderr=stderr, width=width, highlight=False, emoji=False, markup=False
+    )
 
 
 def plain_table() -> Table:

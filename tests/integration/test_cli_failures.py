@@ -242,3 +242,32 @@ def test_colours_are_for_terminals(made: Path) -> None:
     assert b"\x1b[" not in piped.stdout
     assert colour.search(forced.stdout)
     assert not colour.search(uncoloured.stdout)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list"],
+        ["list", "--json"],
+        ["show", "app-1:1"],
+        ["verify"],
+        ["report"],
+        ["gaps"],
+        ["query", "latency"],
+        ["query"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_has_gone_is_no_tampering(made: Path, command: list[str]) -> None:
+    process = subprocess.Popen(
+        [COMMAND, "audit", *command, "--trail", made],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+
+    _, said = process.communicate(timeout=60)
+
+    assert (process.returncode, said) == (141, b"")

@@ -48,6 +48,17 @@ def test_an_answer_in_json_has_rows_and_cover(made: Path) -> None:
     assert [item["size"] for item in found["covers"]] == [7]
 
 
+def test_what_json_has_not_is_text(made: Path) -> None:
+    done = run(
+        "audit", "query", "--json", "--trail", made, "--sql",
+        "SELECT x'00ff' AS a, 9e999 AS b, -9e999 AS c, 1.5 AS d, NULL AS e, 'x' AS f",
+    )  # fmt: skip
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    rows = json.loads(done.stdout, parse_constant=pytest.fail)["rows"]
+    assert rows == [["00ff", "inf", "-inf", 1.5, None, "x"]]
+
+
 def test_an_answer_that_was_cut_says_where_to_go_on(made: Path) -> None:
     sql = "SELECT log, entry FROM records ORDER BY log, entry"
     asked = ("audit", "query", "--sql", sql, "--limit", "5", "--trail", made)
