@@ -78,28 +78,44 @@ class Span:
         """
         if self.after is None:
             return 0
-        cursor = _CURSOR.fullmatch(self.after)
-        if cursor is None:
-            raise ConfigurationError(
-                f"`{self.after}` is no cursor: give log and entry, as `app-1:4711`"
-            )
-        if log < cursor[1]:
-            return None
-        if log > cursor[1]:
-            return 0
-        first = int(cursor[2]) + 1
-        if first > size:
-            raise ConfigurationError(
-                f"the cursor `{self.after}` is behind the end of `{log}`, which has"
-                f" {size} records: it is of another trail, or the log was put back"
-            )
-        return first
+        slot, entry = read_cursor(self.after)
+        if log != slot:
+            return 0 if log > slot else None
+        return first_behind(entry, log=log, size=size)
 
     def has(self, moment: str) -> bool:
         """Say whether a record of this time is looked at."""
         return (self.since is None or moment >= self.since) and (
             self.until is None or moment < self.until
         )
+
+
+def read_cursor(text: str) -> tuple[str, int]:
+    """Return the log and the entry that a cursor names.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    cursor = _CURSOR.fullmatch(text)
+    if cursor is None:
+        raise ConfigurationError(
+            f"`{text}` is no cursor: give log and entry, as `app-1:4711`"
+        )
+    return cursor[1], int(cursor[2])
+
+
+def first_behind(entry: int, *, log: str, size: int) -> int:
+    """Return the index behind an entry that a cursor names.
+
+    Raises:
+        ConfigurationError: the log, of `size` records, has no such entry.
+    """
+    if entry >= size:
+        raise ConfigurationError(
+            f"the cursor `{log}:{entry}` is behind the end of `{log}`, which has {size}"
+            " records: it is of another trail, or the log was put back"
+        )
+    return entry + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

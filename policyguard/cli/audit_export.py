@@ -45,8 +45,8 @@ _FORMATS: Final = ("tiles", "jsonl", "opa")
 )
 @click.option(
     "--after",
-    metavar="LOG:ENTRY",
-    help="Only events behind this record, where an earlier export ended.",
+    metavar="LOG:ENTRY,…",
+    help="Only events behind these records, where an earlier export ended in each log.",
 )
 @click.option(
     "--mask",
@@ -160,13 +160,12 @@ def _events(
     after: str | None,
     mask: Sequence[str],
 ) -> Iterator[_Said]:
-    from policyguard.audit.query_index import Span
     from policyguard.cli.export_formats import Events, send_events, write_events
 
     if (folder is None) == (url is None):
         raise click.UsageError("give a directory, or a collector with --to")
     with ProgressBar() as bar:
-        events = Events(logs=logs, span=Span(after=after), mask=mask, bar=bar)
+        events = Events(logs=logs, after=after, mask=mask, bar=bar)
         if folder is not None:
             done = write_events(events, folder)
             yield _said(done.where, done.records, done.after)
@@ -176,7 +175,7 @@ def _events(
             count = part.records
             yield _said(part.where, part.records, part.after)
     if not count:
-        yield _said(url or "", 0, None)
+        yield _said(url or "", 0, events.cursor(0))
 
 
 def _said(where: str, count: int, after: str | None) -> _Said:
@@ -226,5 +225,8 @@ def gaps(*, as_json: bool, directory: str | Path | None) -> None:
             click.echo(item.entry.body.decode("utf-8"))
         return
     console = output()
-    shown = records_table(left, width=console.width) if left else "no gaps"
+    several = len(reader.logs) > 1
+    shown = (
+        records_table(left, width=console.width, several=several) if left else "no gaps"
+    )
     console.print(shown)

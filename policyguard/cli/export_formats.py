@@ -17,7 +17,7 @@ from policyguard.audit.export.opa_events import event_of, require_pointers
 from policyguard.audit.export.tiles import OUTSIDE
 from policyguard.audit.layout import OWNER_ONLY, make_folder
 from policyguard.audit.outside.shelf import Shelf
-from policyguard.audit.query_index import Span
+from policyguard.audit.query_index import first_behind, read_cursor
 from policyguard.canonical import parse_json
 from policyguard.errors import ConfigurationError, TamperedError, TrailError
 from policyguard.vocabulary.record import DecisionRecord
@@ -57,31 +57,48 @@ class Events:
     """Gives the decisions of some logs as events, and remembers how far it came."""
 
     logs: Sequence[Log]
-    span: Span
+    after: str | None
+    """Where an earlier export ended: a cursor for each log, with commas between them. A
+    log that it does not name is new since, and is given from its beginning."""
     mask: Sequence[str]
     bar: ProgressBar
-    after: list[str] = field(default_factory=list)
-    """The cursor behind each event that was given."""
+    places: list[tuple[str, int]] = field(default_factory=list)
+    """Log and entry of each event that was given."""
+    reached: dict[str, int] = field(default_factory=dict)
+    """The last entry of each log that was looked through."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Give events in the order of logs and entries."""
         require_pointers(self.mask)
+        begun = self._begun()
         for log in sorted(self.logs, key=lambda item: item.slot):
-            yield from self._of(log)
+            yield from self._of(log, after=begun.get(log.slot))
 
-    def _of(self, log: Log) -> Iterator[dict[str, Any]]:
+    def cursor(self, count: int) -> str | None:
+        """Return where to go on behind so many events."""
+        found = self._begun() | self.reached
+        if count < len(self.places):
+            # More was read ahead than was taken.
+            slot, entry = self.places[count - 1]
+            whole = {log: at for log, at in self.reached.items() if log < slot}
+            found = self._begun() | whole | {slot: entry}
+        return ",".join(f"{log}:{at}" for log, at in sorted(found.items())) or None
+
+    def _begun(self) -> dict[str, int]:
+        return dict(map(read_cursor, self.after.split(","))) if self.after else {}
+
+    def _of(self, log: Log, *, after: int | None) -> Iterator[dict[str, Any]]:
         size = log.head().size
-        first = self.span.first_of(log.slot, size=size)
-        if first is None or first >= size:
-            return
+        first = 0 if after is None else first_behind(after, log=log.slot, size=size)
         for entry in log.entries(start=first):
             if entry.index >= size:
                 return
             record = entry.record()
-            if isinstance(record, DecisionRecord) and self.span.has(record.time):
+            if isinstance(record, DecisionRecord):
                 content = content_of(log, record, name=entry.name)
-                self.after.append(f"{log.slot}:{entry.index}")
+                self.places.append((log.slot, entry.index))
                 yield event_of(entry, record, content=content, mask=self.mask)
+            self.reached[log.slot] = entry.index
             self.bar.advance(log.origin, entry.index + 1, size)
 
 
@@ -128,18 +145,14 @@ def write_events(events: Events, folder: Path) -> Written:
         ) from error
     finally:
         draft.unlink(missing_ok=True)
-    return Written(where=str(target), records=count, after=_last(events))
+    return Written(where=str(target), records=count, after=events.cursor(count))
 
 
 def send_events(events: Events, *, url: str, token: Path | None) -> Iterator[Written]:
     """Send events to a collector; say after each batch how far it came."""
     sink = HttpSink(url=url, token=_token(token))
     for taken in sink.send(events):
-        yield Written(where=url, records=taken, after=events.after[taken - 1])
-
-
-def _last(events: Events) -> str | None:
-    return events.after[-1] if events.after else None
+        yield Written(where=url, records=taken, after=events.cursor(taken))
 
 
 def _token(path: Path | None) -> str | None:

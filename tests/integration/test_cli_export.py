@@ -18,6 +18,8 @@ from policyguard.audit.reader import TrailReader
 from policyguard.audit.trail import Trail
 from policyguard.audit.writer import claim_writer
 from policyguard.canonical import canonical_bytes
+from policyguard.cli.export_formats import Events
+from policyguard.cli.progress import ProgressBar
 
 
 @pytest.fixture
@@ -181,6 +183,18 @@ def test_an_end_that_another_clock_puts_before_its_call_ends_it(tmp_path: Path) 
     ]
 
 
+def test_gaps_of_several_logs_say_in_which(trail: Path) -> None:
+    for role in ("app", "cli"):
+        writer = Trail.open(trail, role=role)
+        writer.append_decision(decision(), caller=CALLER, content={})
+        writer.close()
+
+    done = run("audit", "gaps", "--trail", trail)
+
+    for place in ("app-1:7", "cli-1:3"):
+        assert place in done.stdout
+
+
 def test_where_every_call_has_ended_there_are_no_gaps(trail: Path) -> None:
     assert run("audit", "gaps", "--trail", trail).stdout == "no gaps\n"
 
@@ -212,9 +226,53 @@ def test_decisions_are_exported_as_events_of_opa(trail: Path, tmp_path: Path) ->
     later = run(*asked, "--after", "app-1:3")
 
     assert [event["labels"]["entry"] for event in events] == ["1", "3", "5", "1"]
-    assert "4 events; go on with --after cli-1:1" in done.stdout
+    assert "4 events; go on with --after app-1:6,cli-1:2" in done.stdout
     assert "2 events" in later.stdout
     assert CALLER not in str(events)
+
+
+def test_a_later_export_of_events_has_what_is_new_of_every_log(
+    trail: Path, tmp_path: Path
+) -> None:
+    asked = ("audit", "export", tmp_path / "out", "--format", "opa", "--trail", trail)
+    after = json.loads(run(*asked, "--json").stdout)["after"]
+    for role in ("app", "cli"):
+        writer = Trail.open(trail, role=role)
+        append_pair(writer)
+        writer.close()
+    first, second = Trail.open(trail), Trail.open(trail)
+    append_pair(second)
+    second.close()
+    first.close()
+
+    nothing = run(*asked, "--after", "app-1:8,app-2:2,cli-1:4", "--json")
+    done = run(*asked, "--after", after, "--json")
+
+    events = (tmp_path / "out/decisions.jsonl").read_text().splitlines()
+    places = [json.loads(line)["labels"] for line in events]
+    assert [(item["id"].rpartition("/")[2], item["entry"]) for item in places] == [
+        ("app-1", "7"),
+        ("app-2", "1"),
+        ("cli-1", "3"),
+    ]
+    ends = "app-1:8,app-2:2,cli-1:4"
+    assert json.loads(done.stdout) == json.loads(nothing.stdout) | {"events": 3}
+    assert json.loads(nothing.stdout)["after"] == ends
+
+
+def test_events_that_were_read_ahead_are_in_the_next_export(trail: Path) -> None:
+    with ProgressBar() as bar:
+        events = Events(
+            logs=TrailReader.open(trail).logs, after="app-1:1", mask=(), bar=bar
+        )
+        taken = iter(events)
+        cursors = []
+        for count, _ in enumerate(taken):
+            cursors.append(events.cursor(count) if count else None)
+        whole = events.cursor(3)
+
+    assert cursors == [None, "app-1:3", "app-1:5"]
+    assert whole == "app-1:6,cli-1:2"
 
 
 @pytest.mark.parametrize(
