@@ -272,21 +272,28 @@ def test_an_asynchronous_call_moves_to_an_asynchronous_client(guard: Guard) -> N
     assert upstream.hosts == ["api.scaleway.ai"]
 
 
+@pytest.mark.parametrize(
+    ("model", "host", "name"),
+    [
+        ("gpt-oss-120b", "api.scaleway.ai", b"gpt-oss-120b"),
+        ("glm-5.2", "inference.baseten.co", b"zai-org/GLM-5.2"),
+    ],
+)
 def test_a_moved_call_asks_for_the_model_by_the_name_it_has_there(
-    tmp_path: Path,
+    tmp_path: Path, model: str, host: str, name: bytes
 ) -> None:
     upstream = Upstream()
     with guard_in(tmp_path, at=datetime(2026, 6, 15, 12, tzinfo=UTC)) as guard:
         moving = guard.bind(
             **BLOG,
             on_deny="reroute",
-            clients=[upstream.client(FR)],
-            models=["gpt-oss-120b"],
+            clients=[upstream.client(f"https://{host}/v1")],
+            models=[model],
         )
         ask(moving, upstream.client(ANTHROPIC), model="claude-fable-5")
 
-    assert upstream.hosts == ["api.scaleway.ai"]
-    assert b'"model":"gpt-oss-120b"' in upstream.bodies[0]
+    assert upstream.hosts == [host]
+    assert b'"model":"' + name + b'"' in upstream.bodies[0]
 
 
 @pytest.mark.parametrize(
