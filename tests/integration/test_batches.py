@@ -202,6 +202,9 @@ def test_a_file_is_known_for_its_host_alone(guard: Guard, server: Loopback) -> N
     elsewhere = clients.openai("https://api.mistral.ai/v1")
     with pytest.raises(openai.PermissionDeniedError):
         elsewhere.batches.create(**NAMED)
+    # Not for what its calls are: nobody knows them there.
+    with pytest.raises(NotAllowed, match=r"note  +what the file"):
+        clients.run((elsewhere.batches.create, NAMED), wrapped=True)
 
     assert server.hits == {"api.scaleway.ai": 1}
 
