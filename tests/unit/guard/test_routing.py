@@ -12,7 +12,13 @@ from policyguard.catalog.catalog import Catalog, catalog_of
 from policyguard.catalog.load import load_catalog
 from policyguard.catalog.schema import Deployment, Price
 from policyguard.guard.messages import operator_view
-from policyguard.guard.routing import candidates, moved
+from policyguard.guard.routing import (
+    MOST_TRIED,
+    Objection,
+    candidates,
+    considered,
+    moved,
+)
 from policyguard.vocabulary.call import ModelCall, Tenant
 from policyguard.vocabulary.decision import BundleRef, CatalogRef, Decision, EngineRef
 
@@ -72,6 +78,25 @@ def test_the_order_is_price_then_id_with_the_unpriced_last(
 def test_a_model_without_deployments_has_no_candidates() -> None:
     assert candidates(CALL, catalog=catalog_with({})) == ()
     assert candidates(CALL.model_copy(update={"model": None}), catalog=SHIPPED) == ()
+
+
+def test_a_refusal_asks_about_the_cheapest_alone_however_many_there_are() -> None:
+    priced = {
+        f"host-{number:02}": Price(input_microusd=99 - number, output_microusd=0)
+        for number in range(2 * MOST_TRIED)
+    }
+    asked: list[str | None] = []
+
+    def objection(call: ModelCall) -> Objection | None:
+        asked.append(call.route[-1])
+        return Objection(verdict="deny") if len(asked) % 2 else None
+
+    found = considered(CALL, catalog=catalog_with(dict(priced)), objection=objection)
+
+    cheapest = sorted(priced, reverse=True)[:MOST_TRIED]
+    assert asked == cheapest
+    assert [item.deployment for item in found.permitted] == cheapest[1::2]
+    assert [item.deployment for item in found.rejected] == cheapest[::2]
 
 
 def test_a_moved_question_differs_in_where_it_goes_alone() -> None:
