@@ -9,12 +9,13 @@ calls names no model itself; `wire_batch` reads those.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from policyguard.canonical import Json
 from policyguard.guard.obligations import PARAMETERS
 
+_MODEL: Final = "model"
 BATCH: Final = "requests"
 """The field that holds the calls of a batch of Anthropic's."""
 _OTHER_MODELS: Final = frozenset({"models", "fallbacks", "fallback_models", BATCH})
@@ -31,7 +32,7 @@ def model_in(document: Mapping[Any, Any]) -> tuple[str | None, bool]:
             return None, True
     named = document.get("model")
     model = named if isinstance(named, str) else None
-    if "tools" in document and _models_of_tools(document["tools"]) - {model}:
+    if "tools" in document and not _leave(model, document["tools"]):
         return None, True
     return model, False
 
@@ -71,14 +72,22 @@ def _has_one_call(item: object) -> bool:
     return isinstance(item, Mapping) and folded(item).count("params") == 1
 
 
-def _models_of_tools(tools: object) -> set[str | None]:
-    """Return what the tools of a call name as a model: an image model, for one."""
-    known = tools if isinstance(tools, list) else []
-    return {
-        str(item["model"])
-        for item in known
-        if isinstance(item, Mapping) and "model" in item
-    }
+def _leave(model: str | None, tools: object) -> bool:
+    """Say whether the tools of a call name no other model: an image model, for one.
+
+    An SDK also takes tools as objects of its own, and from a generator: what is read of
+    that here would not be sent.
+    """
+    if not isinstance(tools, (list, tuple)):
+        return isinstance(tools, (str, Mapping)) or not isinstance(tools, Iterable)
+    return all(_model_of(item, otherwise=model) == model for item in tools)
+
+
+def _model_of(tool: object, *, otherwise: str | None) -> object:
+    if isinstance(tool, Mapping):
+        return tool.get(_MODEL, otherwise)
+    named = getattr(tool, _MODEL, None)
+    return otherwise if named is None else named
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ No client here is protected: what the wrapper does not see leaves.
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,34 @@ def test_what_is_said_around_a_body_counts_against_it(
     found = describe(create or client.chat.completions.create, (), {**BODY, **more})
 
     assert places(found) == (*expected[:2], "/v1/", expected[3])
+
+
+IMAGES: dict[str, Any] = {"type": "image_generation", "model": "other"}
+TOOLS: dict[str, tuple[Any, bool]] = {
+    "a list": ([IMAGES], True),
+    "a tuple": ((IMAGES,), True),
+    "a generator": ((item for item in [IMAGES]), True),
+    "an object of the SDK": (
+        [openai.types.responses.tool.ImageGeneration.construct(**IMAGES)],
+        True,
+    ),
+    "any object": ([types.SimpleNamespace(**IMAGES)], True),
+    "the same model": (({"type": "a", "model": "glm-5.2"},), False),
+    "no model": ([{"type": "web_search"}, types.SimpleNamespace(model=None)], False),
+    "none": (None, False),
+    "omitted": (openai.omit, False),
+}
+
+
+@pytest.mark.parametrize("case", TOOLS)
+def test_a_tool_that_brings_a_model_is_seen_however_tools_are_given(case: str) -> None:
+    tools, opaque = TOOLS[case]
+
+    found = describe(
+        client_of(openai.OpenAI).responses.create, (), {**BODY, "tools": tools}
+    )
+
+    assert (found.model, found.opaque) == (None if opaque else "glm-5.2", opaque)
 
 
 AROUND: dict[str, tuple[dict[str, Any], tuple[Any, ...]]] = {
