@@ -384,12 +384,15 @@ def _together(*many: object) -> dict[str, Any] | None:
     return {name: value for item in maps for name, value in item.items()}
 
 
-def _tools_of(fn: object, settings: Mapping[str, Any]) -> list[Any]:
+def _tools_of(fn: object, settings: Mapping[str, Any]) -> Any:
     """Return the tools of an agent's step, or of a call's arguments, as a body has them."""
-    held = getattr(fn, "tools", None) or settings.get("tools") or ()
+    held = getattr(fn, "tools", None)
+    if not held:
+        # These go to the SDK as they are.
+        return settings.get("tools") or ()
     return [
         item if isinstance(item, Mapping) else {"name": getattr(item, "name", None)}
-        for item in (held if isinstance(held, (list, tuple)) else ())
+        for item in held
     ]
 
 

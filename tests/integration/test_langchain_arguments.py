@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import types
 from typing import Any
 
 import httpx2
@@ -43,6 +44,8 @@ LED: dict[str, dict[str, Any]] = {
     "second model": {"fallbacks": ["other"]},
     "second models": {"models": ["other"]},
     "model of a tool": {"tools": [IMAGES]},
+    "model of a tool in a tuple": {"tools": (IMAGES,)},
+    "model of a tool that is an object": {"tools": [types.SimpleNamespace(**IMAGES)]},
 }
 """Arguments that lead a call elsewhere, or that cannot be read."""
 MADE: dict[str, dict[str, Any]] = {
