@@ -43,6 +43,8 @@ _VERBS: Final = frozenset({"get", "options", "head", "post", "put", "patch", "de
 _BUILD: Final = frozenset(
     {"content", "data", "files", "json", "params", "headers", "cookies", "extensions"}
 )
+_BESIDE: Final = frozenset({"method", "url", "auth", "follow_redirects", "timeout"})
+"""What else a verb takes. `auth` and redirects show at the transport alone."""
 _OWN_ROUTING: Final = ("_transport_for_url", "_send_single_request")
 _INSTALLING: Final = threading.Lock()
 
@@ -144,6 +146,8 @@ def _sent(
     if name == "send":
         request = bound["request"]
     elif name in _VERBS or name in {"request", "stream"}:
+        if not bound.keys() <= _BUILD | _BESIDE:
+            return None
         method = bound.get("method", name)
         known = {key: value for key, value in bound.items() if key in _BUILD}
         request = client.build_request(method, bound["url"], **known)

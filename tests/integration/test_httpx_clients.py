@@ -332,6 +332,55 @@ def test_an_answer_that_was_made_in_memory_has_ended(guard: Guard, module: Any) 
     ]
 
 
+LED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "address": ({}, {"url": DENIED}),
+    "address of the client": ({"base_url": CN}, {"url": "/chat/completions"}),
+    "query": ({}, {"url": f"{ALLOWED}?model=other"}),
+    "parameters": ({}, {"params": {"model": "other"}}),
+    "parameters of the client": ({"params": {"model": "other"}}, {}),
+    "header": ({}, {"headers": {"HOST": CN_HOST}}),
+    "header of the client": ({"headers": {b"host": CN_HOST.encode()}}, {}),
+    "name for TLS": ({}, {"extensions": {"sni_hostname": CN_HOST}}),
+    "encoding": ({}, {"headers": {"Content-Encoding": "gzip"}}),
+}
+
+
+@pytest.mark.parametrize("case", LED)
+def test_the_wrapper_alone_is_not_led_elsewhere(
+    guard: Guard, server: Loopback, module: Any, case: str
+) -> None:
+    made, more = LED[case]
+    given = {"url": ALLOWED, "json": ASK, **more}
+    rest = {name: value for name, value in given.items() if name != "url"}
+    with module.Client(transport=server.transport(module), **made) as client:
+        calls: tuple[tuple[Any, tuple[Any, ...], dict[str, Any]], ...] = (
+            (client.post, (), given),
+            (client.post, (given["url"],), rest),
+            (client.request, (), {"method": "POST", **given}),
+            (client.stream, ("POST", given["url"]), rest),
+        )
+        for method, args, kwargs in calls:
+            with pytest.raises(NotAllowed):
+                guard.call(method, *args, **kwargs)
+
+    assert server.hits == {}
+
+
+def test_an_argument_that_no_client_of_the_library_has_is_not_understood(
+    guard: Guard, server: Loopback, module: Any
+) -> None:
+    def post(self: Any, url: str, *, json: Any, mirror: str = "") -> Any:
+        return module.Client.post(self, mirror or url, json=json)
+
+    kind: Any = type("Mirroring", (module.Client,), {"post": post})
+    with kind(transport=server.transport(module)) as client:
+        guard.call(client.post, ALLOWED, json=ASK)
+        with pytest.raises(NotAllowed):
+            guard.call(client.post, ALLOWED, json=ASK, mirror=DENIED)
+
+    assert server.hits == {FR_HOST: 1}
+
+
 def test_a_host_that_does_not_answer_leaves_an_error(
     guard: Guard, server: Loopback, module: Any
 ) -> None:
