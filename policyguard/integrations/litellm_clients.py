@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -63,6 +64,23 @@ _FUNNELS: Final = (
     ("litellm.llms.openai.common_utils", "BaseOpenAILLM", "_get_async_http_client"),
 )
 """Where LiteLLM makes its HTTP clients."""
+_SOCKETS: Final = (
+    ("litellm.llms.custom_httpx.llm_http_handler", "BaseLLMHTTPHandler.async_realtime"),
+    (
+        "litellm.llms.custom_httpx.llm_http_handler",
+        "BaseLLMHTTPHandler.async_responses_websocket",
+    ),
+    ("litellm.llms.openai.realtime.handler", "OpenAIRealtime.async_realtime"),
+    ("litellm.llms.openai.live.handler", "OpenAILiveSessions.async_live_session"),
+    ("litellm.llms.azure.realtime.handler", "AzureOpenAIRealtime.async_realtime"),
+    ("litellm.llms.bedrock.realtime.handler", "BedrockRealtime.async_realtime"),
+    ("litellm.realtime_api.main", "realtime_health_check"),
+    ("litellm", "realtime_health_check"),
+    # Of its proxy, which passes web sockets on as they are.
+    ("litellm.proxy.pass_through_endpoints.pass_through_endpoints", "connect"),
+)
+"""Where LiteLLM opens what is no HTTP client's: web sockets, and Bedrock's streams. Some
+are in some versions alone, and in a process that has not loaded them none is opened."""
 _ROUTES: Final = ("async_function_with_fallbacks", "function_with_fallbacks")
 """By which every method of a Router goes; newer ones have none, and no common way."""
 _SHARED: Final = ("module_level_client", "module_level_aclient")
@@ -126,6 +144,7 @@ def change(changes: Changes, litellm: Any, guard: Guard) -> None:
         changes.put(litellm, name, _checked(name, _explained(function)))
     for name, method in _of_routers(litellm.Router):
         changes.put(litellm.Router, name, _explained(method))
+    _refuse_sockets(changes)
     aiohttp = importlib.import_module("litellm.llms.custom_httpx.aiohttp_handler")
     changes.put(
         aiohttp.BaseLLMAIOHTTPHandler, "_get_async_client_session", _refuse_aiohttp
@@ -159,7 +178,10 @@ def _session(guard: Guard) -> Any:
 
 
 def _public(litellm: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield the public functions that make calls, which LiteLLM lists or decorates."""
+    """Yield the functions that make calls, which LiteLLM lists, or decorates and shows.
+
+    It lists private ones too: those of its Router and of its proxy for web sockets.
+    """
     from litellm.types.utils import CallTypes
 
     listed = {str(item.value) for item in CallTypes} | OPERATIONS
@@ -167,9 +189,8 @@ def _public(litellm: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
         function = None
         with suppress(Exception):
             function = getattr(litellm, name)
-        if name.startswith("_") or not inspect.isroutine(function):
-            continue
-        if hasattr(function, "__wrapped__") or name in listed:
+        shown = hasattr(function, "__wrapped__") and not name.startswith("_")
+        if inspect.isroutine(function) and (shown or name in listed):
             yield name, function
 
 
@@ -242,6 +263,20 @@ def _require_known(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
             f"the provider `{provider}` of LiteLLM is not known to send through clients"
             " that are guarded"
         )
+
+
+def _refuse_sockets(changes: Changes) -> None:
+    """Refuse what may have been imported by name, so that its name does not matter."""
+    for module, path in _SOCKETS:
+        kind, _, name = path.rpartition(".")
+        owner = sys.modules.get(module)
+        owner = getattr(owner, kind, None) if kind else owner
+        if hasattr(owner, name):
+            changes.put(owner, name, _refuse_socket)
+
+
+def _refuse_socket(*_: Any, **__: Any) -> Any:
+    raise CannotProtect("LiteLLM's web sockets go past the clients that are guarded")
 
 
 def _refuse_aiohttp(*_: Any, **__: Any) -> Any:

@@ -12,10 +12,12 @@ import inspect
 import json
 import logging
 import os
+import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -27,6 +29,7 @@ from guards import CN, FR, MESSAGES, TICKETS, guard_in
 from integration.loopback import Loopback, Since
 from integration.test_routing import BLOG
 from litellm.llms.custom_httpx import http_handler
+from litellm.realtime_api import main as realtime_api
 
 from policyguard import (
     FROM_CONTEXT,
@@ -53,6 +56,16 @@ BEDROCK: dict[str, Any] = {
     "aws_secret_access_key": "none",
     "aws_region_name": "eu-central-1",
 }
+
+
+REALTIME = litellm._arealtime
+"""As whoever imports it by name before a guard is installed has it."""
+
+
+PASSING = ModuleType("litellm.proxy.pass_through_endpoints.pass_through_endpoints")
+"""Stands for that module of the proxy, whose own packages are not all here."""
+vars(PASSING)["connect"] = socket.create_connection
+sys.modules[PASSING.__name__] = PASSING
 
 
 class Tried:
@@ -286,6 +299,62 @@ def routers(tried: Tried) -> None:
     litellm.callbacks = []
 
 
+class Browser:
+    """Is the web socket by which a client is connected to LiteLLM's proxy."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.query_params: dict[str, str] = {}
+        self.scope: dict[str, Any] = {"headers": []}
+
+    def __getattr__(self, _: str) -> Any:
+        async def said(*_: Any, **__: Any) -> str:
+            return json.dumps({"type": "response.create", "input": "canary-prompt"})
+
+        return said
+
+
+def sockets(tried: Tried) -> int:
+    """Try what opens web sockets, and return how many connections there were."""
+    connected = 0
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            nonlocal connected
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                connected += 1
+                connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        base = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        given = {"model": "openai/glm-5.2", "api_base": base, "api_key": "none"}
+        router = litellm.Router(
+            model_list=[{"model_name": "chat", "litellm_params": given}], num_retries=0
+        )
+        opened = {**given, "websocket": Browser()}
+        for name in ("_arealtime", "_aresponses_websocket"):
+            own, routed = getattr(litellm, name), getattr(router, name)
+            tried.ask(f"socket {name}", lambda own=own: own(**opened))  # type: ignore[misc]
+            tried.ask(f"socket router {name}", lambda routed=routed: routed(  # type: ignore[misc]
+                model="chat", websocket=Browser()
+            ))  # fmt: skip
+        tried.ask("socket imported", lambda: REALTIME(**opened))
+        tried.ask("socket passed on", lambda: PASSING.connect(listening.getsockname()))
+        for name, check in (
+            ("health", litellm.realtime_health_check),
+            ("imported health", realtime_api.realtime_health_check),
+        ):
+            tried.ask(f"socket {name}", lambda check=check: check(  # type: ignore[misc]
+                model="glm-5.2", custom_llm_provider="openai", api_base=base,
+                api_key="none",
+            ))  # fmt: skip
+    return connected
+
+
 def proxied(guard: Guard) -> dict[str, Any]:
     """Run the hooks of the proxy as it would, in the task of each request."""
     rest = {name: value for name, value in TICKETS.items() if name != "caller"}
@@ -369,6 +438,7 @@ def main(folder: Path) -> None:
         tried = Tried(guard, server)
         for part in (matrix, providers, routers):
             part(tried)
+        connected = sockets(tried)
         hooked = proxied(guard)
         said = [refusal(guard)]
         uninstall()
@@ -381,11 +451,14 @@ def main(folder: Path) -> None:
             litellm.completion is plain,
             litellm.client_session is None,
             litellm.Router.acompletion is routed,
+            litellm._arealtime is REALTIME,
+            PASSING.connect is socket.create_connection,
         ]
         tool = {"type": "function", "function": {"name": "canary_mail"}}
         described = guarded.describe(litellm.completion, (), {**HERE, "tools": [tool]})
         document = {
             "found": tried.found,
+            "connected": connected,
             "offered": described and described.offered,
             "hooked": hooked,
             "said": said,

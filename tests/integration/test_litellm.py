@@ -74,6 +74,14 @@ EXPECTED: dict[str, Any] = {
         TWICE,
     ),
     "wrapped router": UNKNOWN,
+    **{
+        f"socket {name}": REFUSED
+        for name in (
+            "_arealtime", "_aresponses_websocket", "router _arealtime",
+            "router _aresponses_websocket", "imported", "passed on", "health",
+            "imported health",
+        )
+    },
     # A Router turned to where it may not go, and tried that twice.
     **dict.fromkeys(
         ("fell", "afell", "fell text", "fell embedding", "fell responses"),
@@ -107,6 +115,27 @@ LEFT_OUT = {
     "llms/sap/embed/transformation.py",
 }
 """Those that are of some versions, and of providers that `PROVIDERS` leaves out."""
+SOCKETS = {
+    "llms/azure/realtime/handler.py",
+    "llms/bedrock/realtime/handler.py",
+    "llms/custom_httpx/llm_http_handler.py",
+    "llms/openai/live/handler.py",
+    "llms/openai/realtime/handler.py",
+    "proxy/pass_through_endpoints/pass_through_endpoints.py",
+    "realtime_api/main.py",
+    # By `realtime_health_check` alone, and by an operation that is refused.
+    "llms/soniox/realtime/transformation.py",
+    "llms/nvidia_riva/audio_transcription/riva_grpc.py",
+    # To those who run guardrails, whom an operator has chosen.
+    "proxy/guardrails/guardrail_hooks/aim/aim.py",
+    "proxy/guardrails/guardrail_hooks/cato_networks/cato_networks.py",
+}
+"""Files of LiteLLM that open web sockets, streams of Bedrock or gRPC."""
+OPENS = re.compile(
+    r"^[^#\n]*(?:websockets\w*\.connect\(|with connect\(|\bws_connect\("
+    r"|AWSCRTHTTPClient\(|\bgrpc\.\w*channel\(|HTTPS?Connection\(|\burlopen\()",
+    re.MULTILINE,
+)
 MAKES = re.compile(
     r"^[^#\n]*(?:httpx\.(?:Async)?Client\(|aiohttp\.ClientSession\(|requests\.Session\()",
     re.MULTILINE,
@@ -149,6 +178,7 @@ def test_no_refused_call_of_litellm_reaches_the_network(tmp_path: Path) -> None:
         assert (word, hits) in {("ModelResponse", 1), ("denied", 0)}
         assert verdicts.count("allow") == hits
     assert found == EXPECTED
+    assert printed["connected"] == 0
     hooked = printed["hooked"]
     *told, view = hooked.pop("nowhere")
     assert hooked == {
@@ -174,7 +204,7 @@ def test_no_refused_call_of_litellm_reaches_the_network(tmp_path: Path) -> None:
         " its HTTP clients: what it sends cannot be guarded"
     )
     assert rust.startswith("CannotProtect: LiteLLM sends by Rust")
-    assert printed["restored"] == [True, True, True]
+    assert printed["restored"] == [True] * 5
     assert printed["offered"] == ["canary_mail"]
 
 
@@ -186,6 +216,18 @@ def test_litellm_makes_http_clients_where_we_have_looked() -> None:
     }
 
     assert making - LEFT_OUT == OWN_CLIENTS
+
+
+def test_litellm_opens_web_sockets_where_we_have_looked() -> None:
+    opening = {
+        path.relative_to(package()).as_posix()
+        for path in sorted(package().rglob("*.py"))
+        if OPENS.search(path.read_text("utf-8"))
+    }
+
+    # Older versions have fewer.
+    assert opening - SOCKETS == set()
+    assert "llms/openai/realtime/handler.py" in opening
 
 
 def test_what_has_no_client_of_its_own_is_not_protected(tmp_path: Path) -> None:
