@@ -433,9 +433,13 @@ def main(folder: Path) -> None:
                 client._transport = made._transport
             install(client, by)
 
+        # Its client is made, and kept, before anybody guards it.
+        before = {**NAMED, **SENT, "api_base": f"{server.url}/v1", "max_retries": 0}
+        litellm.completion(**before)
         adapter.install = led
         uninstall = guarded.install(guard)
         tried = Tried(guard, server)
+        tried.ask("kept", lambda: litellm.completion(**before))
         for part in (matrix, providers, routers):
             part(tried)
         connected = sockets(tried)

@@ -52,7 +52,7 @@ EXPECTED: dict[str, Any] = {
         DENIED,
     ),
     "fallback": ["ModelResponse", 1, ["deny", "allow"], ["complete"]],
-    **dict.fromkeys(("bound", "own client"), UNKNOWN),
+    **dict.fromkeys(("bound", "kept", "own client"), UNKNOWN),
     # It turned to where it may not go, after the place that was decided on had failed.
     **{
         key: ["denied", *TURNED]
