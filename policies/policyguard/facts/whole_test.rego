@@ -1,11 +1,10 @@
 package policyguard.facts_test
 
-import data.policyguard.facts
 import data.policyguard.fixture
 
 _not_whole(asked) := parts if {
 	views := fixture.compiled(data.policyguard.sample.catalog, asked)
-	parts := facts.not_whole with input as asked with data.catalog as views
+	parts := data.policyguard.facts.not_whole with input as asked with data.catalog as views
 }
 
 # Of a contract that is on file, with some of its facts left out.
@@ -18,7 +17,7 @@ test_an_ordinary_question_is_whole if {
 }
 
 test_a_question_without_a_route_is_not_whole if {
-	fixture.decided(object.union(fixture.call, {"route": null})) == _no_answer
+	fixture.decided(object.union(fixture.call, {"route": {}})) == _no_answer
 }
 
 test_a_part_that_is_not_whole_is_named if {
@@ -62,4 +61,23 @@ test_an_owner_of_whom_it_is_not_said_since_when_is_one if {
 
 test_a_question_that_declares_nothing_is_whole if {
 	_not_whole(fixture.asking({"caller": null, "purpose": null, "tenant": {"contracts": null, "organisation": null}})) == set()
+}
+
+test_a_question_with_one_of_everything_is_whole if {
+	owner := {"name": "B", "country": "DE", "listed": ["bis-meu"], "share_bp": 6000, "since": null, "until": null}
+	licence := fixture.licence({"id": "L-1", "authority": "BIS", "expires": "2030-01-01T00:00:00Z", "models": ["glm-5.2"]})
+	asked := fixture.asking({
+		"tenant": {
+			"residency_allowed": ["FR", "DE"],
+			"licences": [licence],
+			"organisation": object.union(fixture.ours, {"owners": [owner]}),
+		},
+		"rolling": {
+			"us_twelve_months": [{"counterparty": "scaleway", "counts": fixture.call.data.counts}],
+			"china_since_january": {"persons": 1, "sensitive": null},
+		},
+	})
+	_not_whole(asked) == set()
+	of_another := object.union(asked, {"caller": object.union(asked.caller, {"organisation": asked.tenant.organisation})})
+	_not_whole(of_another) == set()
 }

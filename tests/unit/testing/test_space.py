@@ -81,3 +81,11 @@ def test_shipped_rules_compare_no_text_that_callers_write() -> None:
 
     assert values["tenant.organisation.name"] == ("x",)
     assert values["data.ear.exception"] == (None, "x")
+
+
+def test_a_name_that_the_catalog_asks_to_display_is_a_value_of_those_displayed() -> (
+    None
+):
+    values = Space.from_catalog(shipped()).dim("tenant.product.attributions").values
+
+    assert values == (None, [], ["x"], ["Kimi K2"])
