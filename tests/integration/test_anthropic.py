@@ -256,7 +256,9 @@ def test_middleware_refuses_a_body_that_it_cannot_read(
     file = ("a.txt", b"canary", "text/plain")
     with (
         sync_client(server, FR, middleware=middleware) as client,
-        pytest.raises(NotAllowed, match=r"note +its body is no JSON object"),
+        pytest.raises(
+            NotAllowed, match=r"note +its body is said not to be JSON in UTF-8"
+        ),
     ):
         client.beta.files.upload(file=file)
 

@@ -72,6 +72,19 @@ def break_databases(guard: Guard, name: str, *, when: str = "TRUE") -> int:
     return len(paths)
 
 
+def mend_databases(guard: Guard) -> None:
+    """Take away what makes SQLite refuse: no reader opens a database with it."""
+    trail = guard.trail_directory
+    for folder in (trail, trail.with_name(f"{trail.name}.lock")):
+        for path in folder.rglob("*.sqlite"):
+            with closing(sqlite3.connect(path)) as connection, connection:
+                names = connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type='trigger'"
+                ).fetchall()
+                for (name,) in names:
+                    connection.execute(f"DROP TRIGGER {name}")
+
+
 @pytest.mark.parametrize(
     ("name", "left"),
     [
@@ -93,6 +106,7 @@ def test_nothing_is_sent_when_a_part_of_the_trail_refuses(
         with pytest.raises(NoDecision, match=r"trail\.not_durable"):
             guard.call(client.chat.completions.create, **ASK)
 
+    mend_databases(guard)
     assert server.hits == {FR_HOST: 1}
     assert ends(guard) == {("call", "allow", "complete"): 1, **left}
 
@@ -129,7 +143,9 @@ def test_an_answer_that_was_paid_for_is_kept_when_its_end_cannot_be_recorded(
                 f" BEGIN {REFUSE}; END"
             )
         reply = guard.call(client.chat.completions.create, **ASK)
+        guard.core.trail.flush()
 
+    mend_databases(guard)
     assert reply.model == "glm-5.2"
     assert ends(guard) == {("call", "allow", "complete"): 1, ("call", "allow"): 1}
 

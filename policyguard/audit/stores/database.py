@@ -323,13 +323,21 @@ def _require_kind(connection: sqlite3.Connection, *, path: Path) -> None:
 
 def _require_plain(connection: sqlite3.Connection, *, path: Path) -> None:
     """Refuse what would run, or stand for a table, inside whoever opens a database."""
-    query = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
-    found = connection.execute(query).fetchone()
+    # As bytes: in a damaged file a name may be no text.
+    query = "SELECT type, CAST(name AS BLOB) FROM sqlite_master"
+    query += " WHERE type IN ('trigger', 'view')"
+    try:
+        found = connection.execute(query).fetchone()
+    except UnicodeDecodeError as error:
+        # What SQLite says of a damaged schema may be no text either.
+        connection.close()
+        raise _cannot("read", path, error) from error
     if found is not None:
         connection.close()
+        name = bytes(found[1]).decode("utf-8", "replace")
         raise TrailError(
-            f"`{path}` has the {found[0]} `{found[1]}`, and no trail has one: somebody"
-            " has changed it: restore it"
+            f"`{path}` has the {found[0]} `{name}`, and no trail has one: somebody has"
+            " changed it: restore it"
         )
 
 
