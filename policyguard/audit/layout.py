@@ -34,6 +34,7 @@ import errno
 import os
 import re
 import secrets
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -278,10 +279,14 @@ def read_small(path: Path) -> bytes:
     """Read a small file.
 
     Raises:
-        TrailError: it cannot be read, or is not small.
+        TrailError: it cannot be read, is no regular file, or is not small.
     """
     try:
-        with path.open("rb") as file:
+        # Non-blocking: a pipe in a copy that somebody handed out must not hold us.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise TrailError(f"`{path}` is no regular file: restore it")
             data = file.read(_MAX_SMALL_FILE + 1)
     except OSError as error:
         if is_out_of_reach(error):

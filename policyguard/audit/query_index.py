@@ -43,6 +43,9 @@ from policyguard.tlog import Checkpoint, Frontier, leaf_hash
 DEFAULT_SECONDS: Final = 30.0
 _BATCH: Final = 1_024
 _OUTCOME: Final = b'"kind":"outcome"'
+_NOT_CALLED: Final = frozenset({"fts3_tokenizer", "load_extension"})
+_MOST_HELD: Final = 64 << 20
+"""Characters and bytes in all rows of an answer."""
 _STEPS_BETWEEN_LOOKS: Final = 20_000
 _LONGEST_VALUE: Final = 4_000_000
 _LONGEST_STATEMENT: Final = 100_000
@@ -217,7 +220,7 @@ class TrailIndex:
             if found.description is None:
                 raise ConfigurationError("that is no SELECT: only reading is possible")
             columns = tuple(column[0] for column in found.description)
-            rows = list(islice(found, limit + 1))
+            rows = list(_bounded(islice(found, limit + 1)))
         except sqlite3.OperationalError as error:
             if str(error) != "interrupted":
                 raise _refused(error) from error
@@ -372,11 +375,21 @@ def _lock_down(connection: sqlite3.Connection) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
 
     def authorize(action: int, *named: object) -> int:
-        function = action == sqlite3.SQLITE_FUNCTION and named[1] != "load_extension"
+        function = action == sqlite3.SQLITE_FUNCTION and named[1] not in _NOT_CALLED
         allowed = action in _READS or function
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
     connection.set_authorizer(authorize)
+
+
+def _bounded(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Yield rows, as long as what they hold together is not too much."""
+    held = 0
+    for row in rows:
+        held += sum(len(cell) for cell in row if isinstance(cell, (str, bytes)))
+        if held > _MOST_HELD:
+            raise ConfigurationError("the answer is too large: ask for less")
+        yield row
 
 
 def _refused(error: Exception) -> ConfigurationError:

@@ -451,6 +451,12 @@ def test_rows_in_another_order_have_no_cursor(trail: Path) -> None:
         "PRAGMA query_only = OFF",
         "SELECT * FROM pragma_database_list",
         "SELECT load_extension('x')",
+        "SELECT fts3_tokenizer('simple')",
+        # No row of it is too large, and all of them together are.
+        (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+            " WHERE i < 99) SELECT hex(zeroblob(500000)) FROM n"
+        ),
         "VACUUM INTO 'elsewhere.sqlite'",
         "BEGIN",
         "SELECT 1; SELECT 2",

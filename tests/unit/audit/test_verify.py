@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -198,6 +199,17 @@ def test_nothing_runs_inside_whoever_opens_a_database(
         verify_trail(trail)
     with pytest.raises(TrailError, match=f"has the {found}, and no trail has one"):
         Trail.open(trail)
+
+
+@pytest.mark.parametrize("name", ["trail.json", "trust"])
+def test_a_pipe_in_the_place_of_a_file_keeps_nobody_waiting(
+    trail: Path, name: str
+) -> None:
+    (trail / name).unlink()
+    os.mkfifo(trail / name)
+
+    with pytest.raises(TamperedError, match=f"{name}` is no regular file"):
+        verify_trail(trail)
 
 
 @pytest.fixture(scope="module")
