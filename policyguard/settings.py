@@ -19,6 +19,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from policyguard.errors import ConfigurationError
 from policyguard.trail_settings import OutsideSettings, SigningSettings, under
+from policyguard.vocabulary import value as forms
 from policyguard.vocabulary.call import (
     CallContext,
     Contract,
@@ -30,15 +31,7 @@ from policyguard.vocabulary.call import (
     Sector,
     Tenant,
 )
-from policyguard.vocabulary.value import (
-    Country,
-    Digest,
-    Id,
-    RuleId,
-    Text,
-    Value,
-    place_of,
-)
+from policyguard.vocabulary.value import Country, Digest, Id, RuleId, Text, Value
 
 CONFIG_VARIABLE: Final = "POLICYGUARD_CONFIG"
 TRAIL_VARIABLE: Final = "POLICYGUARD_TRAIL"
@@ -371,7 +364,7 @@ def _anchored(settings: Settings, *, base: Path) -> Settings:
 def _located(error: ValidationError, *, text: str, file: Path) -> str:
     """Say the first fault with its line and key."""
     first = error.errors(include_url=False, include_input=False)[0]
-    place = place_of(first)
+    place = forms.place_of(first)
     keys = [str(part) for part in place if not isinstance(part, int)]
     key = ".".join(map(str, place))
     message = first["msg"].removeprefix("Value error, ")

@@ -30,14 +30,7 @@ from policyguard.vocabulary.decision import (
     Status,
     Verdict,
 )
-from policyguard.vocabulary.value import (
-    Digest,
-    Id,
-    RuleId,
-    ToolName,
-    Value,
-    WrittenCountry,
-)
+from policyguard.vocabulary.value import AnyCountry, Digest, Id, RuleId, ToolName, Value
 
 RecordTime = Annotated[
     str,
@@ -182,7 +175,7 @@ class DecisionRecord(Value):
     model: Id | None
     deployments: tuple[Id | None, ...]
     operators: tuple[Id | None, ...]
-    countries: tuple[WrittenCountry, ...] | None
+    countries: tuple[AnyCountry, ...] | None
     purpose: PurposeKind | None
     data_classes: tuple[DataClass, ...] | None
     verdict: Verdict
@@ -239,7 +232,7 @@ class OutcomeRecord(Value):
     answer: Commitment | None = None
     """Binds the answer's bytes as they came, as far as they were read; `None`: no
     guarded transport saw them. The salt is in the content of the decision."""
-    served_countries: tuple[WrittenCountry, ...] | None = None
+    served_countries: tuple[AnyCountry, ...] | None = None
     """Where the answer says that it was made; `None`: not said, or not settled by it."""
     deviations: tuple[Deviation, ...] = ()
     """What the answer found after the call: somebody has to be told."""

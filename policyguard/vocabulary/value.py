@@ -99,7 +99,7 @@ Country = Annotated[
 """An ISO 3166-1 alpha-2 code that a country has, or `XK`. Hong Kong is `HK`, Macau `MO`,
 Taiwan `TW`, the United Kingdom `GB`, Greece `GR`; `EU` is none."""
 
-WrittenCountry = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+AnyCountry = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 """A country's code in a record, as it was written: a record is read whatever becomes of it."""
 
 Subdivision = Annotated[
