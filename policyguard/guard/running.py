@@ -40,8 +40,8 @@ _LOST: Final = (
 _TRAINS: Final = re.compile(r"/fine[-_]?tun(?:e|es|ing)(?:/|$)", re.IGNORECASE)
 _TRAINING: Final = frozenset({"fine_tune", "train", "distil"})
 _EARLY: Final = (
-    "this machine's clock is earlier than the lists that are in use, so that rules would be"
-    " silent which are in force by now: set it"
+    "this machine's clock is earlier than the lists that are in use ({}), so that rules"
+    " would be silent which are in force by now: set it, or correct a list of a later day"
 )
 
 Open: TypeAlias = tuple[ModelCall | wire.Batch, Asking]
@@ -328,8 +328,10 @@ def question(
             code="guard.question",
             detail=f"the call could not be described: {type(error).__name__}",
         )
-    if not core.simulated and call.at < core.policies.newest.not_before:
-        return core.refuse(call, asking=asking, code="guard.clock", detail=_EARLY)
+    earliest = core.policies.newest.not_before
+    if not core.simulated and call.at < earliest:
+        early = _EARLY.format(f"from {earliest:%Y-%m-%d} on")
+        return core.refuse(call, asking=asking, code="guard.clock", detail=early)
     if call.purpose and call.purpose.kind not in _TRAINING and _trains(described):
         said = (
             f"it goes to what fine-tunes models, and its purpose is {call.purpose.kind}"
